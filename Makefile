@@ -1,0 +1,97 @@
+# `make run` to try it, `make test` before a commit, `make help` for the rest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+
+# Other PostgreSQL binaries than the packaged ones: make test POSTGRES_BIN=/usr/lib/postgresql/15/bin
+export POSTGRES_BIN ?=
+# Tests by name: make test TESTS=sync
+TESTS ?=
+# How often `make crash` kills the server, in each of its tests.
+export CRASH_ROUNDS ?= 200
+
+with_postgres := tests/postgres/with-postgres.sh
+nextest := cargo nextest run --workspace --locked --profile
+test_packages := tests/postgres/node_modules/.package-lock.json tests/phone-js/node_modules/.package-lock.json
+redocly := openapi/node_modules/.bin/redocly
+deny := target/tools/cargo-deny/bin/cargo-deny
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## build and start with a demo neighbourhood, on the embedded database, in ./data
+	cargo run --locked -- demo
+
+.PHONY: test
+test: $(test_packages) ## all tests, on SQLite and on PostgreSQL
+	cargo test --doc --workspace --locked
+	$(with_postgres) $(nextest) $(if $(CI),ci,default) $(TESTS)
+
+.PHONY: crash
+crash: $(test_packages) ## kill and restart the server for a long time (CRASH_ROUNDS=200)
+	$(with_postgres) $(nextest) long -E 'test(/(^|::)crash/)'
+
+.PHONY: bench
+bench: $(test_packages) ## measure: the core, and the load of many phones
+	$(with_postgres) cargo bench --workspace --locked
+
+.PHONY: lint
+lint: lint-format lint-code lint-docs lint-licences lint-openapi ## everything below whose name starts with lint-
+
+.PHONY: lint-format
+lint-format: ## is the code formatted
+	cargo fmt --all --check
+
+.PHONY: lint-code
+lint-code: ## clippy, on tests and benches too
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: lint-docs
+lint-docs: ## does the documentation build, and do its links lead somewhere
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+.PHONY: lint-licences
+lint-licences: $(deny) ## licences and sources of what we depend on (deny.toml)
+	$(deny) --locked --workspace check licenses bans sources
+
+.PHONY: lint-openapi
+lint-openapi: openapi/node_modules/.package-lock.json ## openapi/openapi.json, by .redocly.yaml
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+	  $(redocly) lint --config .redocly.yaml openapi/openapi.json
+
+.PHONY: audit
+audit: $(deny) ## known vulnerabilities in what we depend on; fetches the RustSec database from GitHub
+	$(deny) --locked --workspace check advisories
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+
+.PHONY: openapi
+openapi: ## write openapi/openapi.json anew
+	cargo run --locked --quiet -- openapi > target/openapi.json
+	mv target/openapi.json openapi/openapi.json
+
+.PHONY: up
+up: secrets ## build and start the server with PostgreSQL in containers
+	docker compose up --build --wait
+	@echo "Daybook answers at $${DAYBOOK_PUBLIC_URL:-http://localhost:8080}"
+
+.PHONY: secrets
+secrets: ## draw the containers' secrets, those that are not there yet
+	deploy/secrets.sh
+
+# Packages of npm, exactly as their lockfile says, and without running their scripts.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(deny): .ci/requirements.txt
+	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \
+	  --target target/tools/cargo-deny -r $<
+	touch $@

@@ -1,0 +1,36 @@
+//! The schema, one change a file. The rules that every table keeps (and that `tests/it/schema.rs`
+//! holds on both databases): the primary key, every unique constraint and every foreign key start
+//! with `neighbourhood_id`; no sequences, no triggers, no defaults computed by the database; so the
+//! same schema runs on a PostgreSQL sharded by neighbourhood.
+
+pub use sea_orm_migration::prelude::*;
+
+mod m20261124_000001_create_neighbourhood;
+mod m20261124_000002_create_party;
+mod m20261124_000003_create_access;
+mod m20261124_000004_create_server_key;
+mod m20261124_000005_create_daybook;
+mod m20261124_000006_create_activity;
+mod m20261124_000007_create_judgement;
+mod m20261124_000008_create_ledger;
+
+mod sql;
+
+/// Runs and lists the migrations.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_create_neighbourhood::Migration),
+            Box::new(m20261124_000002_create_party::Migration),
+            Box::new(m20261124_000003_create_access::Migration),
+            Box::new(m20261124_000004_create_server_key::Migration),
+            Box::new(m20261124_000005_create_daybook::Migration),
+            Box::new(m20261124_000006_create_activity::Migration),
+            Box::new(m20261124_000007_create_judgement::Migration),
+            Box::new(m20261124_000008_create_ledger::Migration),
+        ]
+    }
+}

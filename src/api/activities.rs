@@ -1,0 +1,230 @@
+//! Activities as read from the daybooks, with what is judged of them.
+
+use axum::extract::State;
+use axum::http::header::{ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::activity_view::{ActivityView, etag, version_name, view};
+use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::extract::{Resident, scope};
+use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::types::{Instant, Page};
+use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
+use crate::domain::activity::Kind;
+use crate::domain::ids::{ActivityId, GrantId, PartyId};
+use crate::domain::reading::Reading;
+use crate::domain::review::{Conflict, Review};
+use crate::domain::time::parse_day;
+use crate::flows;
+use crate::store;
+use crate::store::activities::Filter;
+use crate::store::entity::{activity, activity_version, judgement};
+
+/// What a list is narrowed to.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ActivityFilter {
+    /// Items of a page: 50 if not given, at most 200; more counts as 200.
+    #[param(minimum = 1, example = 50)]
+    pub limit: Option<u64>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// The party whose daybook it is.
+    pub party_id: Option<Uuid>,
+    pub daybook_id: Option<Uuid>,
+    #[param(inline)]
+    pub kind: Option<Kind>,
+    pub programme: Option<String>,
+    /// First day.
+    #[param(format = Date, example = "2026-11-01")]
+    pub day_from: Option<String>,
+    /// Last day.
+    #[param(format = Date, example = "2026-11-30")]
+    pub day_until: Option<String>,
+    #[param(inline)]
+    pub review: Option<Review>,
+    #[param(inline)]
+    pub conflict: Option<Conflict>,
+}
+
+/// A version of an activity: a reading, as numbered when the server received it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct VersionView {
+    /// `<number>-<8 hex of the reading's hash>`.
+    #[schema(example = "2-0f1e2d3c")]
+    pub version: String,
+    /// Keys of the document whose reading differs from the version before.
+    pub changed: Vec<String>,
+    /// The reading: by the document's key, `one`, `several` or `unreadable`.
+    #[schema(value_type = Object)]
+    pub reading: serde_json::Value,
+    pub conflict: Conflict,
+    /// The grant that brought it; absent where the server did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<GrantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred: Option<Instant>,
+    pub recorded_at: Instant,
+    pub received_at: Instant,
+    /// Its number in the journal; absent while it waits to be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal_no: Option<i64>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(list_activities)
+        .merge(super::openapi::guarded!(get_activity))
+        .merge(super::openapi::guarded!(list_versions))
+}
+
+/// List activities, newest received first: your own; with `reconcile` the neighbourhood's.
+#[utoipa::path(
+    get, path = "/v1/activities", tag = "activities", params(ActivityFilter),
+    responses((status = 200, description = "A page of activities.", body = Page<ActivityView>))
+)]
+pub async fn list_activities(
+    State(app): State<App>,
+    caller: Resident<scope::ActivitiesRead>,
+    Params(params): Params<ActivityFilter>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<ActivityView>>)> {
+    let access = &caller.access;
+    let most = limit(params.limit);
+    let after = opened(&app, "activities", params.after.as_deref())?;
+    let filter = filter(access, params, after)?;
+    let db = app.db().read();
+    let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
+    let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact));
+    let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
+    let (headers, page) = paged(&app, "activities", "/v1/activities", rows, most, place, |(row, judged)| {
+        view(&row, judged.as_ref(), zone, exact)
+    })?;
+    let items: Option<Vec<ActivityView>> = page.items.into_iter().collect();
+    let items = items.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
+    Ok((headers, axum::Json(Page { items, next: page.next })))
+}
+
+fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -> ApiResult<Filter> {
+    for (name, day) in [("day_from", &params.day_from), ("day_until", &params.day_until)] {
+        if day.as_ref().is_some_and(|day| parse_day(day).is_none()) {
+            return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
+        }
+    }
+    // What is not the caller's own is not there.
+    let asked = params.party_id.map(PartyId);
+    let party = if access.scopes.has(Scope::Reconcile) { asked } else { Some(access.party) };
+    if asked.is_some() && asked != party {
+        return Err(NOT_FOUND.into());
+    }
+    Ok(Filter {
+        party,
+        daybook: params.daybook_id,
+        kind: params.kind.map(|kind| word(&kind)),
+        programme: params.programme,
+        day_from: params.day_from,
+        day_until: params.day_until,
+        review: params.review.map(|review| word(&review)),
+        conflict: params.conflict.map(|conflict| word(&conflict)),
+        after,
+    })
+}
+
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
+    let tenant = store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
+    Ok(tenant.time_zone.parse().unwrap_or(chrono_tz::UTC))
+}
+
+/// An activity that the caller may see: of its own daybooks and its groups', or all with `reconcile`.
+async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<activity::Model> {
+    let db = app.db().read();
+    let row = store::activities::find(db, access.neighbourhood, ActivityId(id)).await?.ok_or(NOT_FOUND)?;
+    if access.scopes.has(Scope::Reconcile) {
+        return Ok(row);
+    }
+    let owners = flows::daybooks::owners(db, access).await?;
+    if owners.contains(&PartyId(row.party_id)) { Ok(row) } else { Err(NOT_FOUND.into()) }
+}
+
+/// Read an activity.
+///
+/// `ETag` changes with every change of the activity, decisions included. In `conflicts` each surviving value
+/// comes with the device that brought it and its times.
+#[utoipa::path(
+    get, path = "/v1/activities/{id}", tag = "activities",
+    params(IdParam, ("If-None-Match" = Option<String>, Header, description = "An ETag: answers 304 where nothing changed.")),
+    responses(
+        (status = 200, description = "The activity.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."))),
+        (status = 304, description = "Nothing changed."),
+    )
+)]
+pub async fn get_activity(
+    State(app): State<App>,
+    caller: Resident<scope::ActivitiesRead>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let access = &caller.access;
+    let row = visible(&app, access, id).await?;
+    let ids = [ActivityId(id)].into();
+    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?.into_iter().next();
+    let exact = access.scopes.has(Scope::PlacesExact);
+    let tag = etag(row.revision + judged.as_ref().map_or(0, |judged| judged.revision), exact);
+    let tag = HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?;
+    if headers.get(IF_NONE_MATCH) == Some(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+    }
+    let seen = view(&row, judged.as_ref(), zone(&app, access).await?, exact);
+    let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
+    super::activity_view::with_origins(&app, &row, &mut seen).await?;
+    Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
+}
+
+/// List the versions of an activity, newest first.
+#[utoipa::path(
+    get, path = "/v1/activities/{id}/versions", tag = "activities", params(IdParam, Paging),
+    responses((status = 200, description = "A page of versions.", body = Page<VersionView>))
+)]
+pub async fn list_versions(
+    State(app): State<App>,
+    caller: Resident<scope::ActivitiesRead>,
+    Id(id): Id,
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<VersionView>>)> {
+    let access = &caller.access;
+    let row = visible(&app, access, id).await?;
+    let most = limit(paging.limit);
+    let list = format!("versions of {id}");
+    let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
+    let (db, id) = (app.db().read(), ActivityId(row.id));
+    let rows = store::activities::versions(db, access.neighbourhood, id, before, most + 1).await?;
+    let path = format!("/v1/activities/{id}/versions");
+    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.version, version_view)?;
+    let items: Result<Vec<VersionView>, flows::FlowError> = page.items.into_iter().collect();
+    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+}
+
+fn version_view(row: activity_version::Model) -> Result<VersionView, flows::FlowError> {
+    let reading: Reading = serde_json::from_str(&row.reading)?;
+    Ok(VersionView {
+        version: version_name(row.version, &reading),
+        changed: serde_json::from_str(&row.changed)?,
+        reading: serde_json::to_value(&reading)?,
+        conflict: reading.conflict(),
+        grant_id: row.grant_id.map(GrantId),
+        occurred: row.occurred_at_ms.map(Instant),
+        recorded_at: Instant(row.recorded_at_ms),
+        received_at: Instant(row.received_at_ms),
+        journal_no: row.journal_no,
+    })
+}

@@ -1,0 +1,229 @@
+//! Daybooks: create, list, download.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::Json;
+use super::error::{ApiError, ApiResult, GONE, NOT_FOUND, RANGE_NOT_SATISFIABLE};
+use super::extract::{Resident, scope};
+use super::params::{Id, IdParam};
+use super::types::{Hash, Instant, Page};
+use crate::app::App;
+use crate::domain::ids::{DaybookId, PartyId};
+use crate::flows;
+use crate::store;
+use crate::store::changes::Of;
+use crate::store::entity::daybook;
+
+/// The cursor for exactly the bytes of a download.
+const DAYBOOK_CURSOR: HeaderName = HeaderName::from_static("daybook-cursor");
+/// Rows read at once.
+const ROWS: u64 = 1_000;
+
+/// A daybook to create.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaybookRequest {
+    /// Made on the phone; also one that another server knew.
+    pub id: DaybookId,
+    /// A group that the caller is in, for a shared daybook; the caller if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_id: Option<PartyId>,
+}
+
+/// A daybook.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DaybookView {
+    pub id: DaybookId,
+    /// Whose it is.
+    pub party_id: PartyId,
+    /// Accepted changes.
+    pub changes: i64,
+    pub heads: Vec<Hash>,
+    pub created_at: Instant,
+    pub revision: i64,
+}
+
+impl From<daybook::Model> for DaybookView {
+    fn from(row: daybook::Model) -> Self {
+        Self {
+            id: DaybookId(row.id),
+            party_id: PartyId(row.party_id),
+            changes: row.position,
+            heads: flows::accept::heads(&row.heads).into_iter().map(Hash).collect(),
+            created_at: Instant(row.created_at_ms),
+            revision: row.revision,
+        }
+    }
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(create_daybook, list_daybooks).merge(super::openapi::guarded!(download_daybook))
+}
+
+/// Create a daybook under an id made on the phone.
+#[utoipa::path(
+    post, path = "/v1/daybooks", tag = "sync", request_body = DaybookRequest,
+    responses(
+        (status = 201, description = "Created, with its genesis change.", body = DaybookView),
+        (status = 200, description = "It was there.", body = DaybookView),
+    )
+)]
+pub async fn create_daybook(
+    State(app): State<App>,
+    caller: Resident<scope::Sync>,
+    Json(body): Json<DaybookRequest>,
+) -> ApiResult<impl IntoResponse> {
+    let party = body.party_id.unwrap_or(caller.access.party);
+    let (row, new) = flows::daybooks::create(&app, &caller.access, body.id, party).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(DaybookView::from(row))))
+}
+
+/// List the caller's daybooks and those of its groups.
+#[utoipa::path(
+    get, path = "/v1/daybooks", tag = "sync",
+    responses((status = 200, description = "Daybooks.", body = Page<DaybookView>))
+)]
+pub async fn list_daybooks(
+    State(app): State<App>,
+    caller: Resident<scope::Sync>,
+) -> ApiResult<axum::Json<Page<DaybookView>>> {
+    let db = app.db().read();
+    let owners = flows::daybooks::owners(db, &caller.access).await?;
+    let rows = store::daybooks::of_parties(db, caller.access.neighbourhood, &owners).await?;
+    let items = rows.into_iter().filter(|row| row.gone_at_ms.is_none()).map(DaybookView::from).collect();
+    Ok(axum::Json(Page { items, next: None }))
+}
+
+/// Download a daybook: the stored bytes as they are, to load with Automerge.
+///
+/// `Daybook-Cursor` is the sync cursor for exactly these bytes. `ETag` names the bytes, so that a cut download
+/// goes on with `Range` and `If-Range`.
+#[utoipa::path(
+    get, path = "/v1/daybooks/{id}", tag = "sync",
+    params(
+        IdParam,
+        ("If-None-Match" = Option<String>, Header, description = "An ETag: answers 304 where the bytes are the same."),
+        ("Range" = Option<String>, Header, description = "One range of bytes."),
+        ("If-Range" = Option<String>, Header, description = "An ETag: the range counts only for the same bytes."),
+    ),
+    responses(
+        (status = 200, description = "All bytes.", body = Vec<u8>, content_type = "application/octet-stream",
+            headers(("ETag" = String, description = "Names the bytes."), ("Daybook-Cursor" = String, description = "Sync cursor for exactly these bytes."))),
+        (status = 206, description = "The range.", body = Vec<u8>, content_type = "application/octet-stream",
+            headers(("Content-Range" = String, description = "Which bytes these are."))),
+        (status = 304, description = "The same bytes as named."),
+    )
+)]
+pub async fn download_daybook(
+    State(app): State<App>,
+    caller: Resident<scope::Sync>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let access = &caller.access;
+    let owners = flows::daybooks::owners(app.db().read(), access).await?;
+    let row = store::daybooks::find(app.db().read(), access.neighbourhood, DaybookId(id)).await?;
+    let row = row.filter(|row| owners.contains(&PartyId(row.party_id))).ok_or(NOT_FOUND)?;
+    if row.gone_at_ms.is_some() {
+        return Err(GONE.into());
+    }
+    // The chain names the changes and their order, and with it every stored byte.
+    let etag = format!("\"{}\"", hex::encode(&row.chain));
+    let cursor = flows::sync::cursor_of(&row);
+    let named = [(ETAG, etag.clone()), (DAYBOOK_CURSOR, cursor), (ACCEPT_RANGES, "bytes".to_owned())];
+    if matches(&headers, IF_NONE_MATCH, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, named).into_response());
+    }
+    let of = Of { neighbourhood: access.neighbourhood, daybook: DaybookId(id) };
+    let bytes = stored_bytes(&app, of, row.position).await?;
+    let wanted = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE) || matches(&headers, IF_RANGE, &etag));
+    let range = wanted.and_then(|range| range.to_str().ok()).and_then(|text| byte_range(text, bytes.len()));
+    respond(bytes, range, named)
+}
+
+fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
+    let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(',').any(|one| one.trim() == etag || one.trim() == "*")
+}
+
+async fn stored_bytes(app: &App, of: Of, position: i64) -> ApiResult<Vec<u8>> {
+    let last = u64::try_from(position).unwrap_or_default();
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    while at < last {
+        let rows = store::changes::after(app.db().read(), of, at, ROWS.min(last - at)).await?;
+        let Some(end) = rows.last() else { break };
+        at = u64::try_from(end.position).unwrap_or_default();
+        rows.iter().for_each(|row| bytes.extend_from_slice(&row.bytes));
+    }
+    Ok(bytes)
+}
+
+/// One range of RFC 9110, section 14: first and last byte. What is not one range of bytes is ignored, as the
+/// RFC allows; a range outside answers as such.
+fn byte_range(text: &str, length: usize) -> Option<Option<(usize, usize)>> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    if first.is_empty() {
+        let count: usize = last.parse().ok()?;
+        return Some((count > 0 && length > 0).then(|| (length.saturating_sub(count), length - 1)));
+    }
+    let first: usize = first.parse().ok()?;
+    let last = if last.is_empty() { usize::MAX } else { last.parse().ok()? };
+    if last < first {
+        return None;
+    }
+    Some((first < length).then(|| (first, last.min(length - 1))))
+}
+
+fn respond(
+    bytes: Vec<u8>,
+    range: Option<Option<(usize, usize)>>,
+    named: [(HeaderName, String); 3],
+) -> ApiResult<Response> {
+    let kind = (CONTENT_TYPE, "application/octet-stream".to_owned());
+    let length = bytes.len();
+    match range {
+        None => {
+            let size = (CONTENT_LENGTH, length.to_string());
+            Ok((StatusCode::OK, named, [kind, size], Body::from(bytes)).into_response())
+        }
+        Some(None) => Err(ApiError::new(RANGE_NOT_SATISFIABLE, format!("The daybook has {length} bytes."))
+            .header(CONTENT_RANGE, &format!("bytes */{length}"))),
+        Some(Some((first, last))) => {
+            let part = bytes.get(first..=last).unwrap_or_default().to_vec();
+            let which = (CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
+            Ok((StatusCode::PARTIAL_CONTENT, named, [kind, which], Body::from(part)).into_response())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::byte_range;
+
+    #[test]
+    fn one_range_is_read_as_the_rfc_says() {
+        assert_eq!(byte_range("bytes=0-4", 10), Some(Some((0, 4))));
+        assert_eq!(byte_range("bytes=4-", 10), Some(Some((4, 9))));
+        assert_eq!(byte_range("bytes=-3", 10), Some(Some((7, 9))));
+        assert_eq!(byte_range("bytes=-30", 10), Some(Some((0, 9))));
+        assert_eq!(byte_range("bytes=9-99", 10), Some(Some((9, 9))));
+        assert_eq!(byte_range("bytes=10-", 10), Some(None));
+        assert_eq!(byte_range("bytes=-0", 10), Some(None));
+    }
+
+    #[test]
+    fn what_is_no_single_range_is_ignored() {
+        for text in ["", "bytes=", "bytes=5-2", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", "bytes=--1"] {
+            assert_eq!(byte_range(text, 10), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Decisions: what coordinators decide about versions.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::body::Json;
+use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::extract::{Coordinator, scope};
+use super::params::{Id, IdParam, Params, limit, opened, paged};
+use super::types::{Instant, Page};
+use crate::app::App;
+use crate::domain::ids::{ActivityId, DecisionId, PartyId};
+use crate::domain::limits::{BATCH_ITEMS_MAX, REASON_CHARACTERS_MAX};
+use crate::domain::review::Review;
+use crate::flows::decide::{self, Outcome, Present, Wish, WishedStep};
+use crate::flows::FlowError;
+use crate::ledger::Corrections;
+use crate::store;
+use crate::store::entity::decision;
+
+/// A batch of decisions, each in a transaction of its own.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionsRequest {
+    /// 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub items: Vec<DecisionRequest>,
+}
+
+/// One decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// Made by the client; the same again is answered as it was.
+    pub id: DecisionId,
+    pub activity_id: ActivityId,
+    /// `version` of the activity, as seen.
+    #[schema(example = "3-5bb5a4c5")]
+    pub version: String,
+    /// `decision_seq` of the activity, as seen.
+    pub decision_seq: i64,
+    pub step: StepName,
+    /// In plain words: the resident reads it. Needed to reject, keep, ask for changes, and to correct.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub reason: Option<String>,
+    /// With `approve`: what is posted instead of what the record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub corrections: Option<Corrections>,
+    /// With `undo`: the decision to take back, the latest one of the activity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<DecisionId>,
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// Post what the version says, with the corrections.
+    Approve,
+    /// Post nothing; what was posted goes back.
+    Reject,
+    /// The edit is refused; what was posted stands.
+    Keep,
+    /// Back to the phone, with a reason; what was posted stands.
+    AskForChanges,
+    /// Take the latest decision back.
+    Undo,
+}
+
+/// One outcome for each item, in its order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionsAnswer {
+    pub items: Vec<DecisionOutcome>,
+}
+
+/// What became of one decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionOutcome {
+    pub id: DecisionId,
+    /// As an HTTP status: 201 decided, 200 decided before, 404, 409, 422.
+    #[schema(example = 201)]
+    pub status: u16,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "version_changed")]
+    pub code: Option<String>,
+    /// What to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The stored decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionView>,
+    /// How the activity stands, where the decision was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<PresentView>,
+}
+
+/// How an activity stands.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PresentView {
+    /// The number of the newest version.
+    pub version: i64,
+    pub decision_seq: i64,
+    pub review: Review,
+}
+
+/// A stored decision.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionView {
+    pub id: DecisionId,
+    pub activity_id: ActivityId,
+    /// The number of the version decided on.
+    pub version: i64,
+    /// The activity's `decision_seq` after it.
+    pub decision_seq: i64,
+    /// `approve`, `reject`, `keep`, `ask_for_changes`, `withdraw` or `undo`.
+    #[schema(example = "approve")]
+    pub step: String,
+    /// The person; absent where a rule or the record's own withdrawal decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<PartyId>,
+    /// The rule pack in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack_version: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub journal_no: i64,
+    pub decided_at: Instant,
+}
+
+impl From<decision::Model> for DecisionView {
+    fn from(row: decision::Model) -> Self {
+        Self {
+            id: DecisionId(row.id),
+            activity_id: ActivityId(row.activity_id),
+            version: row.version,
+            decision_seq: row.seq,
+            step: row.step,
+            decided_by: row.decided_by.map(PartyId),
+            pack_version: row.pack_version,
+            reason: row.reason,
+            journal_no: row.journal_no,
+            decided_at: Instant(row.decided_at_ms),
+        }
+    }
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionFilter {
+    /// Items of a page: 50 if not given, at most 200; more counts as 200.
+    #[param(minimum = 1, example = 50)]
+    pub limit: Option<u64>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    pub activity_id: Option<Uuid>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(decide, list_decisions).merge(super::openapi::guarded!(get_decision))
+}
+
+/// Decide about activities: approve, reject, keep, ask for changes, undo.
+///
+/// Each item names what the decider saw; if something happened since, it answers 409 with the present state
+/// and nothing is written for it. Items do not depend on each other.
+#[utoipa::path(
+    post, path = "/v1/decisions", tag = "reconcile", request_body = DecisionsRequest,
+    responses((status = 200, description = "One outcome an item.", body = DecisionsAnswer))
+)]
+pub async fn decide(
+    State(app): State<App>,
+    caller: Coordinator<scope::Reconcile>,
+    Json(body): Json<DecisionsRequest>,
+) -> ApiResult<axum::Json<DecisionsAnswer>> {
+    if body.items.is_empty() || body.items.len() > BATCH_ITEMS_MAX {
+        let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} decisions at a time.");
+        return Err(ApiError::field("/items", "count", detail));
+    }
+    let wishes: ApiResult<Vec<Wish>> = body.items.into_iter().enumerate().map(|(at, item)| wish(at, item)).collect();
+    let mut items = Vec::new();
+    for wish in wishes? {
+        let id = wish.id;
+        items.push(outcome(id, decide::decide(&app, &caller.access, wish).await)?);
+    }
+    Ok(axum::Json(DecisionsAnswer { items }))
+}
+
+fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
+    let body = serde_json::to_vec(&item).map_err(FlowError::from)?;
+    let pointer = |field: &str| format!("/items/{at}/{field}");
+    let version = parse_version(&item.version).ok_or_else(|| {
+        ApiError::field(pointer("version"), "version", "Send version exactly as the activity gave it, like 3-5bb5a4c5.")
+    })?;
+    if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
+        let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
+        return Err(ApiError::field(pointer("reason"), "too_long", detail));
+    }
+    if item.corrections.is_some() && item.step != StepName::Approve {
+        return Err(ApiError::field(pointer("corrections"), "not_here", "Corrections come with approve."));
+    }
+    if item.decision_id.is_some() != (item.step == StepName::Undo) {
+        return Err(ApiError::field(pointer("decision_id"), "not_here", "decision_id comes with undo, and only there."));
+    }
+    let step = match (item.step, item.decision_id) {
+        (StepName::Approve, _) => WishedStep::Approve(item.corrections.unwrap_or_default()),
+        (StepName::Reject, _) => WishedStep::Reject,
+        (StepName::Keep, _) => WishedStep::Keep,
+        (StepName::AskForChanges, _) => WishedStep::AskForChanges,
+        (StepName::Undo, Some(decision)) => WishedStep::Undo(decision),
+        (StepName::Undo, None) => return Err(ApiError::field(pointer("decision_id"), "missing_field", "Name the decision.")),
+    };
+    Ok(Wish {
+        id: item.id,
+        activity: item.activity_id,
+        version,
+        decision_seq: item.decision_seq,
+        step,
+        reason: item.reason,
+        body,
+    })
+}
+
+fn parse_version(text: &str) -> Option<(i64, [u8; 4])> {
+    let (number, hash) = text.split_once('-')?;
+    let mut bytes = [0; 4];
+    hex::decode_to_slice(hash, &mut bytes).ok()?;
+    let number: i64 = number.parse().ok()?;
+    (number > 0 && format!("{number}-{}", hex::encode(bytes)) == text).then_some((number, bytes))
+}
+
+fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
+    let plain = |status| DecisionOutcome { id, status, code: None, detail: None, decision: None, present: None };
+    Ok(match decided {
+        Ok(Outcome::Decided(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(201) },
+        Ok(Outcome::Replayed(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(200) },
+        Ok(Outcome::Refused { code, detail, present }) => {
+            let status = match code {
+                "not_found" => 404,
+                "insufficient_scope" => 403,
+                "reason_required" | "field_invalid" => 422,
+                _ => 409,
+            };
+            let present = present.map(|Present { version, decision_seq, review }| PresentView { version, decision_seq, review });
+            DecisionOutcome { code: Some(code.to_owned()), detail: Some(detail), present, ..plain(status) }
+        }
+        // This item alone could not be done now; the others are not held up by it.
+        Err(FlowError::Busy) => DecisionOutcome {
+            code: Some("busy".to_owned()),
+            detail: Some("Too much at once: send this decision again.".to_owned()),
+            ..plain(503)
+        },
+        Err(error) => return Err(error.into()),
+    })
+}
+
+/// List decisions of people and rules, newest first.
+#[utoipa::path(
+    get, path = "/v1/decisions", tag = "reconcile", params(DecisionFilter),
+    responses((status = 200, description = "A page of decisions.", body = Page<DecisionView>))
+)]
+pub async fn list_decisions(
+    State(app): State<App>,
+    caller: Coordinator<scope::Reconcile>,
+    Params(params): Params<DecisionFilter>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<DecisionView>>)> {
+    let most = limit(params.limit);
+    let before: Option<i64> = opened(&app, "decisions", params.after.as_deref())?;
+    let activity = params.activity_id.map(ActivityId);
+    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
+    let rows = store::judgements::decisions(db, neighbourhood, activity, before, most + 1).await?;
+    let (headers, page) =
+        paged(&app, "decisions", "/v1/decisions", rows, most, |row| row.journal_no, DecisionView::from)?;
+    Ok((headers, axum::Json(page)))
+}
+
+/// Read a decision.
+#[utoipa::path(
+    get, path = "/v1/decisions/{id}", tag = "reconcile", params(IdParam),
+    responses((status = 200, description = "The decision.", body = DecisionView))
+)]
+pub async fn get_decision(
+    State(app): State<App>,
+    caller: Coordinator<scope::Reconcile>,
+    Id(id): Id,
+) -> ApiResult<axum::Json<DecisionView>> {
+    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
+    let row = store::judgements::find_decision(db, neighbourhood, DecisionId(id)).await?;
+    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+}

@@ -1,0 +1,105 @@
+//! Devices: list, name, revoke.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::Json;
+use super::error::ApiResult;
+use super::extract::{Resident, scope};
+use super::params::{Id, IdParam};
+use super::types::{Instant, Page, check_name};
+use crate::app::App;
+use crate::auth::scopes::Scope;
+use crate::domain::ids::{DeviceId, PartyId};
+use crate::domain::limits::PAGE_ITEMS_MAX;
+use crate::flows;
+use crate::store;
+use crate::store::entity::device;
+
+/// A phone or browser with its own key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeviceView {
+    pub id: DeviceId,
+    pub party_id: PartyId,
+    pub name: String,
+    /// This request comes from it.
+    pub current: bool,
+    pub created_at: Instant,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Instant>,
+    pub revision: i64,
+}
+
+/// What can be changed of a device.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DevicePatch {
+    #[schema(example = "Old phone", min_length = 1, max_length = 200)]
+    pub name: String,
+}
+
+fn view(row: device::Model, current: Option<DeviceId>) -> DeviceView {
+    DeviceView {
+        id: DeviceId(row.id),
+        party_id: PartyId(row.party_id),
+        name: row.name,
+        current: current == Some(DeviceId(row.id)),
+        created_at: Instant(row.created_at_ms),
+        revoked_at: row.revoked_at_ms.map(Instant),
+        revision: row.revision,
+    }
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(list_devices).merge(super::openapi::guarded!(update_device, revoke_device))
+}
+
+/// List devices, newest first: your own; with `manage` everybody's. At most 200.
+#[utoipa::path(
+    get, path = "/v1/devices", tag = "people",
+    responses((status = 200, description = "Devices.", body = Page<DeviceView>))
+)]
+pub async fn list_devices(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+) -> ApiResult<axum::Json<Page<DeviceView>>> {
+    let access = &caller.access;
+    let party = (!access.scopes.has(Scope::Manage)).then_some(access.party);
+    let rows = store::access::devices(app.db().read(), access.neighbourhood, party, PAGE_ITEMS_MAX).await?;
+    let items = rows.into_iter().map(|row| view(row, access.device)).collect();
+    Ok(axum::Json(Page { items, next: None }))
+}
+
+/// Name a device anew.
+#[utoipa::path(
+    patch, path = "/v1/devices/{id}", tag = "people", params(IdParam), request_body = DevicePatch,
+    responses((status = 200, description = "The device.", body = DeviceView))
+)]
+pub async fn update_device(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    Id(id): Id,
+    Json(body): Json<DevicePatch>,
+) -> ApiResult<axum::Json<DeviceView>> {
+    check_name("/name", &body.name)?;
+    let row = flows::enrol::rename(&app, &caller.access, DeviceId(id), &body.name).await?;
+    Ok(axum::Json(view(row, caller.access.device)))
+}
+
+/// Revoke a device: within five seconds no server takes its tokens. Its unsynced work is not touched.
+#[utoipa::path(
+    delete, path = "/v1/devices/{id}", tag = "people", params(IdParam),
+    responses((status = 204, description = "Revoked, now or before."))
+)]
+pub async fn revoke_device(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    Id(id): Id,
+) -> ApiResult<StatusCode> {
+    flows::enrol::revoke(&app, &caller.access, DeviceId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,220 @@
+//! The only place where an error becomes a status: RFC 9457 problems with a stable `code`.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sea_orm::DbErr;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::flows::FlowError;
+
+/// One code: its status, its title, and what a client does about it. `/docs/errors` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    pub code: &'static str,
+    pub status: u16,
+    pub title: &'static str,
+    pub advice: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident: $status:literal $code:literal $title:literal $advice:literal;)*) => {
+        $(pub const $name: Code = Code { code: $code, status: $status, title: $title, advice: $advice };)*
+        /// Every code there is, in the order of its status.
+        pub const CODES: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    BODY_UNREADABLE: 400 "body_unreadable" "The body cannot be read" "Send well-formed JSON or CBOR, whole, as the Content-Type says.";
+    ENCODING_UNREADABLE: 400 "encoding_unreadable" "The compressed body cannot be inflated" "Send the body again, whole, in the Content-Encoding that the header names.";
+    CURSOR_INVALID: 400 "cursor_invalid" "The cursor is not one of ours" "Use a cursor exactly as an answer of this list gave it, or start without one.";
+    QUERY_INVALID: 400 "query_invalid" "A query parameter cannot be read" "See errors for the parameter, and the reference for its form.";
+    TOKEN_MISSING: 401 "token_missing" "A token is needed" "Send Authorization: DPoP … (phones) or Authorization: Bearer … (personal tokens).";
+    TOKEN_INVALID: 401 "token_invalid" "The token is not valid here" "Refresh the access token at /oauth/token, or make a new personal token. Keep your data.";
+    TOKEN_EXPIRED: 401 "token_expired" "The token has expired" "Refresh the access token at /oauth/token. Keep your data.";
+    DEVICE_REVOKED: 401 "device_revoked" "This device was revoked" "Keep your data, make a new key, and enrol again with a new invitation.";
+    DPOP_INVALID: 401 "dpop_invalid" "The DPoP proof does not fit this request" "Make a new proof for this method and address with the enrolled key (RFC 9449).";
+    USE_DPOP_NONCE: 401 "use_dpop_nonce" "The DPoP proof needs a nonce" "Send the request again with the nonce of the DPoP-Nonce header in the proof.";
+    INSUFFICIENT_SCOPE: 403 "insufficient_scope" "The token may not do this" "Use a grant with the scope named in detail, held by somebody with the role for it.";
+    NOT_FOUND: 404 "not_found" "There is no such thing" "Check the id: it is a lower-case UUID of something that your token may see.";
+    INVITATION_INVALID: 404 "invitation_invalid" "The invitation is not valid" "Ask for a new invitation: this one is mistyped, expired or was taken back.";
+    METHOD_NOT_ALLOWED: 405 "method_not_allowed" "This address does not know the method" "See the reference for what it knows.";
+    ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
+    INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
+    KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
+    GONE: 410 "gone" "It was there and is erased" "Remove it on your side too.";
+    BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time: detail names the limit.";
+    MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
+    RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
+    FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";
+    INTERNAL: 500 "internal" "Something failed on our side" "Send the request again later; it changes nothing twice. Quote request_id to the operator.";
+    BUSY: 503 "busy" "Too much at once" "Send the request again after Retry-After seconds; nothing was written.";
+}
+
+/// One field that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the request's body, or `?name` for a query parameter.
+    #[schema(example = "/daybooks/0/id")]
+    pub pointer: String,
+    /// Stable code.
+    #[schema(example = "unknown_field")]
+    pub code: String,
+}
+
+/// What every error answers with (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Page about this code.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs/errors#not_found")]
+    pub kind: String,
+    #[schema(example = "There is no such thing")]
+    pub title: String,
+    #[schema(example = 404)]
+    pub status: u16,
+    /// Stable; programs decide by it.
+    #[schema(example = "not_found")]
+    pub code: String,
+    /// What to change.
+    #[schema(example = "Check the id: it is a lower-case UUID of something that your token may see.")]
+    pub detail: String,
+    /// The fields that do not fit, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The answer's `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct ApiError {
+    code: Code,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What handlers answer with.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Self { code, detail: None, errors: Vec::new(), headers: Vec::new() }
+    }
+}
+
+impl ApiError {
+    /// An error with more to say than its code's advice.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..Self::from(code) }
+    }
+
+    /// One field that does not fit.
+    #[must_use]
+    pub fn field(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
+        let error = FieldError { pointer: pointer.into(), code: code.to_owned() };
+        Self { errors: vec![error], ..Self::new(FIELD_INVALID, detail) }
+    }
+
+    /// One query parameter that does not fit.
+    #[must_use]
+    pub fn query(name: &str, detail: impl Into<String>) -> Self {
+        let error = FieldError { pointer: format!("?{name}"), code: "invalid".to_owned() };
+        Self { errors: vec![error], ..Self::new(QUERY_INVALID, detail) }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Adds a field that does not fit.
+    pub fn push(&mut self, error: FieldError) {
+        self.errors.push(error);
+    }
+
+    /// Which code it carries.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        FlowError::from(error).into()
+    }
+}
+
+impl From<FlowError> for ApiError {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::NotFound => NOT_FOUND.into(),
+            FlowError::Gone => GONE.into(),
+            FlowError::IdReused => ID_REUSED.into(),
+            FlowError::InvitationInvalid => INVITATION_INVALID.into(),
+            FlowError::InvitationUsed => INVITATION_USED.into(),
+            FlowError::KeyReused => KEY_REUSED.into(),
+            FlowError::DeviceRevoked => DEVICE_REVOKED.into(),
+            FlowError::TokenInvalid => TOKEN_INVALID.into(),
+            FlowError::CursorInvalid => CURSOR_INVALID.into(),
+            FlowError::Field { pointer, code, detail } => Self::field(pointer, code, detail),
+            FlowError::Busy => BUSY.into(),
+            FlowError::Internal(source) => {
+                tracing::error!(error = %chain(&*source), "request failed");
+                INTERNAL.into()
+            }
+        }
+    }
+}
+
+/// An error with its sources, for the log: the caller never sees it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Problem {
+            kind: format!("/docs/errors#{}", self.code.code),
+            title: self.code.title.to_owned(),
+            status: status.as_u16(),
+            code: self.code.code.to_owned(),
+            detail: self.detail.unwrap_or_else(|| self.code.advice.to_owned()),
+            errors: self.errors,
+            request_id: super::middleware::current_request_id(),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = format!("DPoP error=\"{}\", algs=\"ES256\", Bearer", self.code.code);
+            if let Ok(value) = HeaderValue::from_str(&challenge) {
+                headers.insert(WWW_AUTHENTICATE, value);
+            }
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        headers.extend(self.headers);
+        response
+    }
+}

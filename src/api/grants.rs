@@ -1,0 +1,141 @@
+//! Grants: what devices and scripts may do for the caller; personal tokens.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::Json;
+use super::error::{ApiError, ApiResult};
+use super::extract::{Resident, scope};
+use super::params::{Id, IdParam};
+use super::types::{Instant, Page, check_name};
+use crate::app::App;
+use crate::auth::scopes::Scopes;
+use crate::domain::ids::{DeviceId, GrantId};
+use crate::domain::limits::PAGE_ITEMS_MAX;
+use crate::flows;
+use crate::flows::grants::PERSONAL_LIFE_MS_MAX;
+use crate::store;
+use crate::store::entity::access_grant;
+
+/// A personal token to make.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// Made by the client.
+    pub id: GrantId,
+    #[schema(example = "My spreadsheet", min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Within the scopes of the caller's own grant.
+    #[schema(value_type = String, example = "activities:read ledger:read")]
+    pub scope: Scopes,
+    /// At most 366 days from now.
+    pub expires_at: Instant,
+}
+
+/// What a device or a script may do for the caller.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct GrantView {
+    pub id: GrantId,
+    pub name: String,
+    #[schema(value_type = String)]
+    pub scope: Scopes,
+    /// The device it belongs to; absent for a personal token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+    /// The personal token, shown once: in the answer that creates it, and when the same request is sent again
+    /// within ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "dbp_AZOlsHwufUSaUV0vDJ4bdwGTpbB8Ln1EmlFdLwyeG3gCAwQFBgcICQoLDA0ODxARAgMEBQYHCAkKCwwNDg8QEQ")]
+    pub token: Option<String>,
+    pub created_at: Instant,
+    pub expires_at: Instant,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Instant>,
+    pub revision: i64,
+}
+
+fn view(row: access_grant::Model, token: Option<String>) -> GrantView {
+    GrantView {
+        id: GrantId(row.id),
+        name: row.name,
+        scope: Scopes::known(&row.scopes),
+        device_id: row.device_id.map(DeviceId),
+        token,
+        created_at: Instant(row.created_at_ms),
+        expires_at: Instant(row.expires_at_ms),
+        revoked_at: row.revoked_at_ms.map(Instant),
+        revision: row.revision,
+    }
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(create_grant, list_grants).merge(super::openapi::guarded!(revoke_grant))
+}
+
+/// Make a personal token for curl and scripts.
+#[utoipa::path(
+    post, path = "/v1/grants", tag = "access", request_body = GrantRequest,
+    responses(
+        (status = 201, description = "Made; the token is shown this once.", body = GrantView),
+        (status = 200, description = "Made before by the same request.", body = GrantView),
+    )
+)]
+pub async fn create_grant(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    Json(body): Json<GrantRequest>,
+) -> ApiResult<impl IntoResponse> {
+    check(&app, &caller, &body)?;
+    let made =
+        flows::grants::create_personal(&app, &caller.access, body.id, &body.name, body.scope, body.expires_at.0);
+    let (row, token, new) = made.await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(view(row, token))))
+}
+
+fn check(app: &App, caller: &Resident<scope::Any>, body: &GrantRequest) -> ApiResult<()> {
+    check_name("/name", &body.name)?;
+    if body.scope.is_empty() || !body.scope.is_subset(caller.access.scopes) {
+        let detail = format!("At /scope: ask for one or more of the scopes of your own grant: {}.", caller.access.scopes);
+        return Err(ApiError::field("/scope", "scope", detail));
+    }
+    let now_ms = app.now_ms();
+    if body.expires_at.0 <= now_ms || body.expires_at.0 > now_ms + PERSONAL_LIFE_MS_MAX {
+        let detail = "At /expires_at: an instant in the future, at most 366 days ahead.";
+        return Err(ApiError::field("/expires_at", "out_of_range", detail));
+    }
+    Ok(())
+}
+
+/// List the caller's grants, newest first, at most 200: devices and personal tokens.
+#[utoipa::path(
+    get, path = "/v1/grants", tag = "access",
+    responses((status = 200, description = "Grants, without their tokens.", body = Page<GrantView>))
+)]
+pub async fn list_grants(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+) -> ApiResult<axum::Json<Page<GrantView>>> {
+    let access = &caller.access;
+    let rows = store::access::grants(app.db().read(), access.neighbourhood, access.party, PAGE_ITEMS_MAX).await?;
+    Ok(axum::Json(Page { items: rows.into_iter().map(|row| view(row, None)).collect(), next: None }))
+}
+
+/// Revoke a grant: within five seconds no server takes its token.
+#[utoipa::path(
+    delete, path = "/v1/grants/{id}", tag = "access", params(IdParam),
+    responses((status = 204, description = "Revoked, now or before."))
+)]
+pub async fn revoke_grant(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    Id(id): Id,
+) -> ApiResult<StatusCode> {
+    flows::grants::revoke(&app, &caller.access, GrantId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

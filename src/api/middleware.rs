@@ -1,0 +1,133 @@
+//! What every request passes through: a request id, a log line without personal data, problems instead of
+//! the framework's own errors, the next DPoP nonce, headers for browsers.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument as _;
+
+use super::error::{self, ApiError};
+use super::extract::{DPOP, DPOP_NONCE};
+use crate::app::App;
+use crate::auth::nonce::nonce_make;
+
+/// Names a request in the answer, in problems and in the log.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id taken over from a proxy.
+const REQUEST_ID_CHARACTERS_MAX: usize = 64;
+
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+/// The id of the request that is being answered.
+pub fn current_request_id() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Gives the request an id and logs how it went: method, route pattern, status, time. Never a path with ids,
+/// a query, a header or a body.
+pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = request_id(request.headers()).unwrap_or_else(|| app.uuid().to_string());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let started = Instant::now();
+    let span = tracing::info_span!("request", request_id = %id);
+    let answered = CURRENT.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
+    let mut response = answered;
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| {
+        tracing::info!(%method, route, status = response.status().as_u16(), micros, "answered");
+    });
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(&REQUEST_ID)?.to_str().ok()?;
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    (plain && !text.is_empty() && text.len() <= REQUEST_ID_CHARACTERS_MAX).then(|| text.to_owned())
+}
+
+/// Turns what the framework refuses by itself into problems.
+pub async fn problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let ours = response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.starts_with(b"application/problem+json") || kind.starts_with(b"application/json")
+    });
+    if ours {
+        return response;
+    }
+    let code = match response.status() {
+        StatusCode::NOT_FOUND => error::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => error::METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE => error::BODY_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => error::MEDIA_TYPE_UNSUPPORTED,
+        StatusCode::BAD_REQUEST => error::QUERY_INVALID,
+        StatusCode::INTERNAL_SERVER_ERROR => error::INTERNAL,
+        _ => return response,
+    };
+    let allow = response.headers().get(axum::http::header::ALLOW).cloned();
+    let mut problem = detailed(code).into_response();
+    if let Some(allow) = allow {
+        problem.headers_mut().insert(axum::http::header::ALLOW, allow);
+    }
+    problem
+}
+
+fn detailed(code: error::Code) -> ApiError {
+    if code != error::BODY_TOO_LARGE {
+        return code.into();
+    }
+    super::body::too_large()
+}
+
+/// A handler that panics answers as a problem.
+pub fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::from(error::INTERNAL).into_response()
+}
+
+/// Every good answer to a phone carries the nonce of its next proof.
+pub async fn next_nonce(State(app): State<App>, request: Request, next: Next) -> Response {
+    let proved = request.headers().contains_key(&DPOP);
+    let mut response = next.run(request).await;
+    if proved
+        && response.status().is_success()
+        && let Ok(nonce) = nonce_make(&app.keys(), app.now_ms())
+        && let Ok(value) = HeaderValue::from_str(&nonce)
+    {
+        response.headers_mut().insert(DPOP_NONCE, value);
+    }
+    response
+}
+
+/// Headers that tell browsers and caches to be careful.
+pub async fn careful(request: Request, next: Next) -> Response {
+    let personal = request.uri().path().starts_with("/v1/") || request.uri().path().starts_with("/oauth/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let fixed = [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        (
+            "content-security-policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+    }
+    if personal {
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}

@@ -1,0 +1,136 @@
+//! HTTP: the whole route table on one screen. The only module that knows axum and status codes.
+
+pub mod activities;
+pub mod activity_view;
+pub mod body;
+pub mod daybooks;
+pub mod decisions;
+pub mod devices;
+pub mod enrolments;
+pub mod error;
+mod examples;
+pub mod extract;
+pub mod grants;
+pub mod health;
+pub mod invitations;
+pub mod ledger;
+pub mod me;
+mod middleware;
+pub mod neighbourhoods;
+pub mod oauth;
+mod openapi;
+mod pages;
+pub mod params;
+pub mod parties;
+pub mod sync;
+pub mod types;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::domain::limits::BODY_BYTES_MAX;
+
+/// The longest that a request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the document says of itself.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Daybook",
+        description = "The API that residents' phones, coordinators and other people's apps share: sync offline daybooks, reconcile what was recorded, read the neighbourhood's ledger. The token names the neighbourhood; paths do not. Times are RFC 3339 in UTC, days are civil days, minutes are integers. Errors are problems (RFC 9457) with a stable code.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "sync", description = "Daybooks: push changes, pull what is missing."),
+        (name = "people", description = "Invitations, enrolment, devices, parties."),
+        (name = "access", description = "Tokens, grants and keys."),
+        (name = "activities", description = "What was recorded, as read from the daybooks."),
+        (name = "reconcile", description = "What coordinators decide."),
+        (name = "ledger", description = "Accounts, statements and totals in minutes."),
+        (name = "operation", description = "For whoever runs the server."),
+    ),
+)]
+struct Document;
+
+/// Every route.
+fn table() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(enrolments::routes())
+        .merge(invitations::routes())
+        .merge(devices::routes())
+        .merge(me::routes())
+        .merge(grants::routes())
+        .merge(oauth::routes())
+        .merge(parties::routes())
+        .merge(sync::routes())
+        .merge(daybooks::routes())
+        .merge(activities::routes())
+        .merge(decisions::routes())
+        .merge(ledger::routes())
+        .merge(neighbourhoods::routes())
+        .merge(health::routes())
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (_, mut document) = table().split_for_parts();
+    openapi::finish(&mut document);
+    document
+}
+
+/// The service, ready to serve.
+pub fn router(app: App) -> Router {
+    let (routes, _) = table().split_for_parts();
+    routes
+        .merge(pages::routes())
+        .layer(from_fn_with_state(app.clone(), middleware::next_nonce))
+        .layer(RequestDecompressionLayer::new())
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn(middleware::problems))
+        .layer(CompressionLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(from_fn(middleware::careful))
+        .layer(cors())
+        .layer(from_fn_with_state(app.clone(), middleware::observe))
+        .with_state(app)
+}
+
+/// Any origin, no credentials: tokens are not cookies.
+fn cors() -> CorsLayer {
+    let exposed = [
+        "dpop-nonce", "www-authenticate", "etag", "link", "location", "retry-after", "ratelimit", "x-request-id",
+        "content-range", "daybook-cursor",
+    ];
+    let allowed = [
+        HeaderName::from_static("dpop"),
+        header::AUTHORIZATION,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_RANGE,
+        header::RANGE,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+    ];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(allowed)
+        .expose_headers(exposed.map(HeaderName::from_static))
+        .max_age(Duration::from_secs(3_600))
+}

@@ -1,0 +1,130 @@
+//! Path and query parameters, and the cursors of lists; anything wrong answers with a problem.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::error::{ApiError, ApiResult, CURSOR_INVALID, NOT_FOUND, QUERY_INVALID};
+use crate::app::App;
+use crate::auth::signed;
+use crate::domain::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
+
+/// The id in a path; what is not a lower-case UUID names nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Id(pub Uuid);
+
+/// Documents [`Id`].
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct IdParam {
+    /// Lower-case UUID.
+    #[param(example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77")]
+    pub id: Uuid,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let Ok(Path(text)) = found else { return Err(NOT_FOUND.into()) };
+        parse_id(&text).map(Self).ok_or_else(|| NOT_FOUND.into())
+    }
+}
+
+/// A lower-case UUID with hyphens, and nothing else.
+pub fn parse_id(text: &str) -> Option<Uuid> {
+    Uuid::parse_str(text).ok().filter(|id| id.to_string() == text)
+}
+
+/// Two ids in a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids(pub Uuid, pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found: Result<Path<(String, String)>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let Ok(Path((first, second))) = found else { return Err(NOT_FOUND.into()) };
+        parse_id(&first).zip(parse_id(&second)).map(|(first, second)| Self(first, second)).ok_or_else(|| NOT_FOUND.into())
+    }
+}
+
+/// The query of a request.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        match found {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(ApiError::new(QUERY_INVALID, format!("{}.", rejection.body_text()))),
+        }
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    /// Items of a page: 50 if not given, at most 200; more counts as 200.
+    #[param(minimum = 1, example = 50)]
+    pub limit: Option<u64>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// Items of a page, within bounds.
+pub fn limit(asked: Option<u64>) -> u64 {
+    asked.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, PAGE_ITEMS_MAX)
+}
+
+/// The place in a list where a page starts, out of its cursor.
+pub fn opened<T: DeserializeOwned>(app: &App, list: &str, after: Option<&str>) -> ApiResult<Option<T>> {
+    let Some(text) = after else { return Ok(None) };
+    let payload = signed::open(&app.keys(), list, text, app.now_ms()).map_err(|_| CURSOR_INVALID)?;
+    postcard::from_bytes(&payload).map(Some).map_err(|_| CURSOR_INVALID.into())
+}
+
+/// The cursor of a place in a list.
+pub fn sealed<T: serde::Serialize>(app: &App, list: &str, place: &T) -> ApiResult<String> {
+    let payload = postcard::to_allocvec(place).map_err(crate::flows::FlowError::internal)?;
+    let text = signed::seal(&app.keys(), list, &payload, app.now_ms());
+    text.map_err(|error| crate::flows::FlowError::internal(error).into())
+}
+
+/// A page with `Link: rel="next"`, out of one row more than asked for.
+pub fn paged<T, V, P: serde::Serialize>(
+    app: &App,
+    list: &str,
+    path: &str,
+    mut rows: Vec<T>,
+    limit: u64,
+    place: impl Fn(&T) -> P,
+    view: impl FnMut(T) -> V,
+) -> ApiResult<(axum::http::HeaderMap, super::types::Page<V>)> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = match rows.last().filter(|_| more) {
+        Some(last) => Some(sealed(app, list, &place(last))?),
+        None => None,
+    };
+    let mut headers = axum::http::HeaderMap::new();
+    if let Some(next) = &next {
+        let link = format!("<{path}?after={next}&limit={limit}>; rel=\"next\"");
+        if let Ok(value) = link.parse() {
+            headers.insert(axum::http::header::LINK, value);
+        }
+    }
+    Ok((headers, super::types::Page { items: rows.into_iter().map(view).collect(), next }))
+}

@@ -1,0 +1,228 @@
+//! Parties: who contributes. Coordinators name, confirm and group them.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::body::Json;
+use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::extract::{Coordinator, scope};
+use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
+use super::types::{Instant, Page, check_name};
+use crate::app::App;
+use crate::domain::ids::PartyId;
+use crate::domain::time::{civil_day, parse_day};
+use crate::flows;
+use crate::flows::parties::PartyFacts;
+use crate::store;
+use crate::store::entity::party;
+
+/// What a party is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartyKind {
+    Resident,
+    Group,
+    Organisation,
+}
+
+/// The sector of a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sector {
+    Resident,
+    Community,
+    PublicBody,
+    Business,
+}
+
+/// A party to add.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartyRequest {
+    /// Made by the client.
+    pub id: PartyId,
+    pub kind: PartyKind,
+    pub sector: Sector,
+    #[schema(example = "Friends of the Park", min_length = 1, max_length = 200)]
+    pub name: String,
+}
+
+/// What can be changed of a party.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartyPatch {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// True confirms somebody whom a phone met offline; records that wait for it are judged again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
+}
+
+/// Anyone who contributes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PartyView {
+    pub id: PartyId,
+    #[schema(example = "resident")]
+    pub kind: String,
+    #[schema(example = "resident")]
+    pub sector: String,
+    pub name: String,
+    /// Enrolled, or confirmed by a coordinator.
+    pub known: bool,
+    pub created_at: Instant,
+    pub revision: i64,
+}
+
+/// A member's place in a group or organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRequest {
+    pub capacity: MemberCapacity,
+    /// The first day; today if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date, example = "2026-11-01")]
+    pub from_day: Option<String>,
+}
+
+/// In which capacity somebody is a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberCapacity {
+    Professional,
+    Lay,
+}
+
+impl From<party::Model> for PartyView {
+    fn from(row: party::Model) -> Self {
+        Self {
+            id: PartyId(row.id),
+            kind: row.kind,
+            sector: row.sector,
+            name: row.name,
+            known: row.known,
+            created_at: Instant(row.created_at_ms),
+            revision: row.revision,
+        }
+    }
+}
+
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(list_parties, create_party)
+        .merge(super::openapi::guarded!(get_party, update_party))
+        .merge(super::openapi::guarded!(put_member))
+}
+
+/// List parties, by id.
+#[utoipa::path(
+    get, path = "/v1/parties", tag = "people", params(Paging),
+    responses((status = 200, description = "A page of parties.", body = Page<PartyView>))
+)]
+pub async fn list_parties(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<PartyView>>)> {
+    let most = limit(paging.limit);
+    let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
+    let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
+    let (headers, page) =
+        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    Ok((headers, axum::Json(page)))
+}
+
+/// Add a party: somebody without a phone, a group, an organisation.
+#[utoipa::path(
+    post, path = "/v1/parties", tag = "people", request_body = PartyRequest,
+    responses(
+        (status = 201, description = "Added.", body = PartyView),
+        (status = 200, description = "Added before by the same request.", body = PartyView),
+    )
+)]
+pub async fn create_party(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Json(body): Json<PartyRequest>,
+) -> ApiResult<impl IntoResponse> {
+    check_name("/name", &body.name)?;
+    let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name };
+    let (row, new) = flows::parties::create(&app, &caller.access, body.id, facts).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(PartyView::from(row))))
+}
+
+/// Read a party.
+#[utoipa::path(
+    get, path = "/v1/parties/{id}", tag = "people", params(IdParam),
+    responses((status = 200, description = "The party.", body = PartyView))
+)]
+pub async fn get_party(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Id(id): Id,
+) -> ApiResult<axum::Json<PartyView>> {
+    let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
+    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+}
+
+/// Name a party anew, or confirm somebody whom a phone met offline.
+#[utoipa::path(
+    patch, path = "/v1/parties/{id}", tag = "people", params(IdParam), request_body = PartyPatch,
+    responses((status = 200, description = "The party.", body = PartyView))
+)]
+pub async fn update_party(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Id(id): Id,
+    Json(body): Json<PartyPatch>,
+) -> ApiResult<axum::Json<PartyView>> {
+    if let Some(name) = &body.name {
+        check_name("/name", name)?;
+    }
+    let row = flows::parties::update(&app, &caller.access, PartyId(id), body.name, body.known).await?;
+    Ok(axum::Json(row.into()))
+}
+
+/// Put somebody into a group or organisation.
+#[utoipa::path(
+    put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
+    params(
+        ("id" = Uuid, Path, description = "The group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("party_id" = Uuid, Path, description = "The member.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b78"),
+    ),
+    responses((status = 204, description = "A member now."))
+)]
+pub async fn put_member(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Ids(group, member): Ids,
+    Json(body): Json<MemberRequest>,
+) -> ApiResult<StatusCode> {
+    let access = &caller.access;
+    let from_day = match body.from_day {
+        Some(day) if parse_day(&day).is_none() => {
+            return Err(ApiError::field("/from_day", "day", "At /from_day: a day as 2026-11-21."));
+        }
+        Some(day) => day,
+        None => today(&app, access.neighbourhood).await?,
+    };
+    let (group, member) = (PartyId(group), PartyId(member));
+    flows::parties::put_member(&app, access, group, member, &word(&body.capacity), from_day).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn today(app: &App, neighbourhood: crate::domain::ids::NeighbourhoodId) -> ApiResult<String> {
+    let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
+    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    Ok(civil_day(app.now_ms(), zone).map(|day| day.to_string()).unwrap_or_default())
+}

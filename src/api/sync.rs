@@ -1,0 +1,313 @@
+//! `POST /v1/sync`: the whole job of a phone that has found signal.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::JsonOrCbor;
+use super::error::{ApiError, ApiResult};
+use super::extract::{Resident, scope};
+use super::types::{Bytes, Hash, Instant};
+use crate::app::App;
+use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::limits::{
+    SYNC_ANSWER_BYTES_DEFAULT, SYNC_ANSWER_BYTES_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX,
+    SYNC_PARTIES_MAX,
+};
+use crate::domain::review::{Conflict, Review};
+use crate::flows;
+
+/// What a phone sends: its changes, and how far it has read.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncRequest {
+    /// The phone's clock. Skew is measured, never a reason to refuse.
+    pub device_time: Instant,
+    /// `verdicts_next` of the last answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdicts_after: Option<String>,
+    /// Largest size of the changes of the answer, in bytes: 1 MiB by default, at most 8 MiB.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(minimum = 1)]
+    pub limit_bytes: Option<u64>,
+    /// People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 500)]
+    pub parties: Vec<MetParty>,
+    /// The phone's daybooks in this neighbourhood, at most 64.
+    #[schema(max_items = 64)]
+    pub daybooks: Vec<DaybookPush>,
+}
+
+/// Somebody whom a phone met offline.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetParty {
+    pub id: PartyId,
+    /// 1 to 200 characters.
+    #[schema(example = "Asha", min_length = 1, max_length = 200)]
+    pub name: String,
+}
+
+/// One daybook of a sync request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaybookPush {
+    pub id: DaybookId,
+    /// `cursor` of the last answer; null from a blank phone.
+    #[schema(required = true)]
+    pub cursor: Option<String>,
+    /// Automerge changes in causal order, at most 10,000 entries; one entry may hold several concatenated chunks.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 10000)]
+    pub changes: Vec<Bytes>,
+}
+
+/// What the server answers.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SyncAnswer {
+    pub server_time: Instant,
+    /// What became of the caller's records since `verdicts_after`: only the latest of each activity.
+    pub verdicts: Vec<Verdict>,
+    pub verdicts_next: String,
+    /// There are more verdicts: sync again.
+    pub verdicts_more: bool,
+    /// Records wait to be judged: ask again after 5 s, at most three times.
+    pub verdicts_pending: bool,
+    /// In the order of the request.
+    pub daybooks: Vec<DaybookAnswer>,
+}
+
+/// What a phone is told about one of its records.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Verdict {
+    pub activity_id: ActivityId,
+    /// The version judged.
+    pub version: i64,
+    pub revision: i64,
+    pub review: Review,
+    pub conflict: Conflict,
+    /// Minutes recognised; absent while nothing is decided.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub minutes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Reason>,
+    /// When an answer may be expected, where one is due.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expected_by: Option<Instant>,
+    pub at: Instant,
+}
+
+/// Why, in a code for programs and in plain words for people.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    #[schema(example = "unknown_party")]
+    pub code: String,
+    #[schema(example = "We need to check who this is.")]
+    pub text: String,
+}
+
+/// How a daybook stands after this sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DaybookState {
+    /// As asked.
+    Ok,
+    /// The cursor is not on this server's chain (it was restored): everything comes again from the start.
+    Restart,
+    /// This request holds a refused change: do the reload.
+    Reload,
+    /// Nothing was written for this daybook: send the same again.
+    Busy,
+    /// Erased.
+    Gone,
+    /// Not there, or not yours: create it with `POST /v1/daybooks` under its id and push everything.
+    NotFound,
+}
+
+/// One daybook of the answer.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DaybookAnswer {
+    pub id: DaybookId,
+    pub state: DaybookState,
+    /// For the next request; absent where nothing could be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<String>,
+    /// There is more: sync again with this cursor, without changes, before anything else.
+    pub more: bool,
+    /// Heads of the server's document; they replace the phone's. Only with `more: false` and where the cursor moved.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heads: Option<Vec<Hash>>,
+    /// Changes that the phone may lack, in causal order; the ones of this request are left out.
+    pub changes: Vec<Bytes>,
+    /// One per chunk of the request, in its order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of a pushed change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeKind {
+    /// In the daybook, durably.
+    Accepted,
+    /// Was there already.
+    Duplicate,
+    /// Kept, and admitted when what it waits for arrives.
+    Held,
+    /// Not kept: this request held too much. Send it again.
+    Deferred,
+    /// Not taken, for what it would endanger; see `code`. The phone does the reload.
+    Refused,
+}
+
+/// The outcome of one chunk.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Outcome {
+    /// The change's hash; of an unreadable chunk the SHA-256 of its bytes.
+    pub hash: Hash,
+    pub outcome: OutcomeKind,
+    /// Why it is held or refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(example = "missing_dependency")]
+    pub code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    /// The activities that the change touches.
+    pub activities: Vec<ActivityId>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(sync)
+}
+
+/// Sync daybooks: push changes, pull what the phone lacks, learn what became of its records.
+///
+/// One request for all daybooks of the caller in its neighbourhood. Each daybook is a transaction of its own;
+/// the answer comes after all are committed. Sending the same again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/sync", tag = "sync",
+    request_body(content((SyncRequest = "application/json"), (SyncRequest = "application/cbor"))),
+    responses(
+        (status = 200, description = "One state a daybook, one outcome a chunk.",
+            content((SyncAnswer = "application/json"), (SyncAnswer = "application/cbor"))),
+    )
+)]
+pub async fn sync(
+    State(app): State<App>,
+    caller: Resident<scope::Sync>,
+    request: JsonOrCbor<SyncRequest>,
+) -> ApiResult<Response> {
+    let JsonOrCbor { body, answer } = request;
+    check(&body)?;
+    let push = flows::sync::Push {
+        device_time_ms: body.device_time.0,
+        verdicts_after: body.verdicts_after,
+        limit_bytes: body.limit_bytes.unwrap_or(SYNC_ANSWER_BYTES_DEFAULT).clamp(1, SYNC_ANSWER_BYTES_MAX),
+        parties: body.parties.into_iter().map(|party| (party.id, party.name)).collect(),
+        daybooks: body
+            .daybooks
+            .into_iter()
+            .map(|daybook| flows::sync::DaybookPush {
+                id: daybook.id,
+                cursor: daybook.cursor,
+                entries: daybook.changes.into_iter().map(|bytes| bytes.0).collect(),
+            })
+            .collect(),
+    };
+    let synced = flows::sync::sync(&app, &caller.access, push).await?;
+    Ok(answer.respond(&SyncAnswer::from(synced)))
+}
+
+fn check(body: &SyncRequest) -> ApiResult<()> {
+    let too_many = |pointer: &str, max: usize| {
+        Err(ApiError::field(pointer, "too_many", format!("At {pointer}: at most {max} at a time; send the rest next.")))
+    };
+    if body.daybooks.len() > SYNC_DAYBOOKS_MAX {
+        return too_many("/daybooks", SYNC_DAYBOOKS_MAX);
+    }
+    if body.parties.len() > SYNC_PARTIES_MAX {
+        return too_many("/parties", SYNC_PARTIES_MAX);
+    }
+    for (index, party) in body.parties.iter().enumerate() {
+        super::types::check_name(&format!("/parties/{index}/name"), &party.name)?;
+    }
+    for (index, daybook) in body.daybooks.iter().enumerate() {
+        if daybook.changes.len() > SYNC_ENTRIES_MAX {
+            return too_many(&format!("/daybooks/{index}/changes"), SYNC_ENTRIES_MAX);
+        }
+        if body.daybooks[..index].iter().any(|earlier| earlier.id == daybook.id) {
+            let pointer = format!("/daybooks/{index}/id");
+            return Err(ApiError::field(pointer, "twice", "Name each daybook once, with all its changes."));
+        }
+    }
+    Ok(())
+}
+
+impl From<flows::sync::Synced> for SyncAnswer {
+    fn from(synced: flows::sync::Synced) -> Self {
+        Self {
+            server_time: Instant(synced.server_time_ms),
+            verdicts: synced.verdicts.items.into_iter().map(Verdict::from).collect(),
+            verdicts_next: synced.verdicts.next,
+            verdicts_more: synced.verdicts.more,
+            verdicts_pending: synced.verdicts.pending,
+            daybooks: synced.daybooks.into_iter().map(DaybookAnswer::from).collect(),
+        }
+    }
+}
+
+impl From<flows::sync::Verdict> for Verdict {
+    fn from(verdict: flows::sync::Verdict) -> Self {
+        Self {
+            activity_id: verdict.activity,
+            version: verdict.version,
+            revision: verdict.revision,
+            review: verdict.review,
+            conflict: verdict.conflict,
+            minutes: verdict.minutes,
+            reason: verdict.reason.map(|(code, text)| Reason { code, text }),
+            expected_by: None,
+            at: Instant(verdict.at_ms),
+        }
+    }
+}
+
+impl From<flows::sync::DaybookSynced> for DaybookAnswer {
+    fn from(synced: flows::sync::DaybookSynced) -> Self {
+        use flows::sync::State as S;
+        let state = match synced.state {
+            S::Ok => DaybookState::Ok,
+            S::Restart => DaybookState::Restart,
+            S::Reload => DaybookState::Reload,
+            S::Busy => DaybookState::Busy,
+            S::Gone => DaybookState::Gone,
+            S::NotFound => DaybookState::NotFound,
+        };
+        Self {
+            id: synced.id,
+            state,
+            cursor: synced.cursor,
+            more: synced.more,
+            heads: synced.heads.map(|heads| heads.into_iter().map(Hash).collect()),
+            changes: synced.changes.into_iter().map(Bytes).collect(),
+            outcomes: synced.outcomes.into_iter().map(Outcome::from).collect(),
+        }
+    }
+}
+
+impl From<flows::accept::ChunkOutcome> for Outcome {
+    fn from(outcome: flows::accept::ChunkOutcome) -> Self {
+        use flows::accept::Became as B;
+        let (kind, code, detail) = match outcome.became {
+            B::Accepted => (OutcomeKind::Accepted, None, None),
+            B::Duplicate => (OutcomeKind::Duplicate, None, None),
+            B::Held(code) => (OutcomeKind::Held, Some(code), None),
+            B::Deferred => (OutcomeKind::Deferred, None, None),
+            B::Refused(code, detail) => (OutcomeKind::Refused, Some(code), Some(detail)),
+        };
+        Self { hash: Hash(outcome.hash), outcome: kind, code, detail, activities: outcome.activities }
+    }
+}

@@ -1,0 +1,225 @@
+//! What every request can reach: the database, the keys, the clock, randomness and the clerk's bell.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::auth::access::Claims;
+use crate::auth::keys::KeyRing;
+use crate::auth::scopes::Scopes;
+use crate::domain::ids::{DeviceId, GrantId, NeighbourhoodId, PartyId};
+use crate::store::Database;
+
+/// How long a role or a grant is read from memory: also the longest that a revocation takes.
+pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(5);
+/// Verified access tokens remembered, so that only the DPoP proof is verified at each request.
+const TOKENS_REMEMBERED_MAX: u64 = 50_000;
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since 1970, UTC.
+    fn now_ms(&self) -> i64;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now_ms(&self) -> i64 {
+        chrono::Utc::now().timestamp_millis()
+    }
+}
+
+/// Where randomness comes from.
+pub trait Random: Send + Sync + 'static {
+    /// Fills the bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::expect_used, reason = "without randomness nothing here is safe, so the process must not go on")]
+    fn fill(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness");
+    }
+}
+
+/// Who is calling: what the database says of a grant, a moment ago at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    pub neighbourhood: NeighbourhoodId,
+    /// Aliases are resolved.
+    pub party: PartyId,
+    pub grant: GrantId,
+    pub device: Option<DeviceId>,
+    pub scopes: Scopes,
+    pub coordinator: bool,
+    /// The device's key; its requests carry proofs of it.
+    pub thumbprint: Option<String>,
+    pub token_hash: Vec<u8>,
+    pub expires_at_ms: i64,
+    pub revoked: bool,
+}
+
+/// Rings for the clerk: which neighbourhoods have something to judge.
+#[derive(Debug, Default)]
+pub struct Bell {
+    waiting: Mutex<BTreeSet<NeighbourhoodId>>,
+    notify: Notify,
+}
+
+impl Bell {
+    /// Something waits in this neighbourhood.
+    pub fn ring(&self, neighbourhood: NeighbourhoodId) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(neighbourhood);
+        self.notify.notify_one();
+    }
+
+    /// The neighbourhoods rung for since the last call.
+    pub fn take(&self) -> BTreeSet<NeighbourhoodId> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for the next ring.
+    pub async fn rung(&self) {
+        self.notify.notified().await;
+    }
+}
+
+/// Shared by all requests; a clone is a reference.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    keys: RwLock<Arc<KeyRing>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    public_url: String,
+    operator_token: Option<String>,
+    bell: Bell,
+    access: Cache<(NeighbourhoodId, GrantId), Arc<Access>>,
+    tokens: Cache<[u8; 32], Arc<Claims>>,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        db: Database,
+        keys: KeyRing,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        public_url: String,
+        operator_token: Option<String>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                keys: RwLock::new(Arc::new(keys)),
+                clock,
+                random,
+                public_url,
+                operator_token,
+                bell: Bell::default(),
+                access: Cache::builder().time_to_live(ACCESS_CACHE_TTL).max_capacity(TOKENS_REMEMBERED_MAX).build(),
+                tokens: Cache::builder().max_capacity(TOKENS_REMEMBERED_MAX).build(),
+                draining: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    #[must_use]
+    pub fn db(&self) -> &Database {
+        &self.inner.db
+    }
+
+    /// The keys in force.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.inner.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other keys in force, after a rotation.
+    pub fn set_keys(&self, keys: KeyRing) {
+        *self.inner.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Milliseconds since 1970, UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    /// Random bytes.
+    #[must_use]
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.inner.random.fill(&mut bytes);
+        bytes
+    }
+
+    /// Fills bytes at random.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        self.inner.random.fill(bytes);
+    }
+
+    /// A fresh UUIDv7.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        let millis = u64::try_from(self.now_ms()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.random()).into_uuid()
+    }
+
+    /// Where clients reach this server, without a trailing slash.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.inner.public_url
+    }
+
+    #[must_use]
+    pub fn operator_token(&self) -> Option<&str> {
+        self.inner.operator_token.as_deref()
+    }
+
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.inner.bell
+    }
+
+    /// What is remembered of grants, for [`ACCESS_CACHE_TTL`].
+    #[must_use]
+    pub fn access_cache(&self) -> &Cache<(NeighbourhoodId, GrantId), Arc<Access>> {
+        &self.inner.access
+    }
+
+    /// Claims of access tokens whose signature was verified, by the token's SHA-256.
+    #[must_use]
+    pub fn token_cache(&self) -> &Cache<[u8; 32], Arc<Claims>> {
+        &self.inner.tokens
+    }
+
+    /// From now on not ready: the process is about to end.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the process is about to end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::SeqCst)
+    }
+}

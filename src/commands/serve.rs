@@ -1,0 +1,93 @@
+//! `daybook serve`: the server, until it is told to end.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::{WithConfig, logging, setup};
+use crate::api;
+use crate::app::App;
+use crate::auth::seal::SealingSecret;
+use crate::flows::{judge, server_keys};
+
+/// Between readiness off and the listener closing, so that balancers stop sending.
+const DRAIN_NOTICE: Duration = Duration::from_secs(2);
+/// From the signal to the end, at most.
+const DRAIN_MAX: Duration = Duration::from_secs(28);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    common: WithConfig,
+    /// Bring a PostgreSQL database up to date at the start.
+    #[arg(long, env = "DAYBOOK_MIGRATE")]
+    migrate: bool,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = args.common.config;
+    logging::start(&config)?;
+    let migrations = if args.migrate { setup::Migrations::Run } else { setup::Migrations::Embedded };
+    let (app, secret) = setup::app(&config, migrations).await?;
+    let listener = TcpListener::bind(config.listen).await.context("cannot listen")?;
+    serve(app, secret, listener).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until a signal; then readiness goes off, requests finish, the database closes.
+pub async fn serve(app: App, secret: SealingSecret, listener: TcpListener) -> anyhow::Result<()> {
+    tracing::info!(listen = %listener.local_addr()?, public_url = app.public_url(), "serving");
+    let clerk = tokio::spawn(judge::clerk(app.clone()));
+    let keys = tokio::spawn(server_keys::keep(app.clone(), secret));
+    let draining = app.clone();
+    let stop = async move {
+        signalled().await;
+        draining.drain();
+        tracing::info!("draining");
+        tokio::time::sleep(DRAIN_NOTICE).await;
+    };
+    let served = axum::serve(listener, api::router(app.clone())).with_graceful_shutdown(stop);
+    let waiting = app.clone();
+    let too_long = async move {
+        while !waiting.is_draining() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        served = served => served.context("serving failed")?,
+        () = too_long => tracing::warn!("some requests did not finish in time"),
+    }
+    app.drain();
+    keys.abort();
+    // The clerk ends by itself after the transaction it is in.
+    let _ = tokio::time::timeout(Duration::from_secs(2), clerk).await;
+    app.db().clone().close().await.context("cannot close the database")?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn signalled() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,74 @@
+//! Every id is a type of its own, so that what clients send and what is stored cannot be mixed up.
+//! Ids are UUIDs made by whoever creates the thing, a phone above all, and are never used for order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(transparent)]
+        #[schema(value_type = Uuid, example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77")]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                Uuid::from_str(text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// The tenant.
+    NeighbourhoodId
+);
+id!(
+    /// Anyone who contributes: a resident, a group, an organisation.
+    PartyId
+);
+id!(
+    /// One Automerge document.
+    DaybookId
+);
+id!(
+    /// One record in a daybook.
+    ActivityId
+);
+id!(
+    /// A phone or browser enrolled to a resident.
+    DeviceId
+);
+id!(
+    /// What a device or an app may do for a party.
+    GrantId
+);
+id!(
+    /// An invitation to join, or to enrol a further device.
+    InvitationId
+);
+id!(
+    /// What a person or a rule decided about a version.
+    DecisionId
+);
+id!(
+    /// One posting between the commons and an account.
+    TransferId
+);
+id!(
+    /// An account of the ledger: a party's id, or the neighbourhood's for its holding account.
+    AccountId
+);

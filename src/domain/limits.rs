@@ -1,0 +1,64 @@
+//! Every limit of the system, in one place, with its unit in its name.
+
+/// A request body as sent, before inflating.
+pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A request body after inflating.
+pub const BODY_INFLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// One Automerge change, raw (design: "The guard").
+pub const CHANGE_BYTES_MAX: usize = 1024 * 1024;
+/// An Automerge actor id.
+pub const ACTOR_BYTES_MAX: usize = 64;
+/// Dependencies of one change.
+pub const CHANGE_DEPENDENCIES_MAX: usize = 4_096;
+/// Operations of one change: at most this, and at most [`CHANGE_OPERATIONS_BASE`] plus one per byte.
+pub const CHANGE_OPERATIONS_MAX: u64 = 250_000;
+/// See [`CHANGE_OPERATIONS_MAX`].
+pub const CHANGE_OPERATIONS_BASE: u64 = 20_000;
+/// Nesting of objects; the root is 0, an activity's map is 1.
+pub const OBJECT_DEPTH_MAX: u32 = 32;
+/// Operation counters must stay below this: Automerge panics near 2^32.
+pub const OPERATION_COUNTER_MAX: u64 = 1 << 31;
+/// Changes of one transaction; what is beyond is deferred.
+pub const ACCEPT_CHANGES_MAX: usize = 256;
+/// Operations of one transaction; what is beyond is deferred.
+pub const ACCEPT_OPERATIONS_MAX: u64 = 250_000;
+/// Heads of a daybook before the server adds an empty merge change.
+pub const HEADS_MAX: usize = 32;
+/// Visible values of one field.
+pub const FIELD_VALUES_MAX: usize = 64;
+/// Characters of a note.
+pub const NOTE_CHARACTERS_MAX: usize = 2_000;
+/// Characters of any other text field.
+pub const TEXT_CHARACTERS_MAX: usize = 2_000;
+/// Minutes of one party in one activity: a day.
+pub const PARTY_MINUTES_MAX: i64 = 1_440;
+/// Changes held for one daybook.
+pub const HELD_CHANGES_MAX: u64 = 10_000;
+/// Bytes held for one daybook.
+pub const HELD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Refused bytes kept in quarantine for one daybook; beyond it only hash and reason are kept.
+pub const QUARANTINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Daybooks of one sync request.
+pub const SYNC_DAYBOOKS_MAX: usize = 64;
+/// People of one sync request.
+pub const SYNC_PARTIES_MAX: usize = 500;
+/// Entries of `changes` of one daybook in one request.
+pub const SYNC_ENTRIES_MAX: usize = 10_000;
+/// Default and greatest size of the changes of one answer.
+pub const SYNC_ANSWER_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// See [`SYNC_ANSWER_BYTES_DEFAULT`].
+pub const SYNC_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Verdicts of one answer.
+pub const SYNC_VERDICTS_MAX: u64 = 500;
+/// Items of a batch.
+pub const BATCH_ITEMS_MAX: usize = 100;
+/// Items of a page by default, and at most.
+pub const PAGE_ITEMS_DEFAULT: u64 = 50;
+/// See [`PAGE_ITEMS_DEFAULT`].
+pub const PAGE_ITEMS_MAX: u64 = 200;
+/// Characters of a name of a party, device or grant.
+pub const NAME_CHARACTERS_MAX: usize = 200;
+/// Characters of a reason.
+pub const REASON_CHARACTERS_MAX: usize = 1_000;
+/// Versions that the clerk takes up in one transaction.
+pub const CLERK_VERSIONS_MAX: u64 = 128;

@@ -1,0 +1,10 @@
+//! The words of the field and the rules over them: pure, without I/O, without a clock.
+
+pub mod activity;
+pub mod ids;
+pub mod key;
+pub mod limits;
+pub mod reading;
+pub mod review;
+pub mod rules;
+pub mod time;

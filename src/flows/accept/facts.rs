@@ -1,0 +1,121 @@
+//! Loads what a daybook knows, as far as a push asks, and the held changes that it may complete.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait;
+
+use super::super::FlowError;
+use crate::merge::admit::{ActorLast, Facts, references};
+use crate::merge::guard::{self, Checked, Chunk};
+use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
+use crate::store;
+use crate::store::changes::{Known, Of};
+use crate::store::entity::{daybook, held_change};
+
+/// The held changes of a daybook, read and parsed before any transaction begins: Automerge never runs inside
+/// the writer.
+#[derive(Debug, Default, Clone)]
+pub struct Held {
+    pub changes: Vec<Arc<Checked>>,
+    /// Who brought each, and when.
+    pub brought: HashMap<Hash, Brought>,
+}
+
+/// Who first delivered a change, and when the server received it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brought {
+    pub grant: Option<uuid::Uuid>,
+    pub at_ms: i64,
+}
+
+/// Reads and parses the held changes.
+pub async fn held(db: &impl ConnectionTrait, of: Of) -> Result<Held, FlowError> {
+    let rows = store::changes::held(db, of).await?;
+    if rows.is_empty() {
+        return Ok(Held::default());
+    }
+    tokio::task::spawn_blocking(move || parse(rows)).await.map_err(FlowError::internal)
+}
+
+fn parse(rows: Vec<held_change::Model>) -> Held {
+    let mut held = Held::default();
+    for row in rows {
+        let brought = Brought { grant: row.grant_id, at_ms: row.received_at_ms };
+        for chunk in guard::inspect(&row.bytes) {
+            if let Chunk::Change(change) = chunk {
+                held.brought.insert(change.hash, brought);
+                held.changes.push(Arc::new(*change));
+            }
+        }
+    }
+    held
+}
+
+/// Loads the facts for the changes of a push and the held ones, inside the transaction that holds the lock.
+pub async fn load(
+    db: &impl ConnectionTrait,
+    of: Of,
+    row: &daybook::Model,
+    changes: &[&Checked],
+) -> Result<Facts, FlowError> {
+    let hashes: BTreeSet<Hash> = changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
+    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+    let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
+    for known in store::changes::known(db, of, &hashes).await? {
+        let (position, max_op) = (unsigned(known.position), unsigned(known.max_op));
+        facts.add_known(hash(&known.hash)?, position, max_op, &known.objects).map_err(FlowError::internal)?;
+    }
+    for (bytes, code, _) in store::changes::refused(db, of, &hashes).await? {
+        let code = RefusalCode::parse(&code).unwrap_or(RefusalCode::OnRefused);
+        facts.refused.insert(hash(&bytes)?, code);
+    }
+    for (bytes, _) in store::changes::held_hashes(db, of).await? {
+        facts.held.insert(hash(&bytes)?);
+    }
+    let new: Vec<&Checked> = changes.iter().copied().filter(|change| !facts.is_known(&change.hash)).collect();
+    let wanted = references(new.iter().copied());
+    let actors: Vec<Vec<u8>> = wanted.actors.iter().map(|actor| actor.as_bytes().to_vec()).collect();
+    for Known { actor, seq, max_op, position, .. } in store::changes::last_of_actors(db, of, &actors).await? {
+        let last = ActorLast { seq: unsigned(seq), max_op: unsigned(max_op), position: unsigned(position) };
+        facts.actors.insert(Actor::new(&actor), last);
+    }
+    if let Some(after) = facts.graph_after(new.iter().copied()) {
+        for (position, bytes, objects) in store::changes::graph_after(db, of, after).await? {
+            facts.add_node(hash(&bytes)?, unsigned(position), &objects).map_err(FlowError::internal)?;
+        }
+    }
+    load_rows(db, of, &mut facts, &wanted.op_ids).await?;
+    Ok(facts)
+}
+
+async fn load_rows(
+    db: &impl ConnectionTrait,
+    of: Of,
+    facts: &mut Facts,
+    ids: &BTreeSet<OpId>,
+) -> Result<(), FlowError> {
+    let ids: Vec<(Vec<u8>, u64)> = ids.iter().map(|id| (id.actor.as_bytes().to_vec(), id.counter)).collect();
+    for row in store::changes::covering(db, of, &ids).await? {
+        let actor = Actor::new(&row.actor);
+        facts.add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects).map_err(FlowError::internal)?;
+    }
+    Ok(())
+}
+
+/// The objects that earlier changes made, by what the facts hold: what the reducer asks.
+pub fn lookup(facts: &Facts) -> impl Fn(&OpId) -> Option<ObjectInfo> {
+    |id| facts.object(id)
+}
+
+pub fn hash(bytes: &[u8]) -> Result<Hash, FlowError> {
+    bytes.try_into().map_err(|_| FlowError::internal("a stored hash has not 32 bytes"))
+}
+
+pub fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

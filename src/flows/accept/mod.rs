@@ -1,0 +1,232 @@
+//! The spine: accepts the changes of a push into one daybook, in one transaction under the daybook's lock.
+//!
+//! Chunks were looked at before (`merge::guard`); here the facts of the daybook are loaded, what becomes of
+//! each change is decided (`plan`), the states of the activities are updated from the changes' own operations
+//! (`merge::reduce`), versions are written where a reading changed, and all of it is committed. Where a text of
+//! an earlier push was edited the document is loaded, outside of any transaction, and the accept starts again.
+
+mod document;
+mod facts;
+mod plan;
+mod readings;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sea_orm::DatabaseTransaction;
+
+use super::FlowError;
+use crate::app::App;
+use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
+use crate::merge::admit::Facts;
+use crate::merge::guard::{Checked, Chunk};
+use crate::merge::{ActivityState, Hash, RefusalCode};
+use crate::store;
+use crate::store::Batch;
+use crate::store::changes::Of;
+use crate::store::entity::daybook;
+
+pub use plan::Became;
+pub(super) use document::fill_states;
+pub(super) use facts::{hash, lookup, signed, unsigned};
+pub(super) use rows::own_change;
+pub(super) use readings::{Bringer, Readings};
+
+use facts::Held;
+use plan::{Incoming, Plan, plan};
+
+/// How often an accept starts again because the daybook moved while the document was loaded.
+const ATTEMPTS_MAX: usize = 12;
+/// Changes of one accept that the document is asked about; it is loaded for each.
+const PROOFS_MAX: usize = 4;
+
+/// The outcome of one chunk, with the activities that it touches.
+#[derive(Debug, Clone)]
+pub struct ChunkOutcome {
+    pub hash: Hash,
+    pub became: Became,
+    pub activities: Vec<ActivityId>,
+}
+
+impl ChunkOutcome {
+    /// Whether the phone has to reload.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.became, Became::Refused(..))
+    }
+}
+
+/// Everything an accept works with.
+struct Accept<'a> {
+    app: &'a App,
+    of: Of,
+    grant: Option<GrantId>,
+    chunks: Vec<Incoming>,
+    now_ms: i64,
+}
+
+/// States that needed the document, filled outside the transaction; good only for the same daybook and changes.
+#[derive(Debug)]
+struct Filled {
+    revision: i64,
+    accepted: Vec<Hash>,
+    states: BTreeMap<ActivityId, ActivityState>,
+}
+
+enum Attempt {
+    Done(Vec<ChunkOutcome>),
+    /// Only the document can tell whether `change` may follow these.
+    NeedsProof { accepted: Vec<Arc<Checked>>, change: Arc<Checked> },
+    NeedsDocument { revision: i64, accepted: Vec<Arc<Checked>>, states: BTreeMap<ActivityId, ActivityState> },
+}
+
+/// Accepts. Answers once everything is committed, one outcome a chunk in the order given; sending the same
+/// again changes nothing.
+///
+/// # Errors
+/// [`FlowError::NotFound`], [`FlowError::Gone`], [`FlowError::Busy`]; nothing was written then.
+pub async fn accept(
+    app: &App,
+    neighbourhood: NeighbourhoodId,
+    daybook: DaybookId,
+    grant: Option<GrantId>,
+    chunks: Vec<Chunk>,
+) -> Result<Vec<ChunkOutcome>, FlowError> {
+    let of = Of { neighbourhood, daybook };
+    let chunks = chunks.into_iter().map(Incoming::from).collect();
+    let accept = Accept { app, of, grant, chunks, now_ms: app.now_ms() };
+    let mut filled = None;
+    let mut proofs = HashMap::new();
+    for _ in 0..ATTEMPTS_MAX {
+        let held = facts::held(app.db().read(), of).await?;
+        match accept.attempt(&held, filled.take(), &proofs).await? {
+            Attempt::Done(outcomes) => {
+                app.bell().ring(neighbourhood);
+                return Ok(outcomes);
+            }
+            Attempt::NeedsProof { accepted, change } => {
+                proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
+            }
+            Attempt::NeedsDocument { revision, accepted, states } => {
+                let hashes = accepted.iter().map(|change| change.hash).collect();
+                let states = document::filled(app, of, &accepted, states).await?;
+                filled = Some(Filled { revision, accepted: hashes, states });
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+impl Accept<'_> {
+    async fn attempt(
+        &self,
+        held: &Held,
+        filled: Option<Filled>,
+        proofs: &HashMap<Hash, bool>,
+    ) -> Result<Attempt, FlowError> {
+        let txn = self.app.db().begin().await?;
+        let row = store::daybooks::lock(&txn, self.of.neighbourhood, self.of.daybook).await?;
+        let row = row.ok_or(FlowError::NotFound)?;
+        if row.gone_at_ms.is_some() {
+            return Err(FlowError::Gone);
+        }
+        let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
+        changes.extend(self.chunks.iter().filter_map(|chunk| match chunk {
+            Incoming::Change(change) => Some(&**change),
+            Incoming::Refused(_) => None,
+        }));
+        let mut facts = facts::load(&txn, self.of, &row, &changes).await?;
+        for (hash, sound) in proofs {
+            if *sound {
+                facts.verified.insert(*hash);
+            } else {
+                facts.refused.insert(*hash, RefusalCode::MarkOrder);
+            }
+        }
+        let plan = plan(&mut facts, &self.chunks, &held.changes, proofs.len() < PROOFS_MAX);
+        if let Some(change) = plan.unverified {
+            let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
+            return Ok(Attempt::NeedsProof { accepted, change });
+        }
+        let mut readings = Readings::load(&txn, self.of, &row, plan.accepted.iter().map(|accepted| &*accepted.change), &lookup(&facts)).await?;
+        for accepted in &plan.accepted {
+            readings.reduce(&accepted.change, &lookup(&facts));
+        }
+        let needed = readings.needing_document();
+        if !needed.is_empty() {
+            let accepted: Vec<Arc<Checked>> =
+                plan.accepted.iter().map(|accepted| accepted.change.clone()).collect();
+            match filled.filter(|filled| filled.fits(&row, &accepted)) {
+                Some(filled) => readings.replace(filled.states),
+                None => {
+                    let states = readings.take(&needed);
+                    return Ok(Attempt::NeedsDocument { revision: row.revision, accepted, states });
+                }
+            }
+        }
+        let outcomes = self.outcomes(&plan, &facts, &readings);
+        if !plan.is_empty() {
+            self.write(&txn, row, plan, held, &mut facts, readings).await?;
+            txn.commit().await?;
+        }
+        Ok(Attempt::Done(outcomes))
+    }
+
+    fn outcomes(
+        &self,
+        plan: &Plan,
+        facts: &Facts,
+        readings: &Readings,
+    ) -> Vec<ChunkOutcome> {
+        let sent: BTreeMap<Hash, &Arc<Checked>> = self
+            .chunks
+            .iter()
+            .filter_map(|chunk| match chunk {
+                Incoming::Change(change) => Some((change.hash, change)),
+                Incoming::Refused(_) => None,
+            })
+            .collect();
+        plan.outcomes()
+            .map(|(hash, became)| {
+                let change = sent.get(&hash).filter(|_| became == Became::Accepted);
+                let touched = change.map(|change| crate::merge::touched(change, &lookup(facts)));
+                let activities: BTreeSet<ActivityId> =
+                    touched.into_iter().flatten().filter(|id| !readings.is_elsewhere(*id)).collect();
+                ChunkOutcome { hash, became, activities: activities.into_iter().collect() }
+            })
+            .collect()
+    }
+
+    async fn write(
+        &self,
+        txn: &DatabaseTransaction,
+        row: daybook::Model,
+        plan: Plan,
+        held: &Held,
+        facts: &mut Facts,
+        readings: Readings,
+    ) -> Result<(), FlowError> {
+        let mut batch = Batch::default();
+        let merge_actor = self.app.random();
+        let written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
+        rows::held_and_refused(self, txn, &plan, &mut batch).await?;
+        let bringer = Bringer { grant: self.grant, at_ms: self.now_ms };
+        readings.write(txn, &written.positions, bringer, &mut batch).await?;
+        rows::push(txn, written, &mut batch);
+        batch.execute(txn).await?;
+        Ok(())
+    }
+}
+
+impl Filled {
+    fn fits(&self, row: &daybook::Model, accepted: &[Arc<Checked>]) -> bool {
+        self.revision == row.revision && accepted.iter().map(|change| change.hash).eq(self.accepted.iter().copied())
+    }
+}
+
+/// The heads of a daybook, as its row keeps them: 32 bytes each, one after the other.
+#[must_use]
+pub fn heads(bytes: &[u8]) -> Vec<Hash> {
+    bytes.chunks_exact(32).filter_map(|chunk| chunk.try_into().ok()).collect()
+}

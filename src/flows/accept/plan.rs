@@ -1,0 +1,288 @@
+//! What becomes of the chunks of a push, decided purely from the facts of the daybook: accepted in causal
+//! order, held ones admitted when what they wait for arrives, the rest refused or deferred.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::domain::limits::{ACCEPT_CHANGES_MAX, ACCEPT_OPERATIONS_MAX, HELD_BYTES_MAX, HELD_CHANGES_MAX};
+use crate::merge::admit::{Admission, Facts, HeldReason, admit};
+use crate::merge::guard::{Checked, Chunk};
+use crate::merge::{Hash, RefusalCode};
+
+/// What became of a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Became {
+    Accepted,
+    Duplicate,
+    Held(String),
+    Deferred,
+    /// Code and detail.
+    Refused(String, String),
+}
+
+/// A change that takes a position, in order.
+#[derive(Debug)]
+pub struct Accepted {
+    pub change: Arc<Checked>,
+    pub objects: Vec<u8>,
+    /// It waited among the held ones.
+    pub was_held: bool,
+}
+
+/// A change that goes into quarantine.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub hash: Hash,
+    pub code: RefusalCode,
+    pub detail: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that one accept does to a daybook.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub accepted: Vec<Accepted>,
+    /// New ones only.
+    pub held: Vec<(Arc<Checked>, HeldReason)>,
+    pub refused: Vec<Refused>,
+    /// Held before, and now admitted or refused.
+    pub released: Vec<Hash>,
+    /// Only a document can tell whether this one may follow those accepted so far; the plan ends here.
+    pub unverified: Option<Arc<Checked>>,
+    became: HashMap<Hash, Became>,
+    /// The request's chunks, by hash.
+    order: Vec<Hash>,
+    operations: u64,
+}
+
+impl Plan {
+    /// The outcomes in the order of the request.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Hash, Became)> {
+        self.order.iter().map(|hash| (*hash, self.became.get(hash).cloned().unwrap_or(Became::Deferred)))
+    }
+
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.held.is_empty() && self.refused.is_empty() && self.released.is_empty()
+    }
+
+    /// Operations of all accepted changes, expanded.
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+}
+
+/// One chunk of a push, looked at.
+#[derive(Debug, Clone)]
+pub enum Incoming {
+    Change(Arc<Checked>),
+    /// Refused without looking at the daybook.
+    Refused(Arc<Refused>),
+}
+
+impl From<Chunk> for Incoming {
+    fn from(chunk: Chunk) -> Self {
+        match chunk {
+            Chunk::Change(change) => Self::Change(Arc::new(*change)),
+            Chunk::Refused { hash, code, detail, bytes } => {
+                Self::Refused(Arc::new(Refused { hash, code, detail, bytes }))
+            }
+        }
+    }
+}
+
+/// Decides about the chunks of a push, `held` being what the daybook holds already. The facts afterwards
+/// know what was accepted. With `may_ask` false, what only a document can tell is left for later.
+#[must_use]
+pub fn plan(facts: &mut Facts, chunks: &[Incoming], held: &[Arc<Checked>], may_ask: bool) -> Plan {
+    let held_bytes = held.iter().map(|change| change.bytes.len()).sum();
+    let mut planner = Planner { held_count: held.len(), held_bytes, may_ask, ..Planner::default() };
+    for change in held {
+        let waiting = Waiting { change: change.clone(), reason: HeldReason::MissingDependency, old: true };
+        planner.wait(facts, waiting);
+    }
+    for chunk in chunks {
+        match chunk {
+            Incoming::Change(change) => planner.take(facts, change.clone()),
+            Incoming::Refused(refused) => {
+                planner.plan.order.push(refused.hash);
+                facts.refused.insert(refused.hash, refused.code);
+                planner.refuse((**refused).clone(), false);
+                planner.release(facts, refused.hash);
+            }
+        }
+    }
+    planner.drain(facts);
+    planner.finish()
+}
+
+#[derive(Debug)]
+struct Waiting {
+    change: Arc<Checked>,
+    reason: HeldReason,
+    /// It has a row among the held ones.
+    old: bool,
+}
+
+#[derive(Debug, Default)]
+struct Planner {
+    plan: Plan,
+    /// By the first dependency that is missing.
+    waiting: BTreeMap<Hash, Vec<Waiting>>,
+    /// Nothing is missing but the operations in between.
+    ahead: Vec<Waiting>,
+    ready: VecDeque<Waiting>,
+    held_count: usize,
+    held_bytes: usize,
+    full: bool,
+    /// The document may be asked about a change.
+    may_ask: bool,
+}
+
+impl Planner {
+    fn take(&mut self, facts: &mut Facts, change: Arc<Checked>) {
+        let hash = change.hash;
+        self.plan.order.push(hash);
+        if facts.is_known(&hash) {
+            self.plan.became.entry(hash).or_insert(Became::Duplicate);
+        } else if facts.held.contains(&hash) {
+            // It waits already, from an earlier push or from this one.
+            let reason = HeldReason::MissingDependency.as_str().to_owned();
+            self.plan.became.entry(hash).or_insert(Became::Held(reason));
+        } else if self.is_full(&change) && !is_refused(facts, &change) {
+            // What follows may build on this one, so it is sent again as well.
+            self.full = true;
+            self.plan.became.entry(hash).or_insert(Became::Deferred);
+        } else {
+            self.decide(facts, Waiting { change, reason: HeldReason::MissingDependency, old: false });
+            self.drain(facts);
+        }
+    }
+
+    /// Decides about a change once nothing is known to stand in its way.
+    fn decide(&mut self, facts: &mut Facts, waiting: Waiting) {
+        let Waiting { change, old, .. } = waiting;
+        match admit(facts, &change) {
+            Admission::Duplicate => {
+                self.plan.became.insert(change.hash, Became::Duplicate);
+            }
+            Admission::Accept { objects } => {
+                let hash = change.hash;
+                self.plan.operations = self.plan.operations.saturating_add(operations(&change));
+                self.plan.became.insert(hash, Became::Accepted);
+                if old {
+                    self.plan.released.push(hash);
+                }
+                self.plan.accepted.push(Accepted { change, objects, was_held: old });
+                self.release(facts, hash);
+            }
+            Admission::Unverified => {
+                if self.may_ask && self.plan.unverified.is_none() {
+                    self.plan.unverified = Some(change);
+                } else if !old {
+                    self.plan.became.insert(change.hash, Became::Deferred);
+                }
+                self.full = true;
+            }
+            Admission::Held(reason) => self.hold(facts, Waiting { change, reason, old }),
+            Admission::Refused(code) => {
+                let hash = change.hash;
+                let detail = advice(code).to_owned();
+                self.refuse(Refused { hash, code, detail, bytes: change.bytes.clone() }, old);
+                self.release(facts, hash);
+            }
+        }
+    }
+
+    fn hold(&mut self, facts: &mut Facts, waiting: Waiting) {
+        let bytes = waiting.change.bytes.len();
+        let count_max = usize::try_from(HELD_CHANGES_MAX).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(HELD_BYTES_MAX).unwrap_or(usize::MAX);
+        if !waiting.old {
+            if self.held_count + 1 > count_max || self.held_bytes + bytes > bytes_max {
+                facts.held.remove(&waiting.change.hash);
+                self.plan.became.insert(waiting.change.hash, Became::Deferred);
+                return;
+            }
+            self.held_count += 1;
+            self.held_bytes += bytes;
+        }
+        self.plan.became.insert(waiting.change.hash, Became::Held(waiting.reason.as_str().to_owned()));
+        self.wait(facts, waiting);
+    }
+
+    fn wait(&mut self, facts: &Facts, waiting: Waiting) {
+        let known = |dep: &&Hash| !facts.is_known(dep);
+        match waiting.change.deps.iter().find(known) {
+            Some(missing) if !facts.refused.contains_key(missing) => {
+                self.waiting.entry(*missing).or_default().push(waiting);
+            }
+            None if waiting.reason == HeldReason::StartOpAhead => self.ahead.push(waiting),
+            _ => self.ready.push_back(waiting),
+        }
+    }
+
+    fn refuse(&mut self, refused: Refused, old: bool) {
+        if old {
+            self.plan.released.push(refused.hash);
+        }
+        let became = Became::Refused(refused.code.as_str().to_owned(), refused.detail.clone());
+        self.plan.became.insert(refused.hash, became);
+        self.plan.refused.push(refused);
+    }
+
+    /// What waited for this change is looked at again.
+    fn release(&mut self, facts: &mut Facts, hash: Hash) {
+        for waiting in self.waiting.remove(&hash).unwrap_or_default() {
+            self.wait(facts, waiting);
+        }
+        self.ready.extend(self.ahead.drain(..));
+    }
+
+    /// Admits held changes while there is room.
+    fn drain(&mut self, facts: &mut Facts) {
+        while let Some(waiting) = self.ready.pop_front() {
+            if self.is_full(&waiting.change) {
+                self.ready.push_front(waiting);
+                return;
+            }
+            self.decide(facts, waiting);
+        }
+    }
+
+    fn is_full(&self, change: &Checked) -> bool {
+        let operations = self.plan.operations.saturating_add(operations(change));
+        self.full
+            || self.plan.accepted.len() >= ACCEPT_CHANGES_MAX
+            || (operations > ACCEPT_OPERATIONS_MAX && !self.plan.accepted.is_empty())
+    }
+
+    fn finish(mut self) -> Plan {
+        let waiting = self.waiting.into_values().flatten().chain(self.ahead).chain(self.ready);
+        self.plan.held = waiting.filter(|waiting| !waiting.old).map(|waiting| (waiting.change, waiting.reason)).collect();
+        self.plan
+    }
+}
+
+fn is_refused(facts: &Facts, change: &Checked) -> bool {
+    facts.refused.contains_key(&change.hash) || change.deps.iter().any(|dep| facts.refused.contains_key(dep))
+}
+
+fn operations(change: &Checked) -> u64 {
+    u64::try_from(change.ops.len()).unwrap_or(u64::MAX)
+}
+
+/// What a client's developer does about a change refused for its place in the daybook.
+fn advice(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::SeqGap => "the sequence number is not the actor's last plus one, though nothing is missing",
+        RefusalCode::StartOpLow => "start_op is not above every operation that the change depends on",
+        RefusalCode::MissingObject => "an operation works in an object that does not exist",
+        RefusalCode::MissingPredecessor => "an operation names a predecessor that does not exist in its place",
+        RefusalCode::MissingElement => "an operation names an element that does not exist",
+        RefusalCode::ActorFork => "the actor has another change with this sequence number: reload under a fresh actor",
+        RefusalCode::OnRefused => "it depends on a change that was refused: reload",
+        RefusalCode::TooDeep => "objects are nested too deep",
+        _ => "the change was refused before: reload",
+    }
+}

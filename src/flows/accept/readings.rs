@@ -1,0 +1,245 @@
+//! The activities that a push touches: their states, the readings that follow, and the versions where a
+//! reading changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::ConnectionTrait;
+
+use super::super::FlowError;
+use super::{signed, unsigned};
+use crate::domain::ids::{ActivityId, GrantId};
+use crate::domain::reading::{Field, Reading, Value};
+use crate::merge::guard::Checked;
+use crate::merge::{ActivityState, ObjectInfo, OpId, reduce, touched};
+use crate::store;
+use crate::store::Batch;
+use crate::store::changes::Of;
+use crate::store::entity::{activity, activity_version, daybook};
+
+/// Who delivers, and when the server received it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bringer {
+    pub grant: Option<GrantId>,
+    pub at_ms: i64,
+}
+
+/// The first and the last position of an accept, with the newest phone clock among its changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Positions {
+    pub before: i64,
+    pub recorded_at_ms: i64,
+}
+
+/// The touched activities of one accept.
+#[derive(Debug)]
+pub struct Readings {
+    of: Of,
+    party: uuid::Uuid,
+    rows: BTreeMap<ActivityId, activity::Model>,
+    states: BTreeMap<ActivityId, ActivityState>,
+    elsewhere: BTreeSet<ActivityId>,
+    /// Index of the last accepted change that touches the activity, from 1, and its phone's clock.
+    last: BTreeMap<ActivityId, (i64, i64)>,
+    reduced: i64,
+}
+
+impl Readings {
+    /// Loads the states of what these changes touch. An id that another daybook brought first is left alone.
+    pub async fn load<'c>(
+        db: &impl ConnectionTrait,
+        of: Of,
+        daybook: &daybook::Model,
+        changes: impl Iterator<Item = &'c Checked>,
+        lookup: &impl Fn(&OpId) -> Option<ObjectInfo>,
+    ) -> Result<Self, FlowError> {
+        let ids: BTreeSet<ActivityId> = changes.flat_map(|change| touched(change, lookup)).collect();
+        let mut readings = Self {
+            of,
+            party: daybook.party_id,
+            rows: BTreeMap::new(),
+            states: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            last: BTreeMap::new(),
+            reduced: 0,
+        };
+        for row in store::activities::of_ids(db, of.neighbourhood, &ids).await? {
+            let id = ActivityId(row.id);
+            if row.daybook_id == of.daybook.0 {
+                let state = ActivityState::decode(&row.state).map_err(FlowError::internal)?;
+                readings.states.insert(id, state);
+                readings.rows.insert(id, row);
+            } else {
+                readings.elsewhere.insert(id);
+            }
+        }
+        Ok(readings)
+    }
+
+    /// Applies the next accepted change.
+    pub fn reduce(&mut self, change: &Checked, lookup: &impl Fn(&OpId) -> Option<ObjectInfo>) {
+        self.reduced += 1;
+        let at = (self.reduced, recorded_at_ms(change));
+        let reduced = reduce(&mut self.states, change, lookup);
+        self.last.extend(reduced.touched.into_iter().map(|id| (id, at)));
+    }
+
+    /// Whether another daybook brought this id first.
+    pub fn is_elsewhere(&self, id: ActivityId) -> bool {
+        self.elsewhere.contains(&id)
+    }
+
+    /// The activities whose state the reducer cannot finish alone.
+    pub fn needing_document(&self) -> BTreeSet<ActivityId> {
+        let stale = self.states.iter().filter(|(id, state)| !self.is_elsewhere(**id) && state.needs_document());
+        stale.map(|(id, _)| *id).collect()
+    }
+
+    /// Takes states out, to be filled.
+    pub fn take(mut self, ids: &BTreeSet<ActivityId>) -> BTreeMap<ActivityId, ActivityState> {
+        ids.iter().filter_map(|id| self.states.remove(id).map(|state| (*id, state))).collect()
+    }
+
+    /// Puts filled states in.
+    pub fn replace(&mut self, filled: BTreeMap<ActivityId, ActivityState>) {
+        self.states.extend(filled);
+    }
+
+    /// Writes the activities, and a version of each whose reading changed.
+    pub async fn write(
+        self,
+        db: &impl ConnectionTrait,
+        positions: &Positions,
+        bringer: Bringer,
+        batch: &mut Batch,
+    ) -> Result<(), FlowError> {
+        let backend = db.get_database_backend();
+        let (mut rows, mut versions) = (Vec::new(), Vec::new());
+        for (id, (at, recorded_at_ms)) in &self.last {
+            let Some(state) = self.states.get(id).filter(|_| !self.is_elsewhere(*id)) else { continue };
+            let touch = Touch { position: positions.before + at, recorded_at_ms: *recorded_at_ms, bringer };
+            let (row, version) = self.next(*id, state, &touch)?;
+            if let Some(version) = version {
+                if version.version > 1 {
+                    let (older, until) = (version.version - 1, positions.before);
+                    batch.push(store::activities::supersede(backend, self.of.neighbourhood, *id, older, until));
+                }
+                versions.push(version);
+            }
+            rows.push(row);
+        }
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        if !rows.is_empty() && store::activities::upsert(db, rows).await? != count {
+            // Another daybook brought one of these ids in this very moment: begin again and leave it to it.
+            return Err(FlowError::Busy);
+        }
+        batch.insert::<activity_version::Entity>(backend, versions);
+        Ok(())
+    }
+
+    /// The row of an activity as it reads now, and its version if the reading is new.
+    fn next(
+        &self,
+        id: ActivityId,
+        state: &ActivityState,
+        touch: &Touch,
+    ) -> Result<(activity::Model, Option<activity_version::Model>), FlowError> {
+        let reading = state.reading();
+        let old = self.rows.get(&id);
+        let before: Option<Reading> = old.map(|row| serde_json::from_str(&row.reading)).transpose()?;
+        let changed = reading.changed_fields(before.as_ref());
+        let hash = reading.hash();
+        let is_new = before.as_ref().is_none_or(|before| before.hash() != hash);
+        let row = self.row(id, state, &reading, touch, is_new)?;
+        if !is_new {
+            return Ok((row, None));
+        }
+        let version = activity_version::Model {
+            neighbourhood_id: self.of.neighbourhood.0,
+            activity_id: id.0,
+            version: row.version,
+            daybook_id: self.of.daybook.0,
+            party_id: self.party,
+            reading: row.reading.clone(),
+            reading_hash: hash.to_vec(),
+            changed: serde_json::to_string(&changed)?,
+            conflict: row.conflict.clone(),
+            from_position: touch.position,
+            until_position: None,
+            grant_id: touch.bringer.grant.map(|grant| grant.0),
+            occurred_at_ms: instant(&reading, "started_at"),
+            recorded_at_ms: touch.recorded_at_ms,
+            received_at_ms: touch.bringer.at_ms,
+            journal_no: None,
+        };
+        Ok((row, Some(version)))
+    }
+
+    fn row(
+        &self,
+        id: ActivityId,
+        state: &ActivityState,
+        reading: &Reading,
+        touch: &Touch,
+        is_new: bool,
+    ) -> Result<activity::Model, FlowError> {
+        let old = self.rows.get(&id);
+        let conflict = serde_json::to_value(reading.conflict())?;
+        let bump = i64::from(is_new);
+        Ok(activity::Model {
+            neighbourhood_id: self.of.neighbourhood.0,
+            id: id.0,
+            daybook_id: self.of.daybook.0,
+            party_id: self.party,
+            state: state.encode(),
+            reading: serde_json::to_string(reading)?,
+            version: old.map_or(0, |row| row.version) + bump,
+            kind: text(reading, "kind"),
+            day: text(reading, "day"),
+            programme: text(reading, "programme"),
+            conflict: conflict.as_str().unwrap_or_default().to_owned(),
+            recorded_at_ms: touch.recorded_at_ms,
+            received_at_ms: old.map_or(touch.bringer.at_ms, |row| row.received_at_ms),
+            changed_at_ms: if is_new { touch.bringer.at_ms } else { old.map_or(0, |row| row.changed_at_ms) },
+            revision: old.map_or(0, |row| row.revision) + bump,
+        })
+    }
+}
+
+/// The last change that touches an activity in an accept.
+struct Touch {
+    position: i64,
+    recorded_at_ms: i64,
+    bringer: Bringer,
+}
+
+/// The phone's clock at a change. Automerge has whole seconds, and whatever a phone says.
+pub fn recorded_at_ms(change: &Checked) -> i64 {
+    change.time_s.saturating_mul(1_000)
+}
+
+fn first<'r>(reading: &'r Reading, key: &str) -> Option<&'r Value> {
+    match reading.fields.get(key)? {
+        Field::One(value) => Some(value),
+        Field::Several(values) => values.first(),
+        Field::Unreadable(_) => None,
+    }
+}
+
+fn text(reading: &Reading, key: &str) -> Option<String> {
+    match first(reading, key)? {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn instant(reading: &Reading, key: &str) -> Option<i64> {
+    match first(reading, key)? {
+        Value::Instant(at_ms) => Some(*at_ms),
+        _ => None,
+    }
+}
+
+/// The positions of an accept that starts after `row`.
+pub fn positions(row: &daybook::Model) -> Positions {
+    Positions { before: signed(unsigned(row.position)), recorded_at_ms: 0 }
+}

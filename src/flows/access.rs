@@ -1,0 +1,48 @@
+//! Who is calling: the grant and the roles behind a token, remembered for a few seconds.
+
+use std::sync::Arc;
+
+use super::FlowError;
+use crate::app::{Access, App};
+use crate::auth::scopes::{Scope, Scopes};
+use crate::domain::ids::{DeviceId, GrantId, NeighbourhoodId, PartyId};
+use crate::store;
+
+/// Scopes that need the role of a coordinator.
+const COORDINATORS: [Scope; 2] = [Scope::Reconcile, Scope::Manage];
+
+/// What a grant allows now, if there is one: the person's role and the grant's scopes together.
+///
+/// # Errors
+/// [`FlowError`] of the database.
+pub async fn access_of(
+    app: &App,
+    neighbourhood: NeighbourhoodId,
+    grant: GrantId,
+) -> Result<Option<Arc<Access>>, FlowError> {
+    let key = (neighbourhood, grant);
+    if let Some(access) = app.access_cache().get(&key) {
+        return Ok(Some(access));
+    }
+    let db = app.db().read();
+    let Some(row) = store::access::find_grant(db, neighbourhood, grant).await? else { return Ok(None) };
+    let party = PartyId(row.party_id);
+    let roles = store::parties::roles(db, neighbourhood, party).await?;
+    let coordinator = roles.iter().any(|role| role == store::parties::COORDINATOR);
+    let granted = Scopes::known(&row.scopes);
+    let scopes = granted.iter().filter(|scope| coordinator || !COORDINATORS.contains(scope)).collect();
+    let access = Arc::new(Access {
+        neighbourhood,
+        party,
+        grant,
+        device: row.device_id.map(DeviceId),
+        scopes,
+        coordinator,
+        thumbprint: row.thumbprint,
+        token_hash: row.token_hash,
+        expires_at_ms: row.expires_at_ms,
+        revoked: row.revoked_at_ms.is_some(),
+    });
+    app.access_cache().insert(key, access.clone());
+    Ok(Some(access))
+}

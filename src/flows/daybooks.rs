@@ -1,0 +1,122 @@
+//! A new daybook: its row and its genesis change, in one transaction.
+
+use std::collections::BTreeSet;
+
+use sea_orm::ConnectionTrait;
+
+use super::{FlowError, is_unique_violation};
+use crate::app::{Access, App};
+use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
+use crate::merge::admit::Facts;
+use crate::merge::cursor;
+use crate::merge::document;
+use crate::store;
+use crate::store::Batch;
+use crate::store::entity::{daybook, daybook_change};
+
+/// The parties whose daybooks the caller may sync: its own and those of its groups today.
+///
+/// # Errors
+/// [`FlowError`] of the database.
+pub async fn owners(db: &impl ConnectionTrait, caller: &Access) -> Result<Vec<PartyId>, FlowError> {
+    let me = BTreeSet::from([caller.party]);
+    let memberships = store::parties::memberships(db, caller.neighbourhood, &me).await?;
+    let mut owners = vec![caller.party];
+    owners.extend(memberships.into_iter().filter(|row| row.until_day.is_none()).map(|row| PartyId(row.group_id)));
+    Ok(owners)
+}
+
+/// Creates a daybook under an id made elsewhere, for the caller or one of its groups. Answers whether it is new.
+///
+/// # Errors
+/// [`FlowError::IdReused`] if somebody else's daybook has the id; [`FlowError::Gone`] if it was erased;
+/// [`FlowError::NotFound`] for a group that the caller is not in.
+pub async fn create(
+    app: &App,
+    caller: &Access,
+    id: DaybookId,
+    party: PartyId,
+) -> Result<(daybook::Model, bool), FlowError> {
+    let txn = app.db().begin().await?;
+    if !owners(&txn, caller).await?.contains(&party) {
+        return Err(FlowError::NotFound);
+    }
+    let created = insert(app, &txn, caller.neighbourhood, id, party).await?;
+    txn.commit().await?;
+    Ok(created)
+}
+
+/// The part of enrolment and of [`create`] that writes the daybook, inside their transaction.
+pub(super) async fn insert(
+    app: &App,
+    txn: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DaybookId,
+    party: PartyId,
+) -> Result<(daybook::Model, bool), FlowError> {
+    if let Some(there) = store::daybooks::find(txn, neighbourhood, id).await? {
+        if there.party_id != party.0 {
+            return Err(FlowError::IdReused);
+        }
+        return if there.gone_at_ms.is_some() { Err(FlowError::Gone) } else { Ok((there, false)) };
+    }
+    let now_ms = app.now_ms();
+    let (row, change) = genesis(neighbourhood, id, party, app.random(), now_ms)?;
+    match store::daybooks::insert(txn, row.clone()).await {
+        Err(error) if is_unique_violation(&error) => return Err(FlowError::Busy),
+        other => other?,
+    }
+    let mut batch = Batch::default();
+    batch.insert::<daybook_change::Entity>(txn.get_database_backend(), vec![change]);
+    batch.execute(txn).await?;
+    Ok((row, true))
+}
+
+/// One empty change by a fresh actor: a document without any change is one that stock clients never
+/// finish finding.
+fn genesis(
+    neighbourhood: NeighbourhoodId,
+    id: DaybookId,
+    party: PartyId,
+    actor: [u8; 16],
+    now_ms: i64,
+) -> Result<(daybook::Model, daybook_change::Model), FlowError> {
+    let (hash, bytes) = document::genesis(actor);
+    let (_, objects) = super::accept::own_change(&mut Facts::new(0, 0), &bytes)?;
+    let chain = cursor::chain_next(&cursor::CHAIN_START, &hash).to_vec();
+    let raw_bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let change = daybook_change::Model {
+        neighbourhood_id: neighbourhood.0,
+        daybook_id: id.0,
+        position: 1,
+        hash: hash.to_vec(),
+        actor: actor.to_vec(),
+        seq: 1,
+        start_op: 1,
+        max_op: 0,
+        chain: chain.clone(),
+        bytes,
+        objects,
+        recorded_at_ms: now_ms,
+        grant_id: None,
+        received_at_ms: now_ms,
+        accept_no: 1,
+        admitted_grant_id: None,
+        admitted_at_ms: now_ms,
+    };
+    let row = daybook::Model {
+        neighbourhood_id: neighbourhood.0,
+        id: id.0,
+        party_id: party.0,
+        position: 1,
+        chain,
+        heads: hash.to_vec(),
+        max_op: 0,
+        operations: 0,
+        raw_bytes,
+        revision: 1,
+        gone_at_ms: None,
+        created_at_ms: now_ms,
+    };
+    Ok((row, change))
+}

@@ -1,0 +1,250 @@
+//! Enrolment: an invitation and a proof of a key become a device with a grant; the ids that the phone made
+//! offline stay what they are.
+
+use sea_orm::DatabaseTransaction;
+
+use super::FlowError;
+use super::judge::{Sitting, look_again};
+use crate::app::{Access, App};
+use crate::auth::rotation::ENROLMENT_REPLAY_MS;
+use crate::auth::scopes::Scopes;
+use crate::auth::secrets::{Presented, refresh_token, same_hash};
+use crate::domain::ids::{DaybookId, DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
+use crate::store;
+use crate::store::entity::{access_grant, device, invitation, party};
+
+/// How long a grant of a device lasts at most (design, section 7).
+pub const DEVICE_GRANT_LIFE_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+
+/// What a phone enrols with.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    pub invitation: Presented<InvitationId>,
+    pub device: DeviceId,
+    pub device_name: String,
+    pub party: PartyId,
+    pub party_name: String,
+    pub daybook: DaybookId,
+    /// Of the key that the request's proof was made with.
+    pub thumbprint: String,
+}
+
+/// What it gets, besides an access token.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    /// Of the party that the phone belongs to, where the invitation named one.
+    pub party: PartyId,
+    pub device: DeviceId,
+    pub grant: GrantId,
+    pub refresh_token: String,
+    /// The same key and invitation again.
+    pub replayed: bool,
+}
+
+/// Enrols a phone. The same key with the same invitation gets the same answer for 24 hours.
+///
+/// # Errors
+/// [`FlowError::InvitationInvalid`], [`FlowError::InvitationUsed`], [`FlowError::KeyReused`],
+/// [`FlowError::IdReused`] for a party, device or daybook id that is somebody else's.
+pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError> {
+    let neighbourhood = request.invitation.neighbourhood;
+    let txn = app.db().begin().await?;
+    let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, true).await? else {
+        return Err(FlowError::InvitationInvalid);
+    };
+    let found = store::access::find_invitation(&txn, neighbourhood, request.invitation.id, true).await?;
+    let good = |row: &invitation::Model| same_hash(&request.invitation.hash, &row.token_hash);
+    let invitation = found.filter(good).ok_or(FlowError::InvitationInvalid)?;
+    if let Some(device) = store::access::find_device_by_key(&txn, neighbourhood, &request.thumbprint).await? {
+        return replay(app, &txn, &invitation, device).await;
+    }
+    check(&invitation, app.now_ms())?;
+    let party = join(app, &txn, neighbourhood, &invitation, &request).await?;
+    super::daybooks::insert(app, &txn, neighbourhood, request.daybook, party).await?;
+    let enrolled = insert_device(app, &txn, neighbourhood, party, &request).await?;
+    let at_ms = app.now_ms();
+    store::access::redeem_invitation(&txn, neighbourhood, request.invitation.id, request.device, at_ms).await?;
+    let body = serde_json::json!({ "party": party, "device": request.device });
+    sitting.number("device_enrolled", request.device.0, None, &body)?;
+    sitting.close().await?;
+    look_again(&txn, neighbourhood, "unknown_party", at_ms).await?;
+    txn.commit().await?;
+    app.bell().ring(neighbourhood);
+    Ok(enrolled)
+}
+
+fn check(invitation: &invitation::Model, now_ms: i64) -> Result<(), FlowError> {
+    if invitation.redeemed_device_id.is_some() {
+        return Err(FlowError::InvitationUsed);
+    }
+    if invitation.revoked_at_ms.is_some() || invitation.expires_at_ms <= now_ms {
+        return Err(FlowError::InvitationInvalid);
+    }
+    Ok(())
+}
+
+/// The key is known: the answer was lost, or the key belongs to another enrolment.
+async fn replay(
+    app: &App,
+    txn: &DatabaseTransaction,
+    invitation: &invitation::Model,
+    device: device::Model,
+) -> Result<Enrolled, FlowError> {
+    let neighbourhood = NeighbourhoodId(invitation.neighbourhood_id);
+    if device.revoked_at_ms.is_some() {
+        return Err(FlowError::DeviceRevoked);
+    }
+    let recent = invitation.redeemed_at_ms.is_some_and(|at_ms| app.now_ms() < at_ms + ENROLMENT_REPLAY_MS);
+    if invitation.redeemed_device_id != Some(device.id) || !recent {
+        return Err(FlowError::KeyReused);
+    }
+    let grant = store::access::find_grant_of_device(txn, neighbourhood, DeviceId(device.id)).await?;
+    let grant = grant.ok_or(FlowError::KeyReused)?;
+    let id = GrantId(grant.id);
+    let salt = device.thumbprint.as_bytes();
+    let refresh = refresh_token(&app.keys(), neighbourhood, id, salt, grant.created_at_ms)
+        .map_err(FlowError::internal)?;
+    Ok(Enrolled {
+        party: PartyId(grant.party_id),
+        device: DeviceId(device.id),
+        grant: id,
+        refresh_token: refresh.text,
+        replayed: true,
+    })
+}
+
+/// The party that the phone belongs to: the one that the invitation names, or the phone's own.
+async fn join(
+    app: &App,
+    txn: &DatabaseTransaction,
+    neighbourhood: NeighbourhoodId,
+    invitation: &invitation::Model,
+    request: &Enrolment,
+) -> Result<PartyId, FlowError> {
+    let now_ms = app.now_ms();
+    let there = store::parties::find(txn, neighbourhood, request.party).await?;
+    if let Some(party) = invitation.party_id.map(PartyId) {
+        if party != request.party {
+            if there.is_some_and(|there| there.known) {
+                return Err(FlowError::IdReused);
+            }
+            store::parties::insert_alias(txn, neighbourhood, request.party, party, now_ms).await?;
+        }
+        return Ok(party);
+    }
+    match there {
+        Some(there) if there.known => return Err(FlowError::IdReused),
+        Some(met) => {
+            let known = party::Model {
+                name: request.party_name.clone(),
+                known: true,
+                revision: met.revision + 1,
+                ..met
+            };
+            store::parties::update(txn, known).await?;
+        }
+        None => {
+            let row = party::Model {
+                neighbourhood_id: neighbourhood.0,
+                id: request.party.0,
+                kind: "resident".into(),
+                sector: "resident".into(),
+                name: request.party_name.clone(),
+                known: true,
+                created_at_ms: now_ms,
+                revision: 1,
+            };
+            store::parties::insert_new(txn, vec![row]).await?;
+        }
+    }
+    if let Some(role) = &invitation.role {
+        store::parties::insert_role(txn, neighbourhood, request.party, role, now_ms).await?;
+    }
+    Ok(request.party)
+}
+
+async fn insert_device(
+    app: &App,
+    txn: &DatabaseTransaction,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    request: &Enrolment,
+) -> Result<Enrolled, FlowError> {
+    if store::access::find_device(txn, neighbourhood, request.device).await?.is_some() {
+        return Err(FlowError::IdReused);
+    }
+    let now_ms = app.now_ms();
+    let grant = GrantId(app.uuid());
+    let salt = request.thumbprint.as_bytes();
+    let refresh =
+        refresh_token(&app.keys(), neighbourhood, grant, salt, now_ms).map_err(FlowError::internal)?;
+    let device = device::Model {
+        neighbourhood_id: neighbourhood.0,
+        id: request.device.0,
+        party_id: party.0,
+        name: request.device_name.clone(),
+        thumbprint: request.thumbprint.clone(),
+        created_at_ms: now_ms,
+        revoked_at_ms: None,
+        revision: 1,
+    };
+    let row = access_grant::Model {
+        neighbourhood_id: neighbourhood.0,
+        id: grant.0,
+        party_id: party.0,
+        device_id: Some(request.device.0),
+        name: request.device_name.clone(),
+        scopes: Scopes::ALL.to_string(),
+        token_hash: refresh.hash.to_vec(),
+        thumbprint: Some(request.thumbprint.clone()),
+        created_at_ms: now_ms,
+        expires_at_ms: now_ms + DEVICE_GRANT_LIFE_MS,
+        used_at_ms: now_ms,
+        revoked_at_ms: None,
+        revision: 1,
+    };
+    store::access::insert_device(txn, device, row).await?;
+    Ok(Enrolled { party, device: request.device, grant, refresh_token: refresh.text, replayed: false })
+}
+
+/// Names a device anew.
+///
+/// # Errors
+/// [`FlowError::NotFound`] unless it is the caller's, or the caller is a coordinator.
+pub async fn rename(app: &App, caller: &Access, id: DeviceId, name: &str) -> Result<device::Model, FlowError> {
+    let txn = app.db().begin().await?;
+    let row = visible(&txn, caller, id).await?;
+    store::access::rename_device(&txn, caller.neighbourhood, id, name).await?;
+    txn.commit().await?;
+    Ok(device::Model { name: name.to_owned(), revision: row.revision + 1, ..row })
+}
+
+/// Revokes a device with its grants; within five seconds no replica takes its tokens.
+///
+/// # Errors
+/// [`FlowError::NotFound`] unless it is the caller's, or the caller is a coordinator.
+pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), FlowError> {
+    let txn = app.db().begin().await?;
+    let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
+        return Err(FlowError::NotFound);
+    };
+    let row = visible(&txn, caller, id).await?;
+    if row.revoked_at_ms.is_some() {
+        return Ok(());
+    }
+    let grant = store::access::find_grant_of_device(&txn, caller.neighbourhood, id).await?;
+    store::access::revoke_device(&txn, caller.neighbourhood, id, app.now_ms()).await?;
+    sitting.number("device_revoked", id.0, None, &serde_json::json!({ "device": id, "by": caller.party }))?;
+    sitting.close().await?;
+    txn.commit().await?;
+    if let Some(grant) = grant {
+        app.access_cache().invalidate(&(caller.neighbourhood, GrantId(grant.id)));
+    }
+    Ok(())
+}
+
+async fn visible(txn: &DatabaseTransaction, caller: &Access, id: DeviceId) -> Result<device::Model, FlowError> {
+    let row = store::access::find_device(txn, caller.neighbourhood, id).await?;
+    let mine = |row: &device::Model| row.party_id == caller.party.0 || caller.scopes.has(crate::auth::scopes::Scope::Manage);
+    row.filter(mine).ok_or(FlowError::NotFound)
+}

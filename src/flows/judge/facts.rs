@@ -1,0 +1,268 @@
+//! What a version is judged by: the people it names, their other minutes, the occasion it is part of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate};
+
+use super::super::FlowError;
+use super::sitting::Sitting;
+use crate::domain::activity::Activity;
+use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
+use crate::domain::key::{Class, Key};
+use crate::domain::reading::{Field, Reading};
+use crate::ledger::{Capacity, Changed, CleanFacts, Corrections, Decided, LineContext, decide_lines, clean};
+use crate::store;
+use crate::store::entity::{activity_version, membership};
+
+/// The waiting versions of one activity, the newest read.
+#[derive(Debug, Clone)]
+pub struct Brief {
+    pub id: ActivityId,
+    pub daybook: DaybookId,
+    pub owner: PartyId,
+    /// Oldest first; empty if the newest was taken up before.
+    pub rows: Vec<activity_version::Model>,
+    pub version: i64,
+    pub reading: Reading,
+    /// Nothing if it cannot be read as a whole.
+    pub activity: Option<Activity>,
+    /// An older one among `rows` says so.
+    pub withdrawn_meanwhile: bool,
+}
+
+impl Brief {
+    /// Reads the newest of an activity's versions; `rows` are those that wait, `newest` is the last of them
+    /// or the one taken up before.
+    pub fn read(
+        sitting: &Sitting<'_>,
+        rows: Vec<activity_version::Model>,
+        newest: &activity_version::Model,
+    ) -> Result<Self, FlowError> {
+        let reading: Reading = serde_json::from_str(&newest.reading)?;
+        let mut withdrawn_meanwhile = false;
+        for row in &rows {
+            let earlier: Reading = serde_json::from_str(&row.reading)?;
+            withdrawn_meanwhile |= row.version != newest.version && withdrawn(&earlier);
+        }
+        Ok(Self {
+            id: ActivityId(newest.activity_id),
+            daybook: DaybookId(newest.daybook_id),
+            owner: PartyId(newest.party_id),
+            rows,
+            version: newest.version,
+            activity: Activity::from_reading(&reading, sitting.zone).ok(),
+            reading,
+            withdrawn_meanwhile,
+        })
+    }
+
+    /// The occasion that it says it is part of.
+    pub fn part_of(&self) -> Option<ActivityId> {
+        self.activity.as_ref().and_then(|activity| activity.part_of)
+    }
+
+    fn named(&self) -> BTreeSet<PartyId> {
+        let parties = self.activity.iter().flat_map(|activity| &activity.parties);
+        let mut named: BTreeSet<PartyId> =
+            parties.flat_map(|party| [Some(party.party_id), party.organisation_id]).flatten().collect();
+        named.insert(self.owner);
+        named
+    }
+}
+
+/// Whether a reading says that the record is taken back.
+pub fn withdrawn(reading: &Reading) -> bool {
+    let said = reading.fields.get("withdrawn").is_some_and(|field| match field {
+        Field::One(value) => value.is_true(),
+        Field::Several(values) => values.first().is_some_and(crate::domain::reading::Value::is_true),
+        Field::Unreadable(_) => false,
+    });
+    reading.deleted || said
+}
+
+/// People and memberships that the briefs of a sitting name.
+#[derive(Debug, Default)]
+pub struct People {
+    known: BTreeMap<PartyId, (PartyId, bool)>,
+    aliases: BTreeMap<PartyId, PartyId>,
+    memberships: Vec<membership::Model>,
+}
+
+impl People {
+    /// Loads everybody that the briefs name.
+    pub async fn load(sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<Self, FlowError> {
+        let ids: BTreeSet<PartyId> = briefs.iter().flat_map(Brief::named).collect();
+        let known = store::parties::resolve(sitting.txn(), sitting.neighbourhood(), &ids).await?;
+        let aliases = known.iter().map(|(id, (party, _))| (*id, *party)).collect();
+        let members = known.values().map(|(party, _)| *party).collect();
+        let memberships =
+            store::parties::memberships(sitting.txn(), sitting.neighbourhood(), &members).await?;
+        Ok(Self { known, aliases, memberships })
+    }
+
+    /// The party that an id stands for.
+    pub fn resolved(&self, id: PartyId) -> PartyId {
+        self.aliases.get(&id).copied().unwrap_or(id)
+    }
+
+    /// From a party's other ids to its own.
+    pub fn aliases(&self) -> &BTreeMap<PartyId, PartyId> {
+        &self.aliases
+    }
+
+    /// What an approval of an activity would freeze.
+    pub fn decide(&self, activity: &Activity, corrections: &Corrections) -> Decided {
+        let capacities = self.capacities(activity.day);
+        let context = LineContext { aliases: &self.aliases, capacities: &capacities, corrections };
+        decide_lines(activity, &context)
+    }
+
+    fn capacities(&self, day: NaiveDate) -> BTreeMap<(PartyId, PartyId), Capacity> {
+        let day = day.to_string();
+        let on_that_day = self.memberships.iter().filter(|row| {
+            row.from_day <= day && row.until_day.as_ref().is_none_or(|until| day <= *until)
+        });
+        on_that_day
+            .map(|row| {
+                let capacity =
+                    if row.capacity == "professional" { Capacity::Professional } else { Capacity::Lay };
+                ((PartyId(row.member_id), PartyId(row.group_id)), capacity)
+            })
+            .collect()
+    }
+
+    fn unknown(&self, activity: &Activity) -> Vec<PartyId> {
+        let named = activity.parties.iter().filter(|party| party.minutes > 0).map(|party| party.party_id);
+        let unknown = named.filter(|id| self.known.get(id).is_none_or(|(_, known)| !known));
+        unknown.map(|id| self.resolved(id)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl Sitting<'_> {
+    /// Loads what judging the briefs needs: their cases, occasions, people's other minutes around their days.
+    pub async fn prepare(&mut self, briefs: &[Brief]) -> Result<People, FlowError> {
+        let mut ids: BTreeSet<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
+        ids.extend(briefs.iter().filter_map(Brief::part_of));
+        self.load(&ids).await?;
+        let claimed: BTreeSet<ActivityId> =
+            self.cases().filter_map(|(_, case)| case.judgement.claim()).map(|(occasion, _)| occasion).collect();
+        let more: BTreeSet<ActivityId> = claimed.difference(&ids).copied().collect();
+        self.load(&more).await?;
+        let people = People::load(self, briefs).await?;
+        self.load_owners(briefs.iter().map(|brief| people.resolved(brief.owner)).collect()).await?;
+        self.load_days(briefs, &people).await?;
+        Ok(people)
+    }
+
+    async fn load_days(&mut self, briefs: &[Brief], people: &People) -> Result<(), FlowError> {
+        let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
+        for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
+            accounts.extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
+            days.extend(around(activity.day).map(|day| day.to_string()));
+        }
+        let rows =
+            store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
+        let mut others = BTreeSet::new();
+        for row in rows {
+            let (account, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
+            self.days.entry((account, row.day)).or_default().insert(activity, row.minutes);
+            others.insert(activity);
+        }
+        self.load(&others).await
+    }
+
+    /// What is known around a version; everything was prepared.
+    pub fn clean_facts(&self, brief: &Brief, activity: &Activity, people: &People) -> CleanFacts {
+        let parties: BTreeSet<PartyId> =
+            activity.parties.iter().filter(|party| party.minutes > 0).map(|party| people.resolved(party.party_id)).collect();
+        let day = activity.day.to_string();
+        let minutes_that_day = parties.iter().map(|party| {
+            let there = self.days.get(&(AccountId(party.0), day.clone()));
+            let elsewhere = there.into_iter().flatten().filter(|(id, _)| **id != brief.id);
+            (*party, elsewhere.map(|(_, minutes)| minutes).sum())
+        });
+        CleanFacts {
+            unknown_parties: people.unknown(activity),
+            minutes_that_day: minutes_that_day.collect(),
+            overlaps: parties.iter().flat_map(|party| self.overlaps(brief.id, activity, *party, people)).collect(),
+            remainder: self.remainder(brief),
+            unreadable_fields: brief.reading.fields.values().any(|field| matches!(field, Field::Unreadable(_))),
+            open_suspicions: Vec::new(),
+        }
+    }
+
+    /// Other activities in force that hold a party at the same time.
+    fn overlaps(
+        &self,
+        id: ActivityId,
+        activity: &Activity,
+        party: PartyId,
+        people: &People,
+    ) -> Vec<(PartyId, ActivityId)> {
+        let Some(start) = activity.started_at_ms else { return Vec::new() };
+        let given = activity.parties.iter().filter(|given| people.resolved(given.party_id) == party);
+        let mine = (start, given.map(|given| given.minutes).sum());
+        let account = AccountId(party.0);
+        let near = around(activity.day).filter_map(|day| self.days.get(&(account, day.to_string()))).flatten();
+        let others: BTreeSet<ActivityId> =
+            near.filter(|(other, minutes)| **other != id && **minutes > 0).map(|(other, _)| *other).collect();
+        let holds = |other: &ActivityId| {
+            let decided = self.case(*other)?.judgement.in_force()?;
+            let lines = decided.lines.iter().filter(|line| line.account == account);
+            let theirs = (decided.started_at_ms?, lines.map(|line| line.minutes).sum());
+            clean::same_time(mine, theirs).then_some((party, *other))
+        };
+        others.iter().filter_map(holds).collect()
+    }
+
+    /// What an occasion has left for this part of it.
+    fn remainder(&self, brief: &Brief) -> Option<i64> {
+        let occasion = brief.part_of()?;
+        let decided = self.case(occasion)?.judgement.in_force()?;
+        let total = decided.person_minutes?;
+        let others: i64 =
+            self.claims(occasion).filter(|(part, _)| *part != brief.id).map(|(_, minutes)| minutes).sum();
+        Some((total - decided.named - others).max(0))
+    }
+}
+
+/// The days on which an activity of this day can overlap another.
+fn around(day: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    [day.checked_sub_days(Days::new(1)), Some(day), day.checked_add_days(Days::new(1))].into_iter().flatten()
+}
+
+/// The heaviest class of field in which two readings differ.
+pub fn changed(base: &Reading, new: &Reading, zone: chrono_tz::Tz) -> Changed {
+    if base.deleted != new.deleted || base.unreadable.is_some() || new.unreadable.is_some() {
+        return Changed::Ledger;
+    }
+    let fields = new.changed_fields(Some(base));
+    let keys: Vec<Key<'_>> = fields.iter().map(|field| Key::parse(field)).collect();
+    if keys.iter().any(|key| key.class() == Class::Ledger) {
+        return Changed::Ledger;
+    }
+    let report: Vec<&Key<'_>> = keys.iter().filter(|key| key.class() == Class::Report).collect();
+    if report.is_empty() {
+        return Changed::Inert;
+    }
+    if report.iter().any(|key| !matches!(key, Key::Tally { .. })) {
+        return Changed::Report;
+    }
+    match (Activity::from_reading(base, zone), Activity::from_reading(new, zone)) {
+        (Ok(base), Ok(new)) => Changed::Tallies { most: most_moved(&base, &new) },
+        _ => Changed::Ledger,
+    }
+}
+
+fn most_moved(base: &Activity, new: &Activity) -> i64 {
+    let counts = |activity: &Activity| -> BTreeMap<(String, bool), i64> {
+        activity.tallies.iter().map(|tally| ((tally.item.clone(), tally.seen), tally.count)).collect()
+    };
+    let (base, new) = (counts(base), counts(new));
+    let items: BTreeSet<_> = base.keys().chain(new.keys()).collect();
+    let moved = |item: &&(String, bool)| {
+        let count = |counts: &BTreeMap<(String, bool), i64>| counts.get(*item).copied().unwrap_or(0);
+        count(&base).saturating_sub(count(&new)).saturating_abs()
+    };
+    items.iter().map(moved).max().unwrap_or(0)
+}

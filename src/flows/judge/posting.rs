@@ -1,0 +1,141 @@
+//! Posting: brings what stands in the ledger to the target, for an activity and its occasion.
+
+use std::collections::BTreeSet;
+
+use super::super::FlowError;
+use super::sitting::Sitting;
+use crate::domain::ids::{AccountId, ActivityId, PartyId};
+use crate::ledger::{self, Asset, Line, Transfer};
+use crate::store;
+use crate::store::entity::{account, transfer};
+
+impl Sitting<'_> {
+    /// Posts an activity and then every occasion whose remainder may have moved. Both must be loaded.
+    pub async fn post(&mut self, id: ActivityId, occasions: &[ActivityId]) -> Result<(), FlowError> {
+        let mut ids = vec![id];
+        ids.extend(occasions.iter().map(|occasion| self.standing_for(*occasion)));
+        for id in ids {
+            self.post_one(id).await?;
+        }
+        Ok(())
+    }
+
+    /// The activity that an id stands for, once some were merged.
+    fn standing_for(&self, id: ActivityId) -> ActivityId {
+        self.case(id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
+    }
+
+    async fn post_one(&mut self, id: ActivityId) -> Result<(), FlowError> {
+        let Some(case) = self.case(id) else { return Ok(()) };
+        let parts = self.parts_minutes(id);
+        let holding = self.holding(case.owner);
+        let posting = ledger::post(&case.judgement, self.neighbourhood(), id, parts, holding);
+        if posting.transfers.is_empty() {
+            return Ok(());
+        }
+        self.change(id, |case| case.judgement = posting.after);
+        for transfer in posting.transfers {
+            self.transfer(id, transfer).await?;
+        }
+        Ok(())
+    }
+
+    /// Σ of what the approved parts of an occasion take from its total.
+    pub(super) fn parts_minutes(&self, occasion: ActivityId) -> i64 {
+        self.claims(occasion).map(|(_, minutes)| minutes).sum()
+    }
+
+    /// The approved parts of an occasion with their minutes.
+    pub(super) fn claims(&self, occasion: ActivityId) -> impl Iterator<Item = (ActivityId, i64)> {
+        self.cases().filter_map(move |(id, case)| {
+            let (of, minutes) = case.judgement.claim()?;
+            (self.standing_for(of) == occasion && *id != occasion).then_some((*id, minutes))
+        })
+    }
+
+    /// Where remainders of a party's daybooks stand: with the group, else with the neighbourhood.
+    fn holding(&self, owner: PartyId) -> AccountId {
+        if self.groups.contains(&owner) { AccountId(owner.0) } else { AccountId(self.neighbourhood().0) }
+    }
+
+    async fn transfer(&mut self, activity: ActivityId, transfer: Transfer) -> Result<(), FlowError> {
+        let line = transfer.line.clone();
+        let account = self.resolved_account(line.account).await?;
+        self.load_account(account).await?;
+        let balance_after = self.add(account, &line);
+        let body = serde_json::json!({
+            "account": account, "asset": line.asset, "minutes": line.minutes, "day": line.day,
+            "kind": line.kind, "phase": line.phase, "programme": line.programme, "place": line.place,
+            "capacity": line.capacity, "posting_seq": transfer.posting_seq, "line_no": transfer.line_no,
+            "balance_after": balance_after,
+        });
+        let journal_no = self.number("transfer", transfer.id.0, Some(activity), &body)?;
+        let day = line.day.to_string();
+        if line.asset == Asset::Contribution {
+            let minutes = self.days.entry((account, day.clone())).or_default().entry(activity).or_default();
+            *minutes += line.minutes;
+        }
+        self.transfers.push(transfer::Model {
+            neighbourhood_id: self.neighbourhood().0,
+            id: transfer.id.0,
+            activity_id: activity.0,
+            posting_seq: transfer.posting_seq,
+            line_no: transfer.line_no,
+            account_id: account.0,
+            asset: word(&line.asset)?,
+            minutes: line.minutes,
+            balance_after,
+            kind: word(&line.kind)?,
+            phase: word(&line.phase)?,
+            programme: line.programme,
+            place: line.place,
+            day,
+            capacity: word(&line.capacity)?,
+            journal_no,
+            posted_at_ms: self.posted_at_ms,
+        });
+        Ok(())
+    }
+
+    /// Lines keep the party that they froze; the account it stands for now is looked up when posting.
+    async fn resolved_account(&self, account: AccountId) -> Result<AccountId, FlowError> {
+        let party = PartyId(account.0);
+        let resolved =
+            store::parties::resolve(self.txn(), self.neighbourhood(), &BTreeSet::from([party])).await?;
+        Ok(AccountId(resolved.get(&party).map_or(account.0, |(party, _)| party.0)))
+    }
+
+    async fn load_account(&mut self, id: AccountId) -> Result<(), FlowError> {
+        if self.accounts.contains_key(&id) {
+            return Ok(());
+        }
+        let found = store::ledger::accounts_of(self.txn(), self.neighbourhood(), &BTreeSet::from([id])).await?;
+        let holding = id.0 == self.neighbourhood().0;
+        let row = found.into_iter().next().unwrap_or_else(|| account::Model {
+            neighbourhood_id: self.neighbourhood().0,
+            id: id.0,
+            kind: if holding { "holding" } else { "party" }.to_owned(),
+            contribution: 0,
+            credit: 0,
+            created_at_ms: self.posted_at_ms,
+        });
+        self.accounts.insert(id, row);
+        Ok(())
+    }
+
+    /// Adds a line to its account and takes it from the commons; answers the balance afterwards.
+    fn add(&mut self, id: AccountId, line: &Line) -> i64 {
+        let contribution = line.asset == Asset::Contribution;
+        let (of_contribution, of_credit) = if contribution { (line.minutes, 0) } else { (0, line.minutes) };
+        self.move_commons(-of_contribution, -of_credit);
+        let Some(account) = self.accounts.get_mut(&id) else { return line.minutes };
+        account.contribution += of_contribution;
+        account.credit += of_credit;
+        if contribution { account.contribution } else { account.credit }
+    }
+}
+
+/// The word that a value is stored and shown by.
+fn word(value: &impl serde::Serialize) -> Result<String, FlowError> {
+    Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
+}

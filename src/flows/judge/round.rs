@@ -1,0 +1,218 @@
+//! One round: takes up versions activity by activity, lets the rules decide, posts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::FlowError;
+use super::facts::{Brief, People, changed, withdrawn};
+use super::sitting::{Case, Sitting};
+use crate::domain::ids::ActivityId;
+use crate::domain::reading::Reading;
+use crate::domain::review::Review;
+use crate::ledger::{
+    self, By, Changed, Corrections, DecisionStep, Doubt, MarkKind, NewVersion, Step, StoredDecision, TakingUp,
+};
+use crate::store;
+use crate::store::entity::activity_version;
+
+/// Judges the activities of these versions, and looks again at those that are due. Answers how many versions
+/// and dues there were.
+pub async fn judge(
+    sitting: &mut Sitting<'_>,
+    oldest: Vec<activity_version::Model>,
+    due: BTreeSet<ActivityId>,
+) -> Result<u64, FlowError> {
+    let ids: BTreeSet<ActivityId> = oldest.iter().map(|row| ActivityId(row.activity_id)).collect();
+    let rows = store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), &ids).await?;
+    let mut briefs = briefs(sitting, rows)?;
+    let due: Vec<ActivityId> = due.difference(&ids).copied().collect();
+    briefs.extend(due_briefs(sitting, &due).await?);
+    let people = sitting.prepare(&briefs).await?;
+    let bases = bases(sitting, &briefs).await?;
+    let mut count = 0;
+    for brief in &briefs {
+        count += brief.rows.len().max(1);
+        let step = take_up(sitting, brief, &people, bases.get(&brief.id), TakingUp::Round)?;
+        settle(sitting, brief.id, step, None).await?;
+    }
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// Takes up versions without letting a rule decide; what is clean among them becomes due.
+pub async fn take_up_only(
+    sitting: &mut Sitting<'_>,
+    waiting: Vec<activity_version::Model>,
+) -> Result<(), FlowError> {
+    let briefs = briefs(sitting, waiting)?;
+    let people = sitting.prepare(&briefs).await?;
+    let bases = bases(sitting, &briefs).await?;
+    let now_ms = sitting.posted_at_ms;
+    for brief in &briefs {
+        let step = take_up(sitting, brief, &people, bases.get(&brief.id), TakingUp::BeforeDecision)?;
+        settle(sitting, brief.id, step, None).await?;
+        sitting.change(brief.id, |case| case.due_at_ms = case.doubts.is_empty().then_some(now_ms));
+    }
+    Ok(())
+}
+
+/// Groups waiting versions by activity, in the order in which the first of each was received.
+fn briefs(sitting: &Sitting<'_>, rows: Vec<activity_version::Model>) -> Result<Vec<Brief>, FlowError> {
+    let mut order = Vec::new();
+    let mut groups: BTreeMap<ActivityId, Vec<activity_version::Model>> = BTreeMap::new();
+    for row in rows {
+        let id = ActivityId(row.activity_id);
+        let group = groups.entry(id).or_default();
+        if group.is_empty() {
+            order.push(id);
+        }
+        group.push(row);
+    }
+    let mut briefs = Vec::with_capacity(order.len());
+    for id in order {
+        let mut rows = groups.remove(&id).unwrap_or_default();
+        rows.sort_by_key(|row| row.version);
+        let Some(newest) = rows.last().cloned() else { continue };
+        briefs.push(Brief::read(sitting, rows, &newest)?);
+    }
+    Ok(briefs)
+}
+
+/// The versions taken up last of activities that are due.
+async fn due_briefs(sitting: &mut Sitting<'_>, due: &[ActivityId]) -> Result<Vec<Brief>, FlowError> {
+    sitting.load(&due.iter().copied().collect()).await?;
+    let mut briefs = Vec::new();
+    for id in due {
+        let Some(version) = sitting.case(*id).map(|case| case.judgement.judged_version) else { continue };
+        let row = store::activities::version(sitting.txn(), sitting.neighbourhood(), *id, version).await?;
+        if let Some(row) = row {
+            briefs.push(Brief::read(sitting, Vec::new(), &row)?);
+        }
+    }
+    Ok(briefs)
+}
+
+/// The readings that approvals were given for, to compare new ones with.
+async fn bases(
+    sitting: &Sitting<'_>,
+    briefs: &[Brief],
+) -> Result<BTreeMap<ActivityId, Reading>, FlowError> {
+    let mut bases = BTreeMap::new();
+    for brief in briefs {
+        let covered = sitting.case(brief.id).and_then(|case| case.judgement.covered.as_ref());
+        let Some(base) = covered.map(|covered| covered.base) else { continue };
+        let row =
+            store::activities::version(sitting.txn(), sitting.neighbourhood(), brief.id, base).await?;
+        if let Some(row) = row {
+            bases.insert(brief.id, serde_json::from_str(&row.reading)?);
+        }
+    }
+    Ok(bases)
+}
+
+fn take_up(
+    sitting: &mut Sitting<'_>,
+    brief: &Brief,
+    people: &People,
+    base: Option<&Reading>,
+    how: TakingUp,
+) -> Result<Step, FlowError> {
+    let owner = people.resolved(brief.owner);
+    sitting.case_or_new(brief.id, brief.daybook, owner);
+    for row in &brief.rows {
+        sitting.number_version(row)?;
+    }
+    let new = new_version(sitting, brief, people, base);
+    let doubts = new.doubts.clone();
+    let Some(case) = sitting.case(brief.id) else { return Err(FlowError::internal("a case went missing")) };
+    let step = if brief.rows.is_empty() {
+        ledger::became_clean(&case.judgement, &new, &sitting.pack)
+    } else {
+        ledger::take_up(&case.judgement, &new, how, &sitting.pack)
+    };
+    sitting.change(brief.id, |case| {
+        case.doubts = doubts;
+        case.part_of = brief.part_of();
+        case.due_at_ms = None;
+    });
+    Ok(step)
+}
+
+/// Describes the newest version of a brief to the ledger.
+fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Option<&Reading>) -> NewVersion {
+    let decided = brief.activity.as_ref().map(|activity| people.decide(activity, &Corrections::default()));
+    let doubts = match (&brief.activity, &decided) {
+        (Some(activity), Some(decided)) => {
+            let facts = sitting.clean_facts(brief, activity, people);
+            ledger::doubts(activity, decided, brief.reading.conflict(), &facts, &sitting.pack)
+        }
+        _ => vec![Doubt::UnreadableField],
+    };
+    let seq = sitting.case(brief.id).map_or(0, |case| case.judgement.decision_seq);
+    NewVersion {
+        version: brief.version,
+        decided,
+        withdrawn: withdrawn(&brief.reading),
+        withdrawn_meanwhile: brief.withdrawn_meanwhile,
+        changed: base.map_or(Changed::Ledger, |base| changed(base, &brief.reading, sitting.zone)),
+        doubts,
+        owner: people.resolved(brief.owner),
+        has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
+        decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
+    }
+}
+
+/// Puts a step into the sitting: the judgement, the decision, the postings, what the resident is told.
+pub async fn settle(
+    sitting: &mut Sitting<'_>,
+    id: ActivityId,
+    step: Step,
+    request_hash: Option<Vec<u8>>,
+) -> Result<(), FlowError> {
+    let Step { after, decision, occasions } = step;
+    sitting.change(id, |case| case.judgement = after);
+    if let Some(decision) = &decision {
+        let by = match decision.by {
+            By::Person(party) => Some(party),
+            By::Rule | By::Daybook => None,
+        };
+        sitting.record(id, decision, by, request_hash)?;
+    }
+    sitting.post(id, &occasions).await?;
+    sitting.change(id, |case| {
+        case.reason = reason(case, decision.as_ref());
+        // Where something is in force, the occasion is the one that minutes were taken from.
+        if let Some((occasion, _)) = case.judgement.claim() {
+            case.part_of = Some(occasion);
+        }
+    });
+    Ok(())
+}
+
+/// What the resident is told besides the state: the decider's words, else what has to be checked.
+fn reason(case: &Case, decision: Option<&StoredDecision>) -> Option<(String, String)> {
+    let judged = &case.judgement;
+    if let Some(mark) = judged.mark.as_ref().filter(|mark| mark.version == judged.judged_version) {
+        let code = match mark.kind {
+            MarkKind::Rejected => "rejected",
+            MarkKind::NeedsChanges => "needs_changes",
+            MarkKind::Withdrawn => "withdrawn",
+        };
+        let text = mark.reason.clone().unwrap_or_else(|| "You took this record back.".to_owned());
+        return Some((code.to_owned(), text));
+    }
+    if let Some(decision) = decision {
+        let text = match (&decision.reason, decision.step) {
+            (Some(reason), _) => Some(reason.clone()),
+            (None, DecisionStep::Undo) => Some("An earlier decision was taken back.".to_owned()),
+            _ => None,
+        };
+        if let Some(text) = text {
+            return Some(("decided".to_owned(), text));
+        }
+    }
+    match judged.review() {
+        Review::Received | Review::EditedAfterApproval => {
+            case.doubts.first().map(|doubt| (doubt.code().to_owned(), doubt.words()))
+        }
+        _ => None,
+    }
+}

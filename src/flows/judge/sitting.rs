@@ -1,0 +1,342 @@
+//! A sitting: everything that one transaction of judging has loaded and will write, the tip locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono_tz::Tz;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use uuid::Uuid;
+
+use super::super::FlowError;
+use crate::app::App;
+use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use crate::domain::rules::RulePack;
+use crate::ledger::{Doubt, Judgement, StoredDecision, chain};
+use crate::store;
+use crate::store::Batch;
+use crate::store::entity::{
+    account, activity_version, decision, journal, judgement, party, tip, transfer,
+};
+
+/// An activity in a sitting.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub daybook: DaybookId,
+    /// Whose daybook it is, aliases resolved.
+    pub owner: PartyId,
+    pub judgement: Judgement,
+    /// What keeps a rule from approving the newest version, for the verdict.
+    pub doubts: Vec<Doubt>,
+    /// Why the last decision, in words for the resident.
+    pub reason: Option<(String, String)>,
+    /// The occasion that it takes minutes from, or will.
+    pub part_of: Option<ActivityId>,
+    pub due_at_ms: Option<i64>,
+    /// The last journal number that is about it.
+    pub journal_no: i64,
+    changed: bool,
+}
+
+impl Case {
+    /// A case that nobody has judged yet.
+    pub fn new(daybook: DaybookId, owner: PartyId) -> Self {
+        Self {
+            daybook,
+            owner,
+            judgement: Judgement::default(),
+            doubts: Vec::new(),
+            reason: None,
+            part_of: None,
+            due_at_ms: None,
+            journal_no: 0,
+            changed: false,
+        }
+    }
+
+    fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
+        Ok(Self {
+            daybook: DaybookId(row.daybook_id),
+            owner: PartyId(row.party_id),
+            judgement: serde_json::from_str(&row.body)?,
+            doubts: Vec::new(),
+            reason: row.reason_code.zip(row.reason_text),
+            part_of: row.part_of.map(ActivityId),
+            due_at_ms: row.due_at_ms,
+            journal_no: row.journal_no,
+            changed: false,
+        })
+    }
+}
+
+/// One transaction of judging.
+pub struct Sitting<'a> {
+    app: &'a App,
+    txn: &'a DatabaseTransaction,
+    neighbourhood: NeighbourhoodId,
+    pub zone: Tz,
+    pub pack: RulePack,
+    /// max(now, last posted): posting times never run backwards.
+    pub posted_at_ms: i64,
+    tip: tip::Model,
+    cases: BTreeMap<ActivityId, Case>,
+    pub(super) accounts: BTreeMap<AccountId, account::Model>,
+    pub(super) transfers: Vec<transfer::Model>,
+    /// Contribution minutes by account and day, per activity; what this sitting posts is in it.
+    pub(super) days: BTreeMap<(AccountId, String), BTreeMap<ActivityId, i64>>,
+    pub(super) groups: BTreeSet<PartyId>,
+    journal: Vec<journal::Model>,
+    decisions: Vec<decision::Model>,
+    batch: Batch,
+}
+
+impl<'a> Sitting<'a> {
+    /// Locks the tip and reads the rules. Nothing if `wait` is false and another holds it.
+    pub async fn open(
+        app: &'a App,
+        txn: &'a DatabaseTransaction,
+        neighbourhood: NeighbourhoodId,
+        wait: bool,
+    ) -> Result<Option<Self>, FlowError> {
+        let Some(tip) = store::ledger::lock_tip(txn, neighbourhood, wait).await? else { return Ok(None) };
+        let tenant = store::neighbourhoods::find(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
+        let pack = store::neighbourhoods::rules(txn, neighbourhood).await?;
+        Ok(Some(Self {
+            app,
+            txn,
+            neighbourhood,
+            zone: tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
+            pack,
+            posted_at_ms: app.now_ms().max(tip.posted_at_ms),
+            tip,
+            cases: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            transfers: Vec::new(),
+            days: BTreeMap::new(),
+            groups: BTreeSet::new(),
+            journal: Vec::new(),
+            decisions: Vec::new(),
+            batch: Batch::default(),
+        }))
+    }
+
+    pub fn txn(&self) -> &'a DatabaseTransaction {
+        self.txn
+    }
+
+    pub fn neighbourhood(&self) -> NeighbourhoodId {
+        self.neighbourhood
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.txn.get_database_backend()
+    }
+
+    /// Loads judgements, and those of all parts of the same activities.
+    pub async fn load(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
+        let mut rows = store::judgements::of_ids(self.txn, self.neighbourhood, ids).await?;
+        rows.extend(store::judgements::parts_of(self.txn, self.neighbourhood, ids).await?);
+        let mut owners = BTreeSet::new();
+        for row in rows {
+            owners.insert(PartyId(row.party_id));
+            let id = ActivityId(row.activity_id);
+            if !self.cases.contains_key(&id) {
+                self.cases.insert(id, Case::from_row(row)?);
+            }
+        }
+        self.load_owners(owners).await
+    }
+
+    /// Notes which owners are groups: their daybooks' remainders are held by them.
+    pub async fn load_owners(&mut self, owners: BTreeSet<PartyId>) -> Result<(), FlowError> {
+        for owner in owners {
+            let found: Option<party::Model> = store::parties::find(self.txn, self.neighbourhood, owner).await?;
+            if found.is_some_and(|party| party.kind == "group") {
+                self.groups.insert(owner);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn case(&self, id: ActivityId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    pub fn cases(&self) -> impl Iterator<Item = (&ActivityId, &Case)> {
+        self.cases.iter()
+    }
+
+    /// The case of an activity, made if there is none yet.
+    pub fn case_or_new(&mut self, id: ActivityId, daybook: DaybookId, owner: PartyId) -> &mut Case {
+        self.cases.entry(id).or_insert_with(|| Case::new(daybook, owner))
+    }
+
+    /// Changes a case; it is written at the end.
+    pub fn change(&mut self, id: ActivityId, change: impl FnOnce(&mut Case)) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            change(case);
+            case.changed = true;
+        }
+    }
+
+    /// Gives the next journal number to something.
+    pub fn number(
+        &mut self,
+        kind: &str,
+        subject: Uuid,
+        activity: Option<ActivityId>,
+        body: &impl serde::Serialize,
+    ) -> Result<i64, FlowError> {
+        let no = self.tip.journal_no + 1;
+        let mut salt = [0; 32];
+        self.app.fill(&mut salt);
+        let body = serde_json::to_string(body)?;
+        let about = activity.map(|activity| activity.0);
+        let entry = journal_entry(no, kind, subject, about, self.posted_at_ms, &body);
+        let commitment = chain::commitment(&salt, &entry);
+        let previous: [u8; 32] =
+            self.tip.chain.as_slice().try_into().map_err(|_| FlowError::internal("the tip's chain is not 32 bytes"))?;
+        let link = chain::link(&previous, &commitment);
+        self.journal.push(journal::Model {
+            neighbourhood_id: self.neighbourhood.0,
+            no,
+            kind: kind.to_owned(),
+            subject_id: subject,
+            activity_id: about,
+            at_ms: self.posted_at_ms,
+            body,
+            salt: salt.to_vec(),
+            commitment: commitment.to_vec(),
+            chain: link.to_vec(),
+        });
+        self.tip.journal_no = no;
+        self.tip.chain = link.to_vec();
+        if let Some(case) = activity.and_then(|activity| self.cases.get_mut(&activity)) {
+            case.journal_no = no;
+            case.changed = true;
+        }
+        Ok(no)
+    }
+
+    /// Numbers a version that is taken up.
+    pub fn number_version(&mut self, row: &activity_version::Model) -> Result<(), FlowError> {
+        let body = serde_json::json!({
+            "version": row.version,
+            "reading_hash": hex::encode(&row.reading_hash),
+            "pack": self.pack.version,
+        });
+        let activity = ActivityId(row.activity_id);
+        let no = self.number("version", row.activity_id, Some(activity), &body)?;
+        let statement =
+            store::activities::number(self.backend(), self.neighbourhood, activity, row.version, no);
+        self.batch.push(statement);
+        Ok(())
+    }
+
+    /// Stores a decision and numbers it.
+    pub fn record(
+        &mut self,
+        activity: ActivityId,
+        decided: &StoredDecision,
+        decided_by: Option<PartyId>,
+        request_hash: Option<Vec<u8>>,
+    ) -> Result<(), FlowError> {
+        let no = self.number("decision", decided.id.0, Some(activity), decided)?;
+        self.decisions.push(decision::Model {
+            neighbourhood_id: self.neighbourhood.0,
+            id: decided.id.0,
+            activity_id: activity.0,
+            version: decided.version,
+            seq: decided.seq,
+            step: step_name(decided)?,
+            decided_by: decided_by.map(|party| party.0),
+            pack_version: Some(decided.pack_version),
+            reason: decided.reason.clone(),
+            request_hash,
+            body: serde_json::to_string(decided)?,
+            journal_no: no,
+            decided_at_ms: self.posted_at_ms,
+        });
+        Ok(())
+    }
+
+    /// Moves the totals of the commons by a posted line.
+    pub(super) fn move_commons(&mut self, contribution: i64, credit: i64) {
+        self.tip.contribution += contribution;
+        self.tip.credit += credit;
+    }
+
+    /// Writes everything, in an order that foreign keys allow.
+    pub async fn close(mut self) -> Result<(), FlowError> {
+        let backend = self.backend();
+        let mut batch = std::mem::take(&mut self.batch);
+        if !self.accounts.is_empty() {
+            let accounts = std::mem::take(&mut self.accounts).into_values().collect();
+            batch.push(store::ledger::upsert_accounts(backend, accounts));
+        }
+        batch.insert::<transfer::Entity>(backend, std::mem::take(&mut self.transfers));
+        batch.insert::<decision::Entity>(backend, std::mem::take(&mut self.decisions));
+        let rows = self.judgement_rows()?;
+        for part in rows.chunks(400) {
+            batch.push(store::judgements::upsert(backend, part.to_vec()));
+        }
+        batch.insert::<journal::Entity>(backend, std::mem::take(&mut self.journal));
+        self.tip.posted_at_ms = self.posted_at_ms;
+        batch.push(store::ledger::update_tip(backend, self.tip));
+        batch.execute(self.txn).await?;
+        Ok(())
+    }
+
+    fn judgement_rows(&self) -> Result<Vec<judgement::Model>, FlowError> {
+        let changed = self.cases.iter().filter(|(_, case)| case.changed);
+        changed.map(|(id, case)| judgement_row(self.neighbourhood, *id, case, self.posted_at_ms)).collect()
+    }
+}
+
+fn judgement_row(
+    neighbourhood: NeighbourhoodId,
+    id: ActivityId,
+    case: &Case,
+    at_ms: i64,
+) -> Result<judgement::Model, FlowError> {
+    let judged = &case.judgement;
+    let (reason_code, reason_text) = case.reason.clone().unzip();
+    let review = serde_json::to_value(judged.review())?;
+    Ok(judgement::Model {
+        neighbourhood_id: neighbourhood.0,
+        activity_id: id.0,
+        daybook_id: case.daybook.0,
+        party_id: case.owner.0,
+        body: serde_json::to_string(judged)?,
+        review: review.as_str().unwrap_or_default().to_owned(),
+        judged_version: judged.judged_version,
+        decision_seq: judged.decision_seq,
+        posting_seq: judged.posting_seq,
+        part_of: case.part_of.map(|occasion| occasion.0),
+        minutes: judged.posted.iter().map(|line| line.minutes).sum(),
+        reason_code,
+        reason_text,
+        journal_no: case.journal_no,
+        judged_at_ms: at_ms,
+        due_at_ms: case.due_at_ms,
+        revision: judged.revision,
+    })
+}
+
+fn step_name(decided: &StoredDecision) -> Result<String, FlowError> {
+    Ok(serde_json::to_value(decided.step)?.as_str().unwrap_or_default().to_owned())
+}
+
+/// The bytes that a journal row commits to: all of it but salt and chain.
+#[must_use]
+pub fn journal_entry(
+    no: i64,
+    kind: &str,
+    subject: Uuid,
+    activity: Option<Uuid>,
+    at_ms: i64,
+    body: &str,
+) -> Vec<u8> {
+    let activity = activity.map(|id| id.to_string()).unwrap_or_default();
+    let fields: [(&str, &[u8]); 3] =
+        [("activity", activity.as_bytes()), ("at_ms", &at_ms.to_be_bytes()), ("body", body.as_bytes())];
+    chain::entry(no, kind, &subject.to_string(), &fields)
+}

@@ -1,0 +1,49 @@
+//! A new neighbourhood: the tenant, its first rules and the tip of its journal, in one transaction.
+
+use super::{FlowError, is_unique_violation};
+use crate::app::App;
+use crate::domain::ids::NeighbourhoodId;
+use crate::domain::rules::RulePack;
+use crate::ledger::chain;
+use crate::store;
+use crate::store::entity::{neighbourhood, tip};
+
+/// Creates a neighbourhood; `time_zone` is an IANA name that was checked. Answers whether it is new.
+///
+/// # Errors
+/// [`FlowError::IdReused`] if the id belongs to another one.
+pub async fn create(
+    app: &App,
+    id: NeighbourhoodId,
+    name: &str,
+    time_zone: chrono_tz::Tz,
+) -> Result<(neighbourhood::Model, bool), FlowError> {
+    let now_ms = app.now_ms();
+    let row = neighbourhood::Model {
+        neighbourhood_id: id.0,
+        name: name.to_owned(),
+        time_zone: time_zone.name().to_owned(),
+        created_at_ms: now_ms,
+    };
+    let txn = app.db().begin().await?;
+    if let Some(there) = store::neighbourhoods::find(&txn, id).await? {
+        let same = there.name == row.name && there.time_zone == row.time_zone;
+        return if same { Ok((there, false)) } else { Err(FlowError::IdReused) };
+    }
+    match store::neighbourhoods::insert(&txn, row.clone()).await {
+        Err(error) if is_unique_violation(&error) => return Err(FlowError::Busy),
+        other => other?,
+    }
+    store::neighbourhoods::insert_rules(&txn, id, &RulePack::first(), now_ms).await?;
+    let tip = tip::Model {
+        neighbourhood_id: id.0,
+        journal_no: 0,
+        chain: chain::genesis(id).to_vec(),
+        posted_at_ms: now_ms,
+        contribution: 0,
+        credit: 0,
+    };
+    store::ledger::insert_tip(&txn, tip).await?;
+    txn.commit().await?;
+    Ok((row, true))
+}

@@ -1,0 +1,363 @@
+//! One sync: the people met, then each daybook in a transaction of its own, then what the phone lacks and
+//! what became of its records. Reads come after the commits, so that they see them.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::FlowError;
+use super::accept::{ChunkOutcome, accept};
+use crate::app::{Access, App};
+use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::limits::SYNC_VERDICTS_MAX;
+use crate::domain::review::{Conflict, Review};
+use crate::merge::cursor::{CHAIN_START, Cursor};
+use crate::merge::guard;
+use crate::store;
+use crate::store::changes::Of;
+use crate::store::entity::{daybook, judgement, party};
+
+/// Rows read at once for an answer.
+const ANSWER_ROWS: u64 = 256;
+
+/// What a phone sends.
+#[derive(Debug)]
+pub struct Push {
+    /// Kept out of every decision; skew is only measured.
+    pub device_time_ms: i64,
+    pub verdicts_after: Option<String>,
+    /// For the changes of the whole answer.
+    pub limit_bytes: u64,
+    pub parties: Vec<(PartyId, String)>,
+    pub daybooks: Vec<DaybookPush>,
+}
+
+/// One daybook of a push.
+#[derive(Debug)]
+pub struct DaybookPush {
+    pub id: DaybookId,
+    pub cursor: Option<String>,
+    pub entries: Vec<Vec<u8>>,
+}
+
+/// What the phone gets.
+#[derive(Debug)]
+pub struct Synced {
+    pub server_time_ms: i64,
+    pub verdicts: Verdicts,
+    pub daybooks: Vec<DaybookSynced>,
+}
+
+/// How a daybook stands; the words are the API's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Ok,
+    Restart,
+    Reload,
+    Busy,
+    Gone,
+    NotFound,
+}
+
+/// One daybook of the answer.
+#[derive(Debug)]
+pub struct DaybookSynced {
+    pub id: DaybookId,
+    pub state: State,
+    pub cursor: Option<String>,
+    pub more: bool,
+    pub heads: Option<Vec<[u8; 32]>>,
+    pub changes: Vec<Vec<u8>>,
+    pub outcomes: Vec<ChunkOutcome>,
+}
+
+/// The latest judgements of the caller's activities.
+#[derive(Debug)]
+pub struct Verdicts {
+    pub items: Vec<Verdict>,
+    pub next: String,
+    pub more: bool,
+    pub pending: bool,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Verdict {
+    pub activity: ActivityId,
+    pub version: i64,
+    pub revision: i64,
+    pub review: Review,
+    pub conflict: Conflict,
+    pub minutes: Option<i64>,
+    pub reason: Option<(String, String)>,
+    pub at_ms: i64,
+}
+
+/// Syncs.
+///
+/// # Errors
+/// [`FlowError`] if nothing at all could be done; a daybook that fails alone answers `busy`.
+pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
+    meet(app, caller, push.parties).await?;
+    let mine = super::daybooks::owners(app.db().read(), caller).await?;
+    let mut room = push.limit_bytes;
+    let mut daybooks = Vec::with_capacity(push.daybooks.len());
+    for daybook in push.daybooks {
+        let synced = sync_one(app, caller, &mine, daybook, room).await?;
+        let sent: usize = synced.changes.iter().map(Vec::len).sum();
+        room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
+        daybooks.push(synced);
+    }
+    let verdicts = verdicts(app, caller, &mine, push.verdicts_after.as_deref()).await?;
+    Ok(Synced { server_time_ms: app.now_ms(), verdicts, daybooks })
+}
+
+/// Writes the people met, before anything that names them.
+async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result<(), FlowError> {
+    if met.is_empty() {
+        return Ok(());
+    }
+    let now_ms = app.now_ms();
+    let ids: BTreeSet<PartyId> = met.iter().map(|(id, _)| *id).collect();
+    let known = store::parties::resolve(app.db().read(), caller.neighbourhood, &ids).await?;
+    let new: BTreeMap<PartyId, String> = met.into_iter().filter(|(id, _)| !known.contains_key(id)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let rows = new.into_iter().map(|(id, name)| party::Model {
+        neighbourhood_id: caller.neighbourhood.0,
+        id: id.0,
+        kind: "resident".into(),
+        sector: "resident".into(),
+        name,
+        known: false,
+        created_at_ms: now_ms,
+        revision: 1,
+    });
+    let txn = app.db().begin().await?;
+    store::parties::insert_new(&txn, rows.collect()).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
+async fn sync_one(
+    app: &App,
+    caller: &Access,
+    mine: &[PartyId],
+    push: DaybookPush,
+    room: u64,
+) -> Result<DaybookSynced, FlowError> {
+    let id = push.id;
+    let nothing = |state| DaybookSynced {
+        id,
+        state,
+        cursor: push.cursor.clone(),
+        more: false,
+        heads: None,
+        changes: Vec::new(),
+        outcomes: Vec::new(),
+    };
+    let row = store::daybooks::find(app.db().read(), caller.neighbourhood, id).await?;
+    let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
+        return Ok(nothing(State::NotFound));
+    };
+    if row.gone_at_ms.is_some() {
+        return Ok(nothing(State::Gone));
+    }
+    let outcomes = if push.entries.is_empty() {
+        Vec::new()
+    } else {
+        match take(app, caller, id, push.entries).await {
+            Ok(outcomes) => outcomes,
+            Err(FlowError::Gone) => return Ok(DaybookSynced { state: State::Gone, ..empty(id, push.cursor) }),
+            Err(error) => {
+                tracing::warn!(%error, "a daybook answers busy");
+                return Ok(DaybookSynced { state: State::Busy, ..empty(id, push.cursor) });
+            }
+        }
+    };
+    answer(app, caller, id, push.cursor, outcomes, room).await
+}
+
+fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
+    DaybookSynced {
+        id,
+        state: State::Ok,
+        cursor,
+        more: false,
+        heads: None,
+        changes: Vec::new(),
+        outcomes: Vec::new(),
+    }
+}
+
+/// Looks at the chunks on a worker that may block, then accepts them in one transaction.
+async fn take(
+    app: &App,
+    caller: &Access,
+    id: DaybookId,
+    entries: Vec<Vec<u8>>,
+) -> Result<Vec<ChunkOutcome>, FlowError> {
+    let inspect = move || entries.iter().flat_map(|entry| guard::inspect(entry)).collect::<Vec<_>>();
+    let chunks = tokio::task::spawn_blocking(inspect).await.map_err(FlowError::internal)?;
+    accept(app, caller.neighbourhood, id, Some(caller.grant), chunks).await
+}
+
+/// What the phone lacks: the rows after its cursor, without what it just sent.
+async fn answer(
+    app: &App,
+    caller: &Access,
+    id: DaybookId,
+    given: Option<String>,
+    outcomes: Vec<ChunkOutcome>,
+    room: u64,
+) -> Result<DaybookSynced, FlowError> {
+    let db = app.db().read();
+    let of = Of { neighbourhood: caller.neighbourhood, daybook: id };
+    let Some(row) = store::daybooks::find(db, caller.neighbourhood, id).await? else {
+        return Ok(DaybookSynced { state: State::NotFound, ..empty(id, given) });
+    };
+    let (start, restart) = start(app, of, &row, given.as_deref()).await?;
+    let own: HashSet<[u8; 32]> = outcomes.iter().map(|outcome| outcome.hash).collect();
+    let (end, changes) = read(app, of, &row, start, &own, room).await?;
+    let more = end.position < u64::try_from(row.position).unwrap_or_default();
+    let cursor = end.encode();
+    let moved = given.as_deref() != Some(cursor.as_str());
+    let state = if outcomes.iter().any(ChunkOutcome::is_refused) {
+        State::Reload
+    } else if restart {
+        State::Restart
+    } else {
+        State::Ok
+    };
+    let heads = (!more && moved).then(|| super::accept::heads(&row.heads));
+    Ok(DaybookSynced { id, state, cursor: Some(cursor), more, heads, changes, outcomes })
+}
+
+/// Where to read from, and whether the cursor was on another chain.
+async fn start(
+    app: &App,
+    of: Of,
+    row: &daybook::Model,
+    given: Option<&str>,
+) -> Result<(Cursor, bool), FlowError> {
+    let Some(text) = given else { return Ok((start_of_all(), false)) };
+    let Some(cursor) = Cursor::decode(text) else { return Ok((start_of_all(), true)) };
+    if cursor == start_of_all() {
+        return Ok((cursor, false));
+    }
+    if i64::try_from(cursor.position).is_ok_and(|position| position == row.position) {
+        let fits = row.chain.starts_with(&cursor.chain);
+        return Ok(if fits { (cursor, false) } else { (start_of_all(), true) });
+    }
+    let chain = store::changes::chain_at(app.db().read(), of, cursor.position).await?;
+    let fits = chain.is_some_and(|chain| chain.starts_with(&cursor.chain));
+    Ok(if fits { (cursor, false) } else { (start_of_all(), true) })
+}
+
+async fn read(
+    app: &App,
+    of: Of,
+    row: &daybook::Model,
+    start: Cursor,
+    own: &HashSet<[u8; 32]>,
+    room: u64,
+) -> Result<(Cursor, Vec<Vec<u8>>), FlowError> {
+    let (mut cursor, mut changes, mut left) = (start, Vec::new(), room);
+    let last = u64::try_from(row.position).unwrap_or_default();
+    while cursor.position < last {
+        let rows = store::changes::after(app.db().read(), of, cursor.position, ANSWER_ROWS).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let position = u64::try_from(row.position).unwrap_or_default();
+            // A commit since the daybook's row was read belongs to the next answer: its heads go with it.
+            if position > last {
+                return Ok((cursor, changes));
+            }
+            let mine = <[u8; 32]>::try_from(row.hash.as_slice()).is_ok_and(|hash| own.contains(&hash));
+            if !mine {
+                let bytes = u64::try_from(row.bytes.len()).unwrap_or(u64::MAX);
+                // One change always goes out, or a large one would never arrive.
+                if bytes > left && !changes.is_empty() {
+                    return Ok((cursor, changes));
+                }
+                left = left.saturating_sub(bytes);
+                changes.push(row.bytes);
+            }
+            cursor = cursor_at(position, &row.chain);
+        }
+    }
+    Ok((cursor, changes))
+}
+
+async fn verdicts(
+    app: &App,
+    caller: &Access,
+    mine: &[PartyId],
+    given: Option<&str>,
+) -> Result<Verdicts, FlowError> {
+    let db = app.db().read();
+    let pending = store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
+    let start = verdicts_start(app, caller, given).await?;
+    let after = i64::try_from(start.position).unwrap_or(i64::MAX);
+    let mut rows = store::judgements::verdicts(db, caller.neighbourhood, mine, after, SYNC_VERDICTS_MAX + 1).await?;
+    let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = match rows.last() {
+        Some(last) => {
+            let chain = store::ledger::chain_at(db, caller.neighbourhood, last.journal_no).await?;
+            cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &chain.unwrap_or_default())
+        }
+        None => start,
+    };
+    let ids = rows.iter().map(|row| ActivityId(row.activity_id)).collect();
+    let revisions: BTreeMap<_, _> = store::activities::of_ids(db, caller.neighbourhood, &ids)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, (row.revision, row.conflict)))
+        .collect();
+    let items = rows.into_iter().filter_map(|row| {
+        let (revision, conflict) = revisions.get(&row.activity_id)?.clone();
+        verdict(row, revision, &conflict)
+    });
+    Ok(Verdicts { items: items.collect(), next: next.encode(), more, pending })
+}
+
+async fn verdicts_start(app: &App, caller: &Access, given: Option<&str>) -> Result<Cursor, FlowError> {
+    let Some(cursor) = given.and_then(|text| Cursor::decode(text)) else { return Ok(start_of_all()) };
+    let no = i64::try_from(cursor.position).unwrap_or(i64::MAX);
+    let chain = store::ledger::chain_at(app.db().read(), caller.neighbourhood, no).await?;
+    let fits = chain.is_some_and(|chain| chain.starts_with(&cursor.chain));
+    Ok(if fits { cursor } else { start_of_all() })
+}
+
+fn verdict(row: judgement::Model, revision: i64, conflict: &str) -> Option<Verdict> {
+    let judged: crate::ledger::Judgement = serde_json::from_str(&row.body).ok()?;
+    Some(Verdict {
+        activity: ActivityId(row.activity_id),
+        version: row.judged_version,
+        revision: revision + row.revision,
+        review: judged.review(),
+        conflict: serde_json::from_value(conflict.into()).ok()?,
+        minutes: judged.minutes(),
+        reason: row.reason_code.zip(row.reason_text),
+        at_ms: row.judged_at_ms,
+    })
+}
+
+/// Before the first change, or the first journal number.
+fn start_of_all() -> Cursor {
+    Cursor::at(0, &CHAIN_START)
+}
+
+/// The cursor of a stored row; its chain always has 32 bytes.
+fn cursor_at(position: u64, chain: &[u8]) -> Cursor {
+    Cursor::at(position, &chain.try_into().unwrap_or(CHAIN_START))
+}
+
+/// The cursor at a daybook's end.
+#[must_use]
+pub fn cursor_of(row: &daybook::Model) -> String {
+    cursor_at(u64::try_from(row.position).unwrap_or_default(), &row.chain).encode()
+}

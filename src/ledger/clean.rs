@@ -1,0 +1,268 @@
+//! Clean or not: the doubts that keep a rule from approving, in words that accuse nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::{Asset, Decided};
+use crate::domain::activity::Activity;
+use crate::domain::ids::{AccountId, ActivityId, PartyId};
+use crate::domain::review::Conflict;
+use crate::domain::rules::RulePack;
+
+/// What is known around a version. All parties resolved; all other activities as last taken up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CleanFacts {
+    /// Parties of this version that nobody has enrolled or confirmed.
+    pub unknown_parties: Vec<PartyId>,
+    /// Contribution minutes that *other* activities in force give a party on this version's day.
+    pub minutes_that_day: BTreeMap<PartyId, i64>,
+    /// Other activities in force that hold a party at the same time; see [`same_time`].
+    pub overlaps: Vec<(PartyId, ActivityId)>,
+    /// Only for a part: `person_minutes` − `named` − the *other* approved parts of its occasion, at least
+    /// 0; nothing while the occasion has nothing in force.
+    pub remainder: Option<i64>,
+    /// Some field of this version cannot be read, so its lines may lack something.
+    pub unreadable_fields: bool,
+    /// Codes of suspicions that nobody has settled.
+    pub open_suspicions: Vec<String>,
+}
+
+/// One reason for a person to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Doubt {
+    /// Several values survive in a field that matters.
+    HardConflict,
+    /// A field that cannot be read.
+    UnreadableField,
+    /// Nobody has enrolled or confirmed this party.
+    UnknownParty { party: PartyId },
+    /// The party's time is taken by another activity already.
+    Overlap { party: PartyId, activity: ActivityId },
+    /// The party's minutes on this day, this version included, are above the rule pack's.
+    DayMinutes { party: PartyId, minutes: i64, most: i64 },
+    /// A part that takes more than its occasion has left.
+    OverClaimed { claimed: i64, remainder: i64 },
+    /// An occasion whose unnamed people cannot have given that many minutes in a day, or are not counted.
+    OccasionTotal { unnamed_minutes: i64, unnamed_people: Option<i64> },
+    /// A suspicion that is still open.
+    Suspicion { suspicion: String },
+}
+
+impl Doubt {
+    /// A stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::HardConflict => "hard_conflict",
+            Self::UnreadableField => "unreadable_field",
+            Self::UnknownParty { .. } => "unknown_party",
+            Self::Overlap { .. } => "overlap",
+            Self::DayMinutes { .. } => "day_minutes",
+            Self::OverClaimed { .. } => "over_claimed",
+            Self::OccasionTotal { .. } => "occasion_total",
+            Self::Suspicion { .. } => "suspicion",
+        }
+    }
+
+    /// For the resident: what is being checked, without a name and without blame.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::HardConflict => {
+                "We need to check which of two entries is right: this was changed on two phones at once."
+                    .to_owned()
+            }
+            Self::UnreadableField => "We need to check one entry that we could not read.".to_owned(),
+            Self::UnknownParty { .. } => {
+                "We need to check who took part: one of the people is new to us.".to_owned()
+            }
+            Self::Overlap { .. } => {
+                "We need to check the times: another record covers part of the same time.".to_owned()
+            }
+            Self::DayMinutes { minutes, .. } => {
+                format!("We need to check the time for this day: it comes to {} in all.", duration(*minutes))
+            }
+            Self::OverClaimed { claimed, remainder } => format!(
+                "We need to check how the time is shared: this says {}, and {} of the whole are left.",
+                duration(*claimed),
+                duration(*remainder)
+            ),
+            Self::OccasionTotal { unnamed_minutes, .. } => format!(
+                "We need to check the total: {} belong to people who are not named.",
+                duration(*unnamed_minutes)
+            ),
+            Self::Suspicion { .. } => "We need to check this record.".to_owned(),
+        }
+    }
+}
+
+/// All reasons why a person should look at this version; none is *clean*. `decided` is what an approval of
+/// `activity` would freeze.
+#[must_use]
+pub fn doubts(
+    activity: &Activity,
+    decided: &Decided,
+    conflict: Conflict,
+    facts: &CleanFacts,
+    pack: &RulePack,
+) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    if conflict == Conflict::Hard {
+        doubts.push(Doubt::HardConflict);
+    }
+    if facts.unreadable_fields {
+        doubts.push(Doubt::UnreadableField);
+    }
+    doubts.extend(facts.unknown_parties.iter().map(|party| Doubt::UnknownParty { party: *party }));
+    let overlaps = facts.overlaps.iter();
+    doubts.extend(overlaps.map(|(party, activity)| Doubt::Overlap { party: *party, activity: *activity }));
+    doubts.extend(day_minutes(decided, facts, pack));
+    if let (Some(_), Some(remainder)) = (decided.part_of, facts.remainder)
+        && decided.named > remainder
+    {
+        doubts.push(Doubt::OverClaimed { claimed: decided.named, remainder });
+    }
+    doubts.extend(occasion_total(activity, decided, pack));
+    doubts.extend(facts.open_suspicions.iter().map(|code| Doubt::Suspicion { suspicion: code.clone() }));
+    doubts
+}
+
+/// Whether two stretches of time, each a start in milliseconds and a length in minutes, share a moment.
+#[must_use]
+pub fn same_time(a: (i64, i64), b: (i64, i64)) -> bool {
+    let end = |(start, minutes): (i64, i64)| start.saturating_add(minutes.saturating_mul(60_000));
+    a.0 < end(b) && b.0 < end(a)
+}
+
+fn day_minutes<'a>(
+    decided: &'a Decided,
+    facts: &'a CleanFacts,
+    pack: &'a RulePack,
+) -> impl Iterator<Item = Doubt> {
+    named(decided).into_iter().filter_map(|account| {
+        let party = PartyId(account.0);
+        let elsewhere = facts.minutes_that_day.get(&party).copied().unwrap_or(0);
+        let minutes = decided.minutes_of(account, Asset::Contribution).saturating_add(elsewhere);
+        let most = pack.person_day_minutes_max;
+        (minutes > most).then_some(Doubt::DayMinutes { party, minutes, most })
+    })
+}
+
+/// The limit for a person and a day holds for those without a name too.
+fn occasion_total(activity: &Activity, decided: &Decided, pack: &RulePack) -> Option<Doubt> {
+    let unnamed_minutes = decided.unnamed();
+    if unnamed_minutes == 0 || decided.part_of.is_some() {
+        return None;
+    }
+    let names = i64::try_from(named(decided).len()).unwrap_or(i64::MAX);
+    let unnamed_people = activity.people.map(|people| people.saturating_sub(names).max(0));
+    let possible = unnamed_people.unwrap_or(0).saturating_mul(pack.person_day_minutes_max);
+    (unnamed_minutes > possible).then_some(Doubt::OccasionTotal { unnamed_minutes, unnamed_people })
+}
+
+fn named(decided: &Decided) -> BTreeSet<AccountId> {
+    decided.lines.iter().map(|line| line.account).collect()
+}
+
+/// `8 hours 5 minutes`.
+fn duration(minutes: i64) -> String {
+    let unit = |count: i64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => unit(minutes, "minute"),
+        (hours, 0) => unit(hours, "hour"),
+        (hours, minutes) => format!("{} {}", unit(hours, "hour"), unit(minutes, "minute")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::tests::samples::{activity_id, frozen, party, pick};
+
+    fn found(activity: &Activity, conflict: Conflict, facts: &CleanFacts) -> Vec<Doubt> {
+        doubts(activity, &frozen(activity), conflict, facts, &RulePack::first())
+    }
+
+    #[test]
+    fn an_ordinary_record_is_clean_with_a_soft_conflict_too() {
+        let record = pick(&[(0, 480), (1, 60)]);
+        let facts = CleanFacts { minutes_that_day: [(party(1), 420)].into(), ..CleanFacts::default() };
+        assert_eq!(found(&record, Conflict::Soft, &facts), []);
+    }
+
+    #[test]
+    fn a_day_is_counted_over_all_activities() {
+        let facts = CleanFacts { minutes_that_day: [(party(1), 421)].into(), ..CleanFacts::default() };
+        let doubts = found(&pick(&[(0, 480), (1, 60)]), Conflict::None, &facts);
+        assert_eq!(doubts, [Doubt::DayMinutes { party: party(1), minutes: 481, most: 480 }]);
+        assert!(doubts[0].words().contains("8 hours 1 minute "), "{}", doubts[0].words());
+    }
+
+    #[test]
+    fn a_part_takes_what_is_left_and_no_more() {
+        let part = Activity { part_of: Some(activity_id(1)), ..pick(&[(0, 90)]) };
+        let of = |remainder| found(&part, Conflict::None, &CleanFacts { remainder, ..CleanFacts::default() });
+        assert_eq!((of(None), of(Some(90))), (vec![], vec![]));
+        assert_eq!(of(Some(89)), [Doubt::OverClaimed { claimed: 90, remainder: 89 }]);
+    }
+
+    #[test]
+    fn a_total_has_to_be_possible_for_the_people_it_counts() {
+        let of = |people, total| {
+            let occasion = Activity { people, person_minutes: Some(total), ..pick(&[(0, 90), (1, 90)]) };
+            found(&occasion, Conflict::None, &CleanFacts::default()).len()
+        };
+        assert_eq!((of(Some(3), 180 + 480), of(Some(3), 180 + 481)), (0, 1));
+        assert_eq!((of(None, 180), of(None, 181)), (0, 1), "unnamed people that nobody counted");
+        assert_eq!(of(Some(1), 181), 1, "fewer people than names");
+    }
+
+    #[test]
+    fn every_doubt_is_said_without_blame() {
+        let facts = CleanFacts {
+            unknown_parties: vec![party(0)],
+            minutes_that_day: [(party(0), 500)].into(),
+            overlaps: vec![(party(0), activity_id(3))],
+            remainder: Some(0),
+            unreadable_fields: true,
+            open_suspicions: vec!["carried".to_owned()],
+        };
+        let part = Activity { part_of: Some(activity_id(1)), ..pick(&[(0, 60)]) };
+        let mut all = found(&part, Conflict::Hard, &facts);
+        all.push(Doubt::OccasionTotal { unnamed_minutes: 1, unnamed_people: None });
+        let codes: Vec<_> = all.iter().map(Doubt::code).collect();
+        let expected = [
+            "hard_conflict",
+            "unreadable_field",
+            "unknown_party",
+            "overlap",
+            "day_minutes",
+            "over_claimed",
+            "suspicion",
+            "occasion_total",
+        ];
+        assert_eq!(codes, expected);
+        for doubt in &all {
+            let words = doubt.words().to_lowercase();
+            assert!(words.starts_with("we need to check"), "{words}");
+            assert!(
+                !["suspic", "fraud", "wrong", "false", "too much", "you "]
+                    .iter()
+                    .any(|bad| words.contains(bad))
+            );
+            let json = serde_json::to_value(doubt).unwrap();
+            assert_eq!(json["code"], doubt.code());
+        }
+    }
+
+    #[test]
+    fn times_that_only_touch_do_not_overlap() {
+        let minute = 60_000;
+        assert!(!same_time((0, 60), (60 * minute, 60)));
+        assert!(same_time((0, 60), (60 * minute - 1, 60)));
+        assert!(same_time((0, 60), (10 * minute, 5)) && same_time((10 * minute, 5), (0, 60)));
+        assert!(!same_time((i64::MAX, 60), (0, 60)), "no overflow at the end of time");
+    }
+}

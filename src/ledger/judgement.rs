@@ -1,0 +1,116 @@
+//! The judgement of one activity: what is decided about it, what is posted, and the review that follows.
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::{Decided, Line};
+use crate::domain::ids::{ActivityId, DecisionId};
+use crate::domain::review::Review;
+
+/// Everything judged about one activity. The default is an activity of which nothing is taken up yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The newest version taken up; 0 is none.
+    pub judged_version: i64,
+    /// Rises by one with each stored decision, automatic ones included. A person's decision names it.
+    pub decision_seq: i64,
+    /// Rises by one with each posting that has a transfer.
+    pub posting_seq: i64,
+    /// What the decision in force froze.
+    pub own: Option<Decided>,
+    /// What the merge of several activities froze, on the canonical one; goes before `own`.
+    pub cluster: Option<Decided>,
+    /// Merged away: this activity posts nothing of its own.
+    pub merged_into: Option<ActivityId>,
+    /// Which versions the decision in force speaks of.
+    pub covered: Option<Covered>,
+    /// Counts while it is of the newest version.
+    pub mark: Option<Mark>,
+    /// The newest version taken up says `withdrawn`.
+    pub withdrawn: bool,
+    /// A person decided here once, an undo included: no rule approves here again.
+    pub person_decided: bool,
+    /// Some version taken up said `withdrawn`: likewise.
+    pub withdrawn_ever: bool,
+    /// What stands in the ledger; equals the target after every transaction.
+    pub posted: Vec<Line>,
+    /// The only decision that can be undone; a merge clears it.
+    pub latest_decision: Option<DecisionId>,
+    /// Rises with every change of anything above.
+    pub revision: i64,
+}
+
+/// The versions that a decision speaks of: the one it named and later ones that changed nothing that matters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// The newest version that the decision speaks of.
+    pub version: i64,
+    /// The version that was decided on. Later readings are compared with *its* reading, so that many
+    /// small edits cannot add up to a large one.
+    pub base: i64,
+    /// The record was withdrawn, or changes were asked for, since: the next version goes to a person,
+    /// whatever it changes.
+    pub broken: bool,
+}
+
+/// A decision that leaves a state of its own on one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub kind: MarkKind,
+    /// The newest version it holds for.
+    pub version: i64,
+    /// In words for the resident; none for a withdrawal.
+    pub reason: Option<String>,
+}
+
+/// See [`Mark`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    Rejected,
+    NeedsChanges,
+    Withdrawn,
+}
+
+impl Judgement {
+    /// The state that follows from the decisions.
+    #[must_use]
+    pub fn review(&self) -> Review {
+        if let Some(mark) = self.mark.as_ref().filter(|mark| mark.version == self.judged_version) {
+            return match mark.kind {
+                MarkKind::Rejected => Review::Rejected,
+                MarkKind::NeedsChanges => Review::NeedsChanges,
+                MarkKind::Withdrawn => Review::Withdrawn,
+            };
+        }
+        if self.own.is_none() && self.cluster.is_none() {
+            return Review::Received;
+        }
+        match &self.covered {
+            Some(covered) if covered.version == self.judged_version => Review::Approved,
+            _ => Review::EditedAfterApproval,
+        }
+    }
+
+    /// What counts now: the cluster's decision before the activity's own; nothing once merged away.
+    #[must_use]
+    pub fn in_force(&self) -> Option<&Decided> {
+        if self.merged_into.is_some() {
+            return None;
+        }
+        self.cluster.as_ref().or(self.own.as_ref())
+    }
+
+    /// The occasion that this activity takes minutes from, and how many: Σ `claim` over the parts of an
+    /// occasion is its `parts_minutes`. The id is as frozen; resolve it through `merged_into`.
+    #[must_use]
+    pub fn claim(&self) -> Option<(ActivityId, i64)> {
+        let decided = self.in_force()?;
+        decided.part_of.map(|occasion| (occasion, decided.named))
+    }
+
+    /// The minutes that the resident is told: Σ contribution lines in force, nothing while undecided.
+    #[must_use]
+    pub fn minutes(&self) -> Option<i64> {
+        self.in_force().map(|decided| decided.named)
+    }
+}

@@ -1,0 +1,274 @@
+//! Taking up: what a new version does to a judgement, and what the rules decide about it.
+
+use std::collections::BTreeMap;
+
+use super::clean::Doubt;
+use super::decision::{By, DecisionStep, Step, StoredDecision, apply};
+use super::judgement::{Judgement, MarkKind};
+use super::lines::{Asset, Decided};
+use crate::domain::ids::{AccountId, DecisionId, PartyId};
+use crate::domain::key::{Class, Key};
+use crate::domain::reading::{Field, Reading, Value};
+use crate::domain::rules::RulePack;
+
+/// The newest waiting version of an activity, with all that judging it needs.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    pub version: i64,
+    /// What an approval of it would freeze; nothing for an unreadable one.
+    pub decided: Option<Decided>,
+    /// This version says so.
+    pub withdrawn: bool,
+    /// A version that was taken up together with this one, and is older, says so.
+    pub withdrawn_meanwhile: bool,
+    /// Against the reading of version `covered.base`; [`Changed::Ledger`] if nothing is covered, or if
+    /// either cannot be read.
+    pub changed: Changed,
+    /// From [`super::doubts`]; none is *clean*.
+    pub doubts: Vec<Doubt>,
+    /// The resolved party whose daybook it is: a resident or a group.
+    pub owner: PartyId,
+    /// Other activities are part of this one.
+    pub has_parts: bool,
+    /// The id for a decision, if there is one: [`super::rule_decision_id`] of `decision_seq + 1`.
+    pub decision: DecisionId,
+}
+
+/// The heaviest class of field in which two readings differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Nothing, or inert fields only.
+    Inert,
+    /// Tallies; no item by more than this many.
+    Tallies { most: i64 },
+    /// Report fields other than tallies.
+    Report,
+    /// A field that the ledger works on.
+    Ledger,
+}
+
+/// On what occasion a version is taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakingUp {
+    /// The clerk's ordinary round: rules decide.
+    Round,
+    /// Ahead of a person's decision: no rule decides, so that the person is not overtaken. What is clean
+    /// is for the next round ([`became_clean`]).
+    BeforeDecision,
+    /// Rebuilding: every decision, withdrawals too, comes from the store through [`apply`].
+    Rebuild,
+}
+
+impl Changed {
+    /// How far a reading has moved from the one that was decided on.
+    #[must_use]
+    pub fn between(base: &Reading, now: &Reading) -> Self {
+        if base.unreadable.is_some() || now.unreadable.is_some() {
+            return Self::Ledger;
+        }
+        let plain =
+            |reading: &Reading, key: &str| matches!(reading.fields.get(key), None | Some(Field::One(_)));
+        let mut heaviest = Self::Inert;
+        for key in now.changed_fields(Some(base)) {
+            let parsed = Key::parse(&key);
+            let counts = matches!(parsed, Key::Tally { .. }) && plain(base, &key) && plain(now, &key);
+            match parsed.class() {
+                Class::Ledger => return Self::Ledger,
+                // A count that phones disagree about may be further off than its first value shows.
+                Class::Report if !counts => heaviest = Self::Report,
+                Class::Report if heaviest == Self::Inert => {
+                    heaviest = Self::Tallies { most: moved(base, now) }
+                }
+                Class::Report | Class::Inert => {}
+            }
+        }
+        heaviest
+    }
+
+    /// Small enough for an approval to go along.
+    fn within(self, pack: &RulePack) -> bool {
+        match self {
+            Self::Inert => true,
+            Self::Tallies { most } => most <= pack.report_items_threshold,
+            Self::Report | Self::Ledger => false,
+        }
+    }
+}
+
+/// By how much the count of the item that moved most has moved.
+fn moved(base: &Reading, now: &Reading) -> i64 {
+    let (base, now) = (counts(base), counts(now));
+    let count = |of: &BTreeMap<(String, bool), i64>, item| of.get(item).copied().unwrap_or(0);
+    let items = base.keys().chain(now.keys());
+    items.map(|item| count(&now, item).saturating_sub(count(&base, item)).saturating_abs()).max().unwrap_or(0)
+}
+
+fn counts(reading: &Reading) -> BTreeMap<(String, bool), i64> {
+    let mut counts = BTreeMap::new();
+    for (key, field) in &reading.fields {
+        if let (Key::Tally { item, seen, .. }, Some(Value::Integer(count))) = (Key::parse(key), field.first())
+        {
+            let sum: &mut i64 = counts.entry((item.to_owned(), seen)).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
+    counts
+}
+
+/// Takes up the newest waiting version. A version that was taken up before changes nothing.
+#[must_use]
+pub fn take_up(before: &Judgement, new: &NewVersion, how: TakingUp, pack: &RulePack) -> Step {
+    if new.version <= before.judged_version {
+        return Step::nothing(before);
+    }
+    let seen = see(before, new, pack);
+    let decision = match how {
+        TakingUp::Rebuild => None,
+        _ if withdraws(before, new) => Some(by_daybook(&seen, new, pack)),
+        TakingUp::BeforeDecision => None,
+        TakingUp::Round => by_rule(&seen, new, pack),
+    };
+    let after = decision.as_ref().map_or_else(|| seen.clone(), |decision| apply(&seen, decision));
+    Step::new(before, after, decision)
+}
+
+/// Looks again at the version taken up last, once what stood in its way is settled. `new` describes that
+/// version; its `changed` and `withdrawn_meanwhile` do not matter.
+#[must_use]
+pub fn became_clean(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Step {
+    if new.version != before.judged_version {
+        return Step::nothing(before);
+    }
+    match by_rule(before, new, pack) {
+        Some(decision) => Step::new(before, apply(before, &decision), Some(decision)),
+        None => Step::nothing(before),
+    }
+}
+
+/// The judgement with the version taken up and nothing decided.
+fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
+    let mut seen = before.clone();
+    seen.judged_version = new.version;
+    seen.withdrawn = new.withdrawn;
+    seen.withdrawn_ever |= new.withdrawn || new.withdrawn_meanwhile;
+    seen.revision = before.revision.saturating_add(1);
+    let turned = new.withdrawn != before.withdrawn || (new.withdrawn_meanwhile && !new.withdrawn);
+    if let Some(covered) = &mut seen.covered {
+        covered.broken |= turned;
+        // A rejection goes along with less than an approval: whatever reports show deserves another look.
+        let small = if before.in_force().is_some() {
+            new.changed.within(pack)
+        } else {
+            new.changed == Changed::Inert
+        };
+        if small && !covered.broken {
+            covered.version = new.version;
+        }
+    }
+    let covers = seen.covered.as_ref().is_some_and(|covered| covered.version == new.version);
+    if let Some(mark) = seen.mark.as_mut().filter(|mark| mark.version == before.judged_version) {
+        let goes_along = match mark.kind {
+            MarkKind::Rejected => covers,
+            // Whatever comes back is the answer.
+            MarkKind::NeedsChanges => false,
+            MarkKind::Withdrawn => new.withdrawn,
+        };
+        if goes_along {
+            mark.version = new.version;
+        }
+    }
+    seen
+}
+
+/// The party takes its own record back, and nobody else depends on it.
+fn withdraws(before: &Judgement, new: &NewVersion) -> bool {
+    let mut decided = new.decided.iter().chain(&before.own);
+    new.withdrawn
+        && !before.withdrawn
+        && !new.has_parts
+        && before.cluster.is_none()
+        && before.merged_into.is_none()
+        && !decided.any(|decided| decided.names_others_than(new.owner))
+}
+
+fn by_daybook(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> StoredDecision {
+    StoredDecision::next(seen, new.decision, DecisionStep::Withdraw, By::Daybook, pack)
+}
+
+/// The rule's approval, if the rules may give one.
+fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Option<StoredDecision> {
+    let decided = new.decided.as_ref()?;
+    let open = seen.covered.as_ref().is_none_or(|covered| covered.version != seen.judged_version);
+    let may = pack.auto
+        && open
+        && new.doubts.is_empty()
+        && !seen.person_decided
+        && !seen.withdrawn_ever
+        && seen.cluster.is_none()
+        && seen.merged_into.is_none()
+        && seen.own.as_ref().is_none_or(|own| raises_nothing(own, decided));
+    may.then(|| StoredDecision {
+        decided: Some(decided.clone()),
+        ..StoredDecision::next(seen, new.decision, DecisionStep::Approve, By::Rule, pack)
+    })
+}
+
+/// No account gets more than before, the holding account included.
+fn raises_nothing(own: &Decided, new: &Decided) -> bool {
+    let not_more =
+        |account: AccountId, asset: Asset| new.minutes_of(account, asset) <= own.minutes_of(account, asset);
+    new.unnamed() <= own.unnamed() && new.lines.iter().all(|line| not_more(line.account, line.asset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(fields: &[(&str, Field)]) -> Reading {
+        let fields = fields.iter().map(|(key, field)| ((*key).to_owned(), field.clone())).collect();
+        Reading { fields, ..Reading::default() }
+    }
+
+    fn count(count: i64) -> Field {
+        Field::One(Value::Integer(count))
+    }
+
+    #[test]
+    fn a_difference_is_as_heavy_as_its_heaviest_field() {
+        let note = ("note", Field::One(Value::Text("wet".to_owned())));
+        let grade = ("grade.after", Field::One(Value::Text("A".to_owned())));
+        let minutes = ("person_minutes", count(9));
+        let cans = ("tally/drink.can#k3", count(4));
+        let nothing = reading(&[]);
+        let to = |fields: &[(&str, Field)]| Changed::between(&nothing, &reading(fields));
+        assert_eq!(to(std::slice::from_ref(&note)), Changed::Inert);
+        assert_eq!(to(&[note.clone(), cans.clone()]), Changed::Tallies { most: 4 });
+        assert_eq!(to(&[cans.clone(), grade.clone()]), Changed::Report);
+        assert_eq!(to(&[minutes, cans, grade, note]), Changed::Ledger);
+        let unreadable =
+            Reading { unreadable: Some(crate::domain::reading::Unreadable::NotAMap), ..reading(&[]) };
+        assert_eq!(Changed::between(&nothing, &unreadable), Changed::Ledger);
+        let deleted = Reading { deleted: true, ..reading(&[]) };
+        assert_eq!(Changed::between(&nothing, &deleted), Changed::Ledger);
+    }
+
+    #[test]
+    fn a_tally_is_measured_as_the_sum_of_its_registers() {
+        let base = reading(&[("tally/drink.can#a", count(10)), ("tally/drink.can#b", count(5))]);
+        let now = reading(&[("tally/drink.can#a", count(4)), ("tally/drink.can#b", count(12))]);
+        assert_eq!(Changed::between(&base, &now), Changed::Tallies { most: 1 });
+        let seen = reading(&[("tally/drink.can:seen#a", count(10)), ("tally/drink.can#b", count(5))]);
+        assert_eq!(
+            Changed::between(&base, &seen),
+            Changed::Tallies { most: 10 },
+            "only seen is another item"
+        );
+    }
+
+    #[test]
+    fn a_count_that_phones_disagree_about_is_never_small() {
+        let base = reading(&[("tally/bags#a", count(3))]);
+        let several = Field::Several(vec![Value::Integer(3), Value::Integer(300)]);
+        assert_eq!(Changed::between(&base, &reading(&[("tally/bags#a", several)])), Changed::Report);
+    }
+}

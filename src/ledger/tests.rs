@@ -1,0 +1,13 @@
+//! The judgement half against an in-memory neighbourhood, the worked examples, and bugs planted on purpose.
+
+mod always;
+mod cases;
+mod deciding;
+mod generate;
+mod lines;
+mod model;
+mod planted;
+mod random;
+pub(super) mod samples;
+mod shadow;
+mod vectors;

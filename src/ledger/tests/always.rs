@@ -1,0 +1,105 @@
+//! What holds after every step of the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::model::{ACTIVITIES, Checked, Event, Neighbourhood, TakenUp, ensure};
+use super::samples::{activity_id, decision_id, holding, neighbourhood, party};
+use super::shadow::{self, Sums};
+use crate::domain::ids::AccountId;
+use crate::domain::review::Review;
+use crate::ledger::{Asset, Judgement, NewVersion, TakingUp, apply, post, take_up, target};
+
+impl Neighbourhood {
+    pub fn always(&self) -> Checked {
+        let mut stands: Vec<Sums> = vec![Sums::new(); ACTIVITIES];
+        let mut from_transfers: BTreeMap<(Option<AccountId>, Asset), i64> = BTreeMap::new();
+        let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+        for (index, transfer) in &self.transfers {
+            let line = &transfer.line;
+            *stands[*index].entry((line.account, line.day)).or_default() += line.minutes;
+            *from_transfers.entry((Some(line.account), line.asset)).or_default() += line.minutes;
+            *from_transfers.entry((None, line.asset)).or_default() -= line.minutes;
+            ensure(ids.insert(transfer.id), || format!("transfer {:?} was posted twice", transfer.id))?;
+            let place = (*index, transfer.posting_seq, transfer.line_no);
+            ensure(places.insert(place), || format!("two transfers at {place:?}"))?;
+        }
+        ensure(from_transfers == self.balances, || "balances are not the sum of the transfers".to_owned())?;
+        let total: i64 = self.balances.values().sum();
+        ensure(total == 0, || format!("the ledger is off by {total}"))?;
+        for (index, stands) in stands.iter_mut().enumerate() {
+            stands.retain(|_, minutes| *minutes != 0);
+            self.activity_holds(index, stands)?;
+        }
+        self.nobody_is_counted_twice()
+    }
+
+    fn activity_holds(&self, index: usize, stands: &Sums) -> Checked {
+        let (judgement, expected) = (&self.records[index].judgement, &self.expected[index]);
+        let due = target(judgement, self.parts_minutes(index), holding());
+        ensure(judgement.posted == due, || {
+            format!("{index}: posted {:?}, target {due:?}", judgement.posted)
+        })?;
+        let wanted = shadow::sums(&self.expected, index);
+        ensure(*stands == wanted, || format!("{index}: the ledger says {stands:?}, due is {wanted:?}"))?;
+        ensure(judgement.decision_seq == expected.decisions, || format!("{index}: decisions miscounted"))?;
+        ensure(judgement.person_decided == expected.person, || format!("{index}: person forgotten"))?;
+        let reviewed = judgement.review();
+        let posts = matches!(reviewed, Review::Approved | Review::EditedAfterApproval);
+        let fits = reviewed == Review::NeedsChanges || posts == expected.counted.is_some();
+        ensure(fits, || format!("{index}: {reviewed:?} with {:?}", expected.counted))?;
+        let Some(counted) = expected.counted.as_ref().filter(|counted| counted.part_of.is_none()) else {
+            return Ok(());
+        };
+        let Some(total) = counted.total else { return Ok(()) };
+        let remainder = stands.get(&(holding(), counted.day)).copied().unwrap_or(0);
+        let with_parts = counted.named() + shadow::parts(&self.expected, index);
+        ensure(with_parts + remainder == total.max(with_parts), || format!("{index}: somebody was lost"))
+    }
+
+    fn nobody_is_counted_twice(&self) -> Checked {
+        for (number, a) in self.expected.iter().enumerate() {
+            for b in &self.expected[..number] {
+                let (Some(in_a), Some(in_b)) = (&a.counted, &b.counted) else {
+                    continue;
+                };
+                let twice = !a.person && !b.person && shadow::clash(in_a, in_b);
+                ensure(!twice, || format!("{number}: a minute counted twice, and no person said so"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every judgement follows from its versions and its stored decisions.
+    pub fn rebuilt_is_live(&self) -> Checked {
+        for (index, record) in self.records.iter().enumerate() {
+            let mut rebuilt = Judgement::default();
+            for event in &record.events {
+                rebuilt = match event {
+                    Event::TookUp(key) => {
+                        take_up(&rebuilt, &taken_again(key), TakingUp::Rebuild, &self.pack).after
+                    }
+                    Event::Decided(decision) => apply(&rebuilt, decision),
+                    Event::Posted(parts) => {
+                        post(&rebuilt, neighbourhood(), activity_id(index as u128), *parts, holding()).after
+                    }
+                };
+            }
+            ensure(rebuilt == record.judgement, || format!("{index}: rebuilt {rebuilt:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn taken_again(key: &TakenUp) -> NewVersion {
+    NewVersion {
+        version: key.version,
+        withdrawn: key.withdrawn,
+        withdrawn_meanwhile: key.withdrawn_meanwhile,
+        changed: key.changed,
+        decided: None,
+        doubts: Vec::new(),
+        owner: party(0),
+        has_parts: false,
+        decision: decision_id(0),
+    }
+}

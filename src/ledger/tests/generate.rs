@@ -1,0 +1,85 @@
+//! Random steps for the model.
+
+use proptest::prelude::*;
+
+use super::model::{ACTIVITIES, COORDINATORS};
+
+#[derive(Debug, Clone)]
+pub enum Op {
+    Edit { activity: usize, edit: Edit },
+    Round { activity: usize },
+    LookAgain { activity: usize },
+    See { coordinator: usize, activity: usize },
+    Decide { coordinator: usize, activity: usize, fresh: bool, reason: bool, wish: Wish },
+    Replay { nth: usize },
+}
+
+#[derive(Debug, Clone)]
+pub enum Edit {
+    Minutes(u128, i64),
+    Total(Option<i64>),
+    PartOf(Option<usize>),
+    Day(u32),
+    Start(Option<i64>),
+    Items(i64),
+    Note,
+    Withdrawn(bool),
+    Conflict(bool),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    Approve(Option<(u128, i64)>),
+    Reject,
+    Keep,
+    AskForChanges,
+    Undo,
+    UndoAnother,
+}
+
+/// Random steps, with enough looking that many decisions are accepted and enough not that many are stale.
+pub fn ops() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 1..60)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let activity = 0..ACTIVITIES;
+    let coordinator = 0..COORDINATORS.len();
+    prop_oneof![
+        4 => (activity.clone(), edit()).prop_map(|(activity, edit)| Op::Edit { activity, edit }),
+        3 => activity.clone().prop_map(|activity| Op::Round { activity }),
+        1 => activity.clone().prop_map(|activity| Op::LookAgain { activity }),
+        1 => (coordinator.clone(), activity.clone())
+            .prop_map(|(coordinator, activity)| Op::See { coordinator, activity }),
+        6 => (coordinator, activity, prop::bool::weighted(0.7), prop::bool::weighted(0.9), wish()).prop_map(
+            |(coordinator, activity, fresh, reason, wish)| Op::Decide { coordinator, activity, fresh, reason, wish }
+        ),
+        1 => (0..50_usize).prop_map(|nth| Op::Replay { nth }),
+    ]
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        4 => (0..4_u128, prop_oneof![Just(0), 1..300_i64]).prop_map(|(who, minutes)| Edit::Minutes(who, minutes)),
+        2 => prop::option::weighted(0.8, 0..900_i64).prop_map(Edit::Total),
+        2 => prop::option::weighted(0.8, 0..2_usize).prop_map(Edit::PartOf),
+        1 => (1..3_u32).prop_map(Edit::Day),
+        1 => prop::option::weighted(0.8, 0..300_i64).prop_map(Edit::Start),
+        1 => (0..15_i64).prop_map(Edit::Items),
+        1 => Just(Edit::Note),
+        2 => any::<bool>().prop_map(Edit::Withdrawn),
+        1 => prop::bool::weighted(0.3).prop_map(Edit::Conflict),
+    ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        6 => Just(Wish::Approve(None)),
+        2 => (0..4_u128, 0..200_i64).prop_map(|correction| Wish::Approve(Some(correction))),
+        3 => Just(Wish::Reject),
+        2 => Just(Wish::Keep),
+        2 => Just(Wish::AskForChanges),
+        5 => Just(Wish::Undo),
+        1 => Just(Wish::UndoAnother),
+    ]
+}

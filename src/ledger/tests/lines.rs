@@ -1,0 +1,98 @@
+//! What an approval freezes: aliases, capacities, corrections.
+
+use std::collections::BTreeMap;
+
+use super::samples::{account, corrected, day, frozen, minutes, party, pick, tally};
+use crate::domain::activity::{Activity, PartyMinutes};
+use crate::ledger::{Capacity, CorrectionFault, Corrections, Decided, LineContext, decide_lines};
+
+fn with(aliases: &[(u128, u128)], professionals: &[(u128, u128)], activity: &Activity) -> Decided {
+    let aliases = aliases.iter().map(|(from, to)| (party(*from), party(*to))).collect();
+    let capacities =
+        professionals.iter().map(|(who, at)| ((party(*who), party(*at)), Capacity::Professional)).collect();
+    let corrections = Corrections { minutes: BTreeMap::new(), ..Corrections::default() };
+    decide_lines(
+        activity,
+        &LineContext { aliases: &aliases, capacities: &capacities, corrections: &corrections },
+    )
+}
+
+fn at(number: u128, organisation: u128, minutes: i64) -> PartyMinutes {
+    PartyMinutes { party_id: party(number), organisation_id: Some(party(organisation)), minutes }
+}
+
+#[test]
+fn ids_of_one_party_are_summed_and_zero_gives_no_line() {
+    let record = pick(&[(0, 60), (1, 0), (2, 30), (3, 5)]);
+    let decided = with(&[(2, 4), (4, 0)], &[], &record);
+    assert_eq!(minutes(&decided.lines), [(account(0), 90), (account(3), 5)]);
+    assert_eq!(decided.named, 95);
+    let circle = with(&[(0, 2), (2, 0)], &[], &record);
+    assert_eq!(circle.named, 95, "a circle of aliases loses nobody");
+}
+
+#[test]
+fn minutes_in_two_capacities_stay_apart() {
+    let mut record = pick(&[(0, 60)]);
+    record.parties.extend([at(0, 7, 30), at(1, 7, 20)]);
+    let decided = with(&[(17, 7)], &[(0, 7)], &record);
+    let lines: Vec<_> = decided.lines.iter().map(|line| (line.minutes, line.capacity)).collect();
+    assert_eq!(lines, [(30, Capacity::Professional), (60, Capacity::Lay), (20, Capacity::Lay)]);
+    record.parties[1].organisation_id = Some(party(17));
+    assert_eq!(with(&[(17, 7)], &[(0, 7)], &record), decided, "organisations have aliases too");
+}
+
+#[test]
+fn a_correction_sets_the_whole_of_a_party() {
+    let mut record = pick(&[(0, 60), (1, 10)]);
+    record.parties.push(at(0, 7, 30));
+    let capacities = BTreeMap::from([((party(0), party(7)), Capacity::Professional)]);
+    for (to, professional, lay) in [(0, 0, 0), (50, 0, 50), (80, 20, 60), (90, 30, 60), (100, 30, 70)] {
+        let corrections = Corrections { minutes: [(party(0), to)].into(), ..Corrections::default() };
+        let context =
+            LineContext { aliases: &BTreeMap::new(), capacities: &capacities, corrections: &corrections };
+        let decided = decide_lines(&record, &context);
+        let of = |capacity| {
+            let mine = decided.lines.iter().filter(|line| line.account == account(0));
+            mine.filter(|line| line.capacity == capacity).map(|line| line.minutes).sum::<i64>()
+        };
+        assert_eq!((of(Capacity::Professional), of(Capacity::Lay)), (professional, lay), "to {to}");
+        assert_eq!(decided.named, to + 10);
+    }
+}
+
+#[test]
+fn corrections_change_the_lines_and_their_heading() {
+    let record = Activity { person_minutes: Some(500), tallies: vec![tally(7)], ..pick(&[(0, 60)]) };
+    let corrections = Corrections {
+        person_minutes: Some(400),
+        day: Some(day(2)),
+        programme: Some("parks".to_owned()),
+        place: Some("mill-lane".to_owned()),
+        ..Corrections::default()
+    };
+    let decided = corrected(&record, &corrections);
+    assert_eq!((decided.person_minutes, decided.unnamed()), (Some(400), 340));
+    let line = &decided.lines[0];
+    assert_eq!((line.day, line.programme.as_deref()), (day(2), Some("parks")));
+    assert_eq!(decided.heading.place.as_deref(), Some("mill-lane"));
+    assert_eq!(decided.report, frozen(&record).report, "figures stay as reported");
+}
+
+#[test]
+fn corrections_that_do_not_fit_are_named() {
+    let record = pick(&[(0, 60)]);
+    let aliases = BTreeMap::from([(party(5), party(0))]);
+    let of = |number, minutes| {
+        let fix = Corrections { minutes: [(party(number), minutes)].into(), ..Corrections::default() };
+        fix.check(&record, &aliases)
+    };
+    assert_eq!(of(5, 30), Ok(()), "by another id of the same party");
+    assert_eq!(of(1, 30), Err(CorrectionFault::PartyNotNamed(party(1))));
+    assert_eq!(of(0, 1_441), Err(CorrectionFault::MinutesOutOfRange(1_441)));
+    assert_eq!(of(0, -1), Err(CorrectionFault::MinutesOutOfRange(-1)));
+    let total = |total| Corrections { person_minutes: Some(total), ..Corrections::default() };
+    assert_eq!(total(5).check(&record, &aliases), Err(CorrectionFault::NoTotal));
+    let occasion = Activity { person_minutes: Some(1), ..record.clone() };
+    assert_eq!(total(-5).check(&occasion, &aliases), Err(CorrectionFault::MinutesOutOfRange(-5)));
+}

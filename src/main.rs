@@ -1,0 +1,7 @@
+//! The program: one binary for everything.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daybook::commands::main()
+}

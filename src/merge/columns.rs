@@ -1,0 +1,181 @@
+//! Measures a change before anything expands its run-lengths: a hundred bytes may say "twenty million
+//! operations", and Automerge would believe it.
+
+use super::chunk::Reader;
+use super::refusal::RefusalCode;
+use crate::domain::limits::{
+    ACTOR_BYTES_MAX, CHANGE_BYTES_MAX, CHANGE_DEPENDENCIES_MAX, CHANGE_OPERATIONS_BASE, CHANGE_OPERATIONS_MAX,
+    OPERATION_COUNTER_MAX,
+};
+
+/// Predecessors of a change, as a multiple of the operations it may have.
+const PREDECESSORS_PER_OPERATION: u64 = 4;
+/// Bytes of keys and names once their run-lengths are expanded.
+const EXPANDED_BYTES_MAX: u64 = 64 * CHANGE_BYTES_MAX as u64;
+
+const DEFLATED: u32 = 0b1000;
+const KEY_TEXT: u32 = (1 << 4) | 5;
+const ACTION: u32 = (4 << 4) | 2;
+const PREDECESSOR_COUNT: u32 = 7 << 4;
+const MARK_NAME: u32 = (10 << 4) | 5;
+
+type Refusal = (RefusalCode, String);
+
+/// Refuses what is too large, from the header and the run-lengths alone.
+///
+/// `body` is what follows the chunk's header, `chunk_bytes` the size of the whole chunk.
+pub(super) fn measure(body: &[u8], chunk_bytes: usize) -> Result<(), Refusal> {
+    let mut reader = Reader(body);
+    let dependencies = reader.unsigned().ok_or_else(|| unreadable("dependencies"))?;
+    if dependencies > count(CHANGE_DEPENDENCIES_MAX) {
+        return Err((RefusalCode::TooManyDependencies, format!("{dependencies} dependencies")));
+    }
+    for _ in 0..dependencies {
+        reader.take(32).ok_or_else(|| unreadable("dependencies"))?;
+    }
+    actor(&mut reader)?;
+    reader.unsigned().ok_or_else(|| unreadable("sequence"))?;
+    let start_op = reader.unsigned().ok_or_else(|| unreadable("start"))?;
+    reader.signed().ok_or_else(|| unreadable("time"))?;
+    reader.prefixed().ok_or_else(|| unreadable("message"))?;
+    let actors = reader.unsigned().ok_or_else(|| unreadable("actors"))?;
+    for _ in 0..actors {
+        actor(&mut reader)?;
+    }
+    measure_columns(&mut reader, start_op, chunk_bytes)
+}
+
+fn actor(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    let actor = reader.prefixed().ok_or_else(|| unreadable("actor"))?;
+    if actor.len() > ACTOR_BYTES_MAX {
+        return Err((RefusalCode::ActorTooLong, format!("{} bytes", actor.len())));
+    }
+    Ok(())
+}
+
+fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -> Result<(), Refusal> {
+    let columns = reader.unsigned().ok_or_else(|| unreadable("columns"))?;
+    let mut layout = Vec::new();
+    for _ in 0..columns {
+        let column = reader.unsigned().zip(reader.unsigned()).ok_or_else(|| unreadable("columns"))?;
+        layout.push(column);
+    }
+    let mut last = None;
+    let mut operations: u64 = 0;
+    let operations_max = CHANGE_OPERATIONS_MAX.min(CHANGE_OPERATIONS_BASE.saturating_add(count(chunk_bytes)));
+    for (spec, length) in layout {
+        let spec = u32::try_from(spec).map_err(|_| unreadable("column"))?;
+        let length = usize::try_from(length).map_err(|_| unreadable("column"))?;
+        let data = reader.take(length).ok_or_else(|| unreadable("column"))?;
+        if spec & DEFLATED != 0 {
+            return Err(unreadable("deflated column"));
+        }
+        // Twice the same column: the later one would be the one that Automerge reads.
+        if last.is_some_and(|last| spec <= last) {
+            return Err((RefusalCode::NotCanonical, "order of columns".to_owned()));
+        }
+        last = Some(spec);
+        match spec {
+            ACTION => operations = limit(runs(data, Cell::Number, Sum::Rows), operations_max, TOO_MANY)?,
+            PREDECESSOR_COUNT => {
+                let max = operations_max.saturating_mul(PREDECESSORS_PER_OPERATION);
+                limit(runs(data, Cell::Number, Sum::Values), max, TOO_MANY)?;
+            }
+            KEY_TEXT | MARK_NAME => {
+                limit(runs(data, Cell::Text, Sum::Values), EXPANDED_BYTES_MAX, RefusalCode::ChangeTooLarge)?;
+            }
+            _ => {}
+        }
+    }
+    // An empty change counts too: the next one of its actor starts above it.
+    let last_op = start_op.saturating_add(operations.saturating_sub(1));
+    if last_op >= OPERATION_COUNTER_MAX {
+        return Err((RefusalCode::CounterTooLarge, format!("operation {last_op}")));
+    }
+    Ok(())
+}
+
+const TOO_MANY: RefusalCode = RefusalCode::TooManyOperations;
+
+fn limit(sum: Option<u64>, max: u64, code: RefusalCode) -> Result<u64, Refusal> {
+    match sum {
+        None => Err(unreadable("run-lengths")),
+        Some(sum) if sum > max => Err((code, format!("{sum}, at most {max}"))),
+        Some(sum) => Ok(sum),
+    }
+}
+
+/// What a cell of the column holds.
+#[derive(Clone, Copy)]
+enum Cell {
+    Number,
+    Text,
+}
+
+/// What is added up over all cells.
+#[derive(Clone, Copy)]
+enum Sum {
+    Rows,
+    /// The numbers themselves; of texts, their bytes.
+    Values,
+}
+
+/// Adds up a run-length encoded column, in as many steps as it has bytes at most.
+fn runs(data: &[u8], cell: Cell, sum: Sum) -> Option<u64> {
+    let mut reader = Reader(data);
+    let mut total: u64 = 0;
+    let value = |reader: &mut Reader<'_>| match cell {
+        Cell::Number => reader.unsigned(),
+        Cell::Text => reader.prefixed().map(|text| count(text.len())),
+    };
+    while !reader.0.is_empty() {
+        let length = reader.signed()?;
+        if length > 0 {
+            let value = value(&mut reader)?;
+            let each = if matches!(sum, Sum::Rows) { 1 } else { value };
+            total = total.saturating_add(each.saturating_mul(length.unsigned_abs()));
+        } else if length < 0 {
+            for _ in 0..length.unsigned_abs() {
+                let value = value(&mut reader)?;
+                total = total.saturating_add(if matches!(sum, Sum::Rows) { 1 } else { value });
+            }
+        } else {
+            let nulls = reader.unsigned()?;
+            total = total.saturating_add(if matches!(sum, Sum::Rows) { nulls } else { 0 });
+        }
+    }
+    Some(total)
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn unreadable(what: &str) -> Refusal {
+    (RefusalCode::Unreadable, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_lengths_are_added_up_without_being_expanded() {
+        let rows = |data: &[u8]| runs(data, Cell::Number, Sum::Rows);
+        let values = |data: &[u8]| runs(data, Cell::Number, Sum::Values);
+        assert_eq!(rows(&[]), Some(0));
+        // 5 × 7, then 1, 2, 3 literally, then 4 nulls.
+        let data = [5, 7, 0x7d, 1, 2, 3, 0, 4];
+        assert_eq!(rows(&data), Some(12));
+        assert_eq!(values(&data), Some(41));
+        assert_eq!(rows(&[5]), None);
+        assert_eq!(rows(&[0x7d, 1, 2]), None);
+        // 20 million rows in five bytes.
+        assert_eq!(rows(&[0x80, 0xda, 0xc4, 0x09, 1]), Some(20_000_000));
+        let mut bomb = vec![0xff; 9];
+        bomb.push(0);
+        bomb.push(2);
+        assert_eq!(values(&bomb), Some(u64::MAX - 1));
+        assert_eq!(runs(&[3, 2, b'h', b'i', 0x7f, 1, b'x'], Cell::Text, Sum::Values), Some(7));
+    }
+}

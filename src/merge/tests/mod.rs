@@ -1,0 +1,6 @@
+//! Tests of the whole path from bytes to readings.
+
+mod histories;
+mod mutants;
+mod phones;
+mod refusals;

@@ -1,0 +1,103 @@
+//! One daybook on a phone: the Automerge document, how far it has synced, and what the server said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::transaction::{CommitOptions, Transactable as _};
+use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
+
+use crate::domain::ids::{ActivityId, DaybookId};
+use crate::merge::Hash;
+
+/// A daybook on a phone. A clone is a copy of the phone's storage, as a backup keeps it.
+#[derive(Debug, Clone)]
+pub struct Book {
+    pub id: DaybookId,
+    pub doc: AutoCommit,
+    /// As the last answer gave it.
+    pub cursor: Option<String>,
+    /// Heads of the server's document, as last told.
+    pub server_heads: Vec<ChangeHash>,
+    pub held: BTreeSet<Hash>,
+    pub refused: BTreeMap<Hash, String>,
+    /// The server has more to send: nothing is pushed meanwhile.
+    pub more: bool,
+}
+
+impl Book {
+    /// An empty daybook, written under this actor.
+    #[must_use]
+    pub fn new(id: DaybookId, actor: [u8; 16]) -> Self {
+        let doc = AutoCommit::new().with_actor(ActorId::from(actor));
+        Self {
+            id,
+            doc,
+            cursor: None,
+            server_heads: Vec::new(),
+            held: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            more: false,
+        }
+    }
+
+    /// The app starts again: from now on under a fresh actor.
+    pub fn restart(&mut self, actor: [u8; 16]) {
+        self.doc.set_actor(ActorId::from(actor));
+    }
+
+    /// Changes that the server may lack, in causal order, without those that it holds or refused.
+    pub fn unsent(&mut self) -> Vec<(Hash, Vec<u8>)> {
+        let known: Vec<ChangeHash> =
+            self.server_heads.iter().filter(|head| self.doc.get_change_by_hash(head).is_some()).copied().collect();
+        let changes = self.doc.get_changes(&known);
+        let new = changes.into_iter().filter(|change| {
+            let hash = change.hash().0;
+            !self.held.contains(&hash) && !self.refused.contains_key(&hash)
+        });
+        new.map(|change| (change.hash().0, change.raw_bytes().to_vec())).collect()
+    }
+
+    /// Whether the phone lacks something that the server says it has.
+    pub fn lacks(&mut self) -> bool {
+        let heads = self.server_heads.clone();
+        heads.iter().any(|head| self.doc.get_change_by_hash(head).is_none())
+    }
+
+    /// Takes changes of the server.
+    ///
+    /// # Errors
+    /// What Automerge says if they cannot be applied.
+    pub fn apply(&mut self, changes: &[Vec<u8>]) -> Result<(), String> {
+        for bytes in changes {
+            self.doc.load_incremental(bytes).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The map of an activity, made if there is none.
+    ///
+    /// # Errors
+    /// What Automerge says.
+    pub fn activity(&mut self, id: ActivityId) -> Result<ObjId, automerge::AutomergeError> {
+        let key = id.to_string();
+        match self.doc.get(ROOT, &key)? {
+            Some((value, map)) if value.is_object() => Ok(map),
+            _ => self.doc.put_object(ROOT, &key, ObjType::Map),
+        }
+    }
+
+    /// Ends the change, with the phone's clock in it.
+    pub fn commit(&mut self, now_ms: i64) -> Option<ChangeHash> {
+        self.doc.commit_with(CommitOptions::default().with_time(now_ms / 1_000))
+    }
+
+    /// A field as the phone shows it.
+    #[must_use]
+    pub fn field(&self, id: ActivityId, key: &str) -> Option<ScalarValue> {
+        let (_, map) = self.doc.get(ROOT, id.to_string()).ok()??;
+        let (value, object) = self.doc.get(map, key).ok()??;
+        match value.into_scalar() {
+            Ok(scalar) => Some(scalar),
+            Err(_) => Some(ScalarValue::Str(self.doc.text(object).ok()?.into())),
+        }
+    }
+}

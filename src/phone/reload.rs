@@ -1,0 +1,150 @@
+//! The one recovery, for a refusal and for a fork: take the server's document, and write on top of it, under
+//! a fresh actor, what only this phone has.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use automerge::transaction::Transactable as _;
+use automerge::{AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue, Value};
+use axum::http::Method;
+
+use super::{Book, Phone, PhoneError, Report, Transport};
+use crate::domain::ids::DaybookId;
+
+/// Activities written in one change (design: "Reload, the one recovery").
+const ACTIVITIES_PER_CHANGE: usize = 200;
+
+/// One activity as it stood in a document: its fields by key.
+type Fields = BTreeMap<String, Content>;
+
+/// What a field holds.
+#[derive(Debug, Clone, PartialEq)]
+enum Content {
+    Scalar(ScalarValue),
+    Text(String),
+    /// Lists, maps and tables are left out: nothing that Daybook reads is one.
+    Nested,
+}
+
+impl<T: Transport> Phone<T> {
+    /// Replaces the phone's document by the server's with this phone's own work on top. The ids of activities
+    /// stay what they are, so nothing is counted twice.
+    ///
+    /// # Errors
+    /// [`PhoneError`]; the phone's document stays as it is then.
+    pub async fn reload(&mut self, id: DaybookId, report: &mut Report) -> Result<(), PhoneError> {
+        let response =
+            self.request(Method::GET, &format!("/v1/daybooks/{id}"), "application/json", Vec::new()).await?;
+        report.requests += 1;
+        report.bytes_down += response.body().len();
+        let cursor = response.headers().get("daybook-cursor").and_then(|value| value.to_str().ok());
+        let cursor = cursor.ok_or_else(|| PhoneError::Answer("no Daybook-Cursor".to_owned()))?.to_owned();
+        let actor = self.random();
+        let now_ms = self.now_ms;
+        let old = self.book(id);
+        let mut fresh = Book::new(id, actor);
+        fresh.apply(&[response.body().clone()]).map_err(PhoneError::Answer)?;
+        fresh.cursor = Some(cursor);
+        fresh.server_heads = fresh.doc.get_heads();
+        let base = frontier_without(old);
+        let now = old.doc.get_heads();
+        let (before, after) = (activities_at(&old.doc, &base)?, activities_at(&old.doc, &now)?);
+        write(&mut fresh, &before, &after, now_ms)?;
+        *old = fresh;
+        Ok(())
+    }
+}
+
+/// The heads of what remains of a document without the refused changes and all that depends on them.
+fn frontier_without(book: &mut Book) -> Vec<ChangeHash> {
+    let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
+    let mut left_out: HashSet<ChangeHash> = HashSet::new();
+    for change in book.doc.get_changes(&[]) {
+        let hash = change.hash();
+        if book.refused.contains_key(&hash.0) || change.deps().iter().any(|dep| left_out.contains(dep)) {
+            left_out.insert(hash);
+            continue;
+        }
+        for dep in change.deps() {
+            heads.remove(dep);
+        }
+        heads.insert(hash);
+    }
+    heads.into_iter().collect()
+}
+
+fn activities_at(doc: &AutoCommit, heads: &[ChangeHash]) -> Result<BTreeMap<String, Fields>, PhoneError> {
+    let mut activities = BTreeMap::new();
+    for key in doc.keys_at(ROOT, heads) {
+        let Some((value, map)) = doc.get_at(ROOT, &key, heads)? else { continue };
+        if value.is_object() {
+            activities.insert(key, fields_at(doc, &map, heads)?);
+        }
+    }
+    Ok(activities)
+}
+
+fn fields_at(doc: &AutoCommit, map: &ObjId, heads: &[ChangeHash]) -> Result<Fields, PhoneError> {
+    let mut fields = Fields::new();
+    for key in doc.keys_at(map, heads) {
+        let Some((value, object)) = doc.get_at(map, &key, heads)? else { continue };
+        let content = match value {
+            Value::Scalar(scalar) => Content::Scalar(scalar.into_owned()),
+            Value::Object(ObjType::Text) => Content::Text(doc.text_at(&object, heads)?),
+            Value::Object(_) => Content::Nested,
+        };
+        fields.insert(key, content);
+    }
+    Ok(fields)
+}
+
+/// Writes the difference, so many activities a change.
+fn write(
+    book: &mut Book,
+    before: &BTreeMap<String, Fields>,
+    after: &BTreeMap<String, Fields>,
+    now_ms: i64,
+) -> Result<(), PhoneError> {
+    let mut written = 0;
+    let nothing = Fields::new();
+    for (id, fields) in after {
+        let old = before.get(id).unwrap_or(&nothing);
+        if old == fields {
+            continue;
+        }
+        write_activity(&mut book.doc, id, old, fields)?;
+        written += 1;
+        if written % ACTIVITIES_PER_CHANGE == 0 {
+            book.commit(now_ms);
+        }
+    }
+    for id in before.keys().filter(|id| !after.contains_key(*id)) {
+        if book.doc.get(ROOT, id)?.is_some() {
+            book.doc.delete(ROOT, id)?;
+        }
+    }
+    book.commit(now_ms);
+    Ok(())
+}
+
+fn write_activity(doc: &mut AutoCommit, id: &str, old: &Fields, new: &Fields) -> Result<(), PhoneError> {
+    let map = match doc.get(ROOT, id)? {
+        Some((value, map)) if value.is_object() => map,
+        _ => doc.put_object(ROOT, id, ObjType::Map)?,
+    };
+    for (key, content) in new.iter().filter(|(key, content)| old.get(*key) != Some(content)) {
+        match content {
+            Content::Scalar(scalar) => doc.put(&map, key, scalar.clone())?,
+            Content::Text(text) => {
+                let object = doc.put_object(&map, key, ObjType::Text)?;
+                doc.splice_text(&object, 0, 0, text)?;
+            }
+            Content::Nested => {}
+        }
+    }
+    for key in old.keys().filter(|key| !new.contains_key(*key)) {
+        if doc.get(&map, key)?.is_some() {
+            doc.delete(&map, key)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! Invitations, devices and grants.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use super::entity::{access_grant, device, invitation};
+use crate::domain::ids::{DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
+
+/// One invitation; `lock` keeps others from redeeming it meanwhile.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_invitation(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: InvitationId,
+    lock: bool,
+) -> Result<Option<invitation::Model>, DbErr> {
+    let query = invitation::Entity::find_by_id((neighbourhood.0, id.0));
+    if lock { query.lock_exclusive().one(db).await } else { query.one(db).await }
+}
+
+/// Invitations, newest first: all of the neighbourhood, or those that one party made.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn invitations(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    made_by: Option<PartyId>,
+    limit: u64,
+) -> Result<Vec<invitation::Model>, DbErr> {
+    let mut query = invitation::Entity::find().filter(invitation::Column::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(party) = made_by {
+        query = query.filter(invitation::Column::CreatedBy.eq(party.0));
+    }
+    query
+        .order_by_desc(invitation::Column::CreatedAtMs)
+        .order_by_desc(invitation::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Adds an invitation.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_invitation(db: &impl ConnectionTrait, row: invitation::Model) -> Result<(), DbErr> {
+    let row = row.into_active_model().reset_all();
+    invitation::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
+}
+
+/// Marks an invitation as used by a device.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn redeem_invitation(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: InvitationId,
+    device: DeviceId,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    invitation::Entity::update_many()
+        .col_expr(invitation::Column::RedeemedDeviceId, Expr::value(Some(device.0)))
+        .col_expr(invitation::Column::RedeemedAtMs, Expr::value(Some(at_ms)))
+        .filter(invitation::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(invitation::Column::Id.eq(id.0))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Revokes an invitation that nobody has used.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn revoke_invitation(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: InvitationId,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    invitation::Entity::update_many()
+        .col_expr(invitation::Column::RevokedAtMs, Expr::value(Some(at_ms)))
+        .filter(invitation::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(invitation::Column::Id.eq(id.0))
+        .filter(invitation::Column::RevokedAtMs.is_null())
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// One device.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_device(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DeviceId,
+) -> Result<Option<device::Model>, DbErr> {
+    device::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// The device with a key.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_device_by_key(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    thumbprint: &str,
+) -> Result<Option<device::Model>, DbErr> {
+    device::Entity::find()
+        .filter(device::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(device::Column::Thumbprint.eq(thumbprint))
+        .one(db)
+        .await
+}
+
+/// Devices, newest first: of one party, or all.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn devices(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: Option<PartyId>,
+    limit: u64,
+) -> Result<Vec<device::Model>, DbErr> {
+    let mut query = device::Entity::find().filter(device::Column::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(party) = party {
+        query = query.filter(device::Column::PartyId.eq(party.0));
+    }
+    query.order_by_desc(device::Column::CreatedAtMs).order_by_desc(device::Column::Id).limit(limit).all(db).await
+}
+
+/// Adds a device and its grant.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_device(
+    db: &impl ConnectionTrait,
+    device: device::Model,
+    grant: access_grant::Model,
+) -> Result<(), DbErr> {
+    device::Entity::insert(device.into_active_model().reset_all()).exec_without_returning(db).await?;
+    insert_grant(db, grant).await
+}
+
+/// Names a device anew.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn rename_device(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DeviceId,
+    name: &str,
+) -> Result<(), DbErr> {
+    device::Entity::update_many()
+        .col_expr(device::Column::Name, Expr::value(name))
+        .col_expr(device::Column::Revision, Expr::col(device::Column::Revision).add(Expr::value(1)))
+        .filter(device::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(device::Column::Id.eq(id.0))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Revokes a device with all its grants.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn revoke_device(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DeviceId,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    device::Entity::update_many()
+        .col_expr(device::Column::RevokedAtMs, Expr::value(Some(at_ms)))
+        .col_expr(device::Column::Revision, Expr::col(device::Column::Revision).add(Expr::value(1)))
+        .filter(device::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(device::Column::Id.eq(id.0))
+        .filter(device::Column::RevokedAtMs.is_null())
+        .exec(db)
+        .await?;
+    access_grant::Entity::update_many()
+        .col_expr(access_grant::Column::RevokedAtMs, Expr::value(Some(at_ms)))
+        .col_expr(access_grant::Column::Revision, Expr::col(access_grant::Column::Revision).add(Expr::value(1)))
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::DeviceId.eq(id.0))
+        .filter(access_grant::Column::RevokedAtMs.is_null())
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Adds a grant.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_grant(db: &impl ConnectionTrait, row: access_grant::Model) -> Result<(), DbErr> {
+    let row = row.into_active_model().reset_all();
+    access_grant::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
+}
+
+/// One grant.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_grant(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: GrantId,
+) -> Result<Option<access_grant::Model>, DbErr> {
+    access_grant::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// The grant of a device.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_grant_of_device(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    device: DeviceId,
+) -> Result<Option<access_grant::Model>, DbErr> {
+    access_grant::Entity::find()
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::DeviceId.eq(device.0))
+        .one(db)
+        .await
+}
+
+/// The grants of a party, newest first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn grants(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    limit: u64,
+) -> Result<Vec<access_grant::Model>, DbErr> {
+    access_grant::Entity::find()
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::PartyId.eq(party.0))
+        .order_by_desc(access_grant::Column::CreatedAtMs)
+        .order_by_desc(access_grant::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Revokes a grant.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn revoke_grant(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: GrantId,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    access_grant::Entity::update_many()
+        .col_expr(access_grant::Column::RevokedAtMs, Expr::value(Some(at_ms)))
+        .col_expr(access_grant::Column::Revision, Expr::col(access_grant::Column::Revision).add(Expr::value(1)))
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::Id.eq(id.0))
+        .filter(access_grant::Column::RevokedAtMs.is_null())
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes that a grant was used to refresh, and the hash of its token.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn touch_grant(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: GrantId,
+    token_hash: &[u8],
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    access_grant::Entity::update_many()
+        .col_expr(access_grant::Column::UsedAtMs, Expr::value(at_ms))
+        .col_expr(access_grant::Column::TokenHash, Expr::value(token_hash.to_vec()))
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::Id.eq(id.0))
+        .exec(db)
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,306 @@
+//! Activities and their versions.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use super::entity::activity::Column as A;
+use super::entity::activity_version::Column as V;
+use super::entity::{activity, activity_version, judgement};
+use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
+
+const LIST_MAX: usize = 400;
+
+/// The activities of these ids, in order of id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_ids(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<ActivityId>,
+) -> Result<Vec<activity::Model>, DbErr> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        found.extend(
+            activity::Entity::find()
+                .filter(A::NeighbourhoodId.eq(neighbourhood.0))
+                .filter(A::Id.is_in(part.to_vec()))
+                .order_by_asc(A::Id)
+                .all(db)
+                .await?,
+        );
+    }
+    Ok(found)
+}
+
+/// One activity.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: ActivityId,
+) -> Result<Option<activity::Model>, DbErr> {
+    activity::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// Writes activities, new and known, in order of id, and answers how many rows were written: fewer than
+/// given if another daybook brought one of the ids meanwhile (that row stays as it is).
+///
+/// # Errors
+/// `DbErr`.
+pub async fn upsert(db: &impl ConnectionTrait, rows: Vec<activity::Model>) -> Result<u64, DbErr> {
+    let mut written = 0;
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let part: Vec<_> = rows.by_ref().take(LIST_MAX).map(|row| row.into_active_model().reset_all()).collect();
+        let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
+            .update_columns([
+                A::State,
+                A::Reading,
+                A::Version,
+                A::Kind,
+                A::Day,
+                A::Programme,
+                A::Conflict,
+                A::RecordedAtMs,
+                A::ChangedAtMs,
+                A::Revision,
+            ])
+            .action_and_where(
+                Expr::col((activity::Entity, A::DaybookId)).eq(Expr::col(("excluded", A::DaybookId))),
+            )
+            .to_owned();
+        written += activity::Entity::insert_many(part).on_conflict(conflict).exec_without_returning(db).await?;
+    }
+    Ok(written)
+}
+
+/// The statement that notes up to which position a version was the newest.
+#[must_use]
+pub fn supersede(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    version: i64,
+    until: i64,
+) -> Statement {
+    activity_version::Entity::update_many()
+        .col_expr(V::UntilPosition, Expr::value(Some(until)))
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::ActivityId.eq(activity.0))
+        .filter(V::Version.eq(version))
+        .build(backend)
+}
+
+/// The versions of an activity, newest first, below `before`.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn versions(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    before: Option<i64>,
+    limit: u64,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    let mut query = activity_version::Entity::find()
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::ActivityId.eq(activity.0));
+    if let Some(before) = before {
+        query = query.filter(V::Version.lt(before));
+    }
+    query.order_by_desc(V::Version).limit(limit).all(db).await
+}
+
+/// One version.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn version(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    version: i64,
+) -> Result<Option<activity_version::Model>, DbErr> {
+    activity_version::Entity::find_by_id((neighbourhood.0, activity.0, version)).one(db).await
+}
+
+/// The oldest waiting versions of a neighbourhood, in the order (received, daybook, position).
+///
+/// # Errors
+/// `DbErr`.
+pub async fn waiting(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    waiting_query(neighbourhood).limit(limit).all(db).await
+}
+
+/// The waiting versions of given activities, in the same order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn waiting_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    if activities.is_empty() {
+        return Ok(Vec::new());
+    }
+    waiting_query(neighbourhood).filter(V::ActivityId.is_in(activities.iter().map(|id| id.0))).all(db).await
+}
+
+fn waiting_query(neighbourhood: NeighbourhoodId) -> sea_orm::Select<activity_version::Entity> {
+    activity_version::Entity::find()
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::JournalNo.is_null())
+        .order_by_asc(V::ReceivedAtMs)
+        .order_by_asc(V::DaybookId)
+        .order_by_asc(V::FromPosition)
+        .order_by_asc(V::ActivityId)
+        .order_by_asc(V::Version)
+}
+
+/// Whether a version of these parties' daybooks waits to be judged.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn any_waiting(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    parties: &[PartyId],
+) -> Result<bool, DbErr> {
+    let row: Option<(i64,)> = activity_version::Entity::find()
+        .select_only()
+        .column(V::Version)
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::PartyId.is_in(parties.iter().map(|id| id.0)))
+        .filter(V::JournalNo.is_null())
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The neighbourhoods in which versions wait: with the dues the only statement that crosses
+/// neighbourhoods, over a partial index of what waits.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn neighbourhoods_waiting(db: &impl ConnectionTrait) -> Result<Vec<NeighbourhoodId>, DbErr> {
+    let ids: Vec<Uuid> = activity_version::Entity::find()
+        .select_only()
+        .column(V::NeighbourhoodId)
+        .distinct()
+        .filter(V::JournalNo.is_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ids.into_iter().map(NeighbourhoodId).collect())
+}
+
+/// The statement that numbers a version.
+#[must_use]
+pub fn number(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    version: i64,
+    journal_no: i64,
+) -> Statement {
+    activity_version::Entity::update_many()
+        .col_expr(V::JournalNo, Expr::value(Some(journal_no)))
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::ActivityId.eq(activity.0))
+        .filter(V::Version.eq(version))
+        .build(backend)
+}
+
+/// What a list of activities is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub party: Option<PartyId>,
+    pub daybook: Option<Uuid>,
+    pub kind: Option<String>,
+    pub programme: Option<String>,
+    pub day_from: Option<String>,
+    pub day_until: Option<String>,
+    pub review: Option<String>,
+    pub conflict: Option<String>,
+    /// Received before (milliseconds, id): where the last page ended.
+    pub after: Option<(i64, Uuid)>,
+}
+
+/// A page of activities with what is judged of them, newest received first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    filter: &Filter,
+    limit: u64,
+) -> Result<Vec<(activity::Model, Option<judgement::Model>)>, DbErr> {
+    let mut query = activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0)).filter(equals(filter));
+    if let Some(review) = &filter.review {
+        query = query.filter(reviewed(neighbourhood, review));
+    }
+    if let Some((at_ms, id)) = filter.after {
+        let older = Condition::any()
+            .add(A::ReceivedAtMs.lt(at_ms))
+            .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.lt(id)));
+        query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(older);
+    }
+    let rows =
+        query.order_by(A::ReceivedAtMs, Order::Desc).order_by(A::Id, Order::Desc).limit(limit).all(db).await?;
+    let ids: BTreeSet<ActivityId> = rows.iter().map(|row| ActivityId(row.id)).collect();
+    let judged = super::judgements::of_ids(db, neighbourhood, &ids).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let judgement = judged.iter().find(|judgement| judgement.activity_id == row.id).cloned();
+            (row, judgement)
+        })
+        .collect())
+}
+
+fn equals(filter: &Filter) -> Condition {
+    Condition::all()
+        .add_option(filter.party.map(|party| A::PartyId.eq(party.0)))
+        .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
+        .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
+        .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))
+        .add_option(filter.conflict.as_ref().map(|conflict| A::Conflict.eq(conflict)))
+        .add_option(filter.day_from.as_ref().map(|day| A::Day.gte(day)))
+        .add_option(filter.day_until.as_ref().map(|day| A::Day.lte(day)))
+}
+
+/// What nobody has judged yet counts as received.
+fn reviewed(neighbourhood: NeighbourhoodId, review: &str) -> Condition {
+    use judgement::Column as J;
+    let judged = |condition: Condition| {
+        Query::select()
+            .column(J::ActivityId)
+            .from(judgement::Entity)
+            .and_where(Expr::col((judgement::Entity, J::NeighbourhoodId)).eq(neighbourhood.0))
+            .cond_where(condition)
+            .to_owned()
+    };
+    if review == "received" {
+        Condition::all().add(A::Id.not_in_subquery(judged(Condition::all().add(J::Review.ne("received")))))
+    } else {
+        Condition::all().add(A::Id.in_subquery(judged(Condition::all().add(J::Review.eq(review)))))
+    }
+}

@@ -1,0 +1,328 @@
+//! The changes of daybooks: accepted, held and refused.
+
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Order, Query, UnionType};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use super::entity::daybook_change::Column as C;
+use super::entity::{daybook_change, held_change, refused_change};
+use crate::domain::ids::{DaybookId, NeighbourhoodId};
+
+/// Values of one `IN (…)` list or branches of one `UNION`.
+const LIST_MAX: usize = 400;
+
+/// Which daybook a function works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Of {
+    pub neighbourhood: NeighbourhoodId,
+    pub daybook: DaybookId,
+}
+
+impl Of {
+    fn accepted(self) -> Condition {
+        Condition::all().add(C::NeighbourhoodId.eq(self.neighbourhood.0)).add(C::DaybookId.eq(self.daybook.0))
+    }
+}
+
+/// An accepted change without its bytes; `objects` is what admission keeps of it.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
+pub struct Known {
+    pub position: i64,
+    pub hash: Vec<u8>,
+    pub actor: Vec<u8>,
+    pub seq: i64,
+    pub start_op: i64,
+    pub max_op: i64,
+    pub objects: Vec<u8>,
+}
+
+/// The change whose operations cover a counter of an actor, with what objects it made.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Covering {
+    pub actor: Vec<u8>,
+    pub start_op: i64,
+    pub position: i64,
+    pub objects: Vec<u8>,
+}
+
+/// A change as sent to phones.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
+pub struct Sent {
+    pub position: i64,
+    pub hash: Vec<u8>,
+    pub chain: Vec<u8>,
+    pub bytes: Vec<u8>,
+}
+
+/// Those of `hashes` that are accepted.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn known(db: &impl ConnectionTrait, of: Of, hashes: &[Vec<u8>]) -> Result<Vec<Known>, DbErr> {
+    let mut found = Vec::new();
+    for part in hashes.chunks(LIST_MAX) {
+        found.extend(
+            daybook_change::Entity::find()
+                .filter(of.accepted())
+                .filter(C::Hash.is_in(part.to_vec()))
+                .into_partial_model::<Known>()
+                .all(db)
+                .await?,
+        );
+    }
+    Ok(found)
+}
+
+/// The change of each actor with the greatest sequence number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn last_of_actors(db: &impl ConnectionTrait, of: Of, actors: &[Vec<u8>]) -> Result<Vec<Known>, DbErr> {
+    let mut found = Vec::new();
+    for actor in actors {
+        found.extend(
+            daybook_change::Entity::find()
+                .filter(of.accepted())
+                .filter(C::Actor.eq(actor.clone()))
+                .order_by_desc(C::Seq)
+                .into_partial_model::<Known>()
+                .one(db)
+                .await?,
+        );
+    }
+    Ok(found)
+}
+
+/// For each (actor, counter) the change with the greatest `start_op` at or below it, if any. Whether its
+/// `max_op` reaches the counter is the caller's to check.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn covering(db: &impl ConnectionTrait, of: Of, ids: &[(Vec<u8>, u64)]) -> Result<Vec<Covering>, DbErr> {
+    let mut found = Vec::new();
+    for part in ids.chunks(LIST_MAX / 8) {
+        let mut branches = part.iter().map(|(actor, counter)| covering_one(of, actor, *counter));
+        let Some(mut query) = branches.next() else { continue };
+        for branch in branches {
+            query.union(UnionType::All, branch);
+        }
+        for row in db.query_all(&query).await? {
+            found.push(Covering::from_query_result(&row, "")?);
+        }
+    }
+    Ok(found)
+}
+
+fn covering_one(of: Of, actor: &[u8], counter: u64) -> sea_orm::sea_query::SelectStatement {
+    let inner = Query::select()
+        .columns([C::Actor, C::StartOp, C::Position, C::Objects])
+        .from(daybook_change::Entity)
+        .cond_where(of.accepted())
+        .and_where(Expr::col(C::Actor).eq(actor.to_vec()))
+        .and_where(Expr::col(C::StartOp).lte(i64::try_from(counter).unwrap_or(i64::MAX)))
+        // Empty changes hold no operation, and share their start with the change after them.
+        .and_where(Expr::col(C::MaxOp).gte(Expr::col(C::StartOp)))
+        .order_by(C::StartOp, Order::Desc)
+        .limit(1)
+        .to_owned();
+    // A LIMIT inside a UNION needs a subquery of its own, on both databases.
+    Query::select()
+        .columns([C::Actor, C::StartOp, C::Position, C::Objects])
+        .from_subquery(inner, "covering")
+        .to_owned()
+}
+
+/// The graph of accepted changes after a position: position, hash and objects of each.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn graph_after(
+    db: &impl ConnectionTrait,
+    of: Of,
+    position: u64,
+) -> Result<Vec<(i64, Vec<u8>, Vec<u8>)>, DbErr> {
+    daybook_change::Entity::find()
+        .select_only()
+        .columns([C::Position, C::Hash, C::Objects])
+        .filter(of.accepted())
+        .filter(C::Position.gt(i64::try_from(position).unwrap_or(i64::MAX)))
+        .order_by_asc(C::Position)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// The changes after a position, at most `limit` of them, in order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn after(db: &impl ConnectionTrait, of: Of, position: u64, limit: u64) -> Result<Vec<Sent>, DbErr> {
+    daybook_change::Entity::find()
+        .filter(of.accepted())
+        .filter(C::Position.gt(i64::try_from(position).unwrap_or(i64::MAX)))
+        .order_by_asc(C::Position)
+        .limit(limit)
+        .into_partial_model::<Sent>()
+        .all(db)
+        .await
+}
+
+/// The chain at a position, if the daybook reaches it.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn chain_at(db: &impl ConnectionTrait, of: Of, position: u64) -> Result<Option<Vec<u8>>, DbErr> {
+    daybook_change::Entity::find()
+        .select_only()
+        .column(C::Chain)
+        .filter(of.accepted())
+        .filter(C::Position.eq(i64::try_from(position).unwrap_or(i64::MAX)))
+        .into_tuple()
+        .one(db)
+        .await
+}
+
+/// All rows of a daybook after a position, at most `limit`, in order: for rebuilding.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn rows_after(
+    db: &impl ConnectionTrait,
+    of: Of,
+    position: i64,
+    limit: u64,
+) -> Result<Vec<daybook_change::Model>, DbErr> {
+    daybook_change::Entity::find()
+        .filter(of.accepted())
+        .filter(C::Position.gt(position))
+        .order_by_asc(C::Position)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Who brought the change that holds an operation, and when.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
+pub struct Origin {
+    pub grant_id: Option<Uuid>,
+    pub recorded_at_ms: i64,
+    pub received_at_ms: i64,
+}
+
+/// The origin of the operation with this actor and counter.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn origin(
+    db: &impl ConnectionTrait,
+    of: Of,
+    actor: Vec<u8>,
+    counter: u64,
+) -> Result<Option<Origin>, DbErr> {
+    let counter = i64::try_from(counter).unwrap_or(i64::MAX);
+    daybook_change::Entity::find()
+        .filter(of.accepted())
+        .filter(C::Actor.eq(actor))
+        .filter(C::StartOp.lte(counter))
+        .filter(C::MaxOp.gte(counter))
+        .into_partial_model::<Origin>()
+        .one(db)
+        .await
+}
+
+/// The held changes of a daybook.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn held(db: &impl ConnectionTrait, of: Of) -> Result<Vec<held_change::Model>, DbErr> {
+    held_change::Entity::find()
+        .filter(held_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
+        .filter(held_change::Column::DaybookId.eq(of.daybook.0))
+        .order_by_asc(held_change::Column::ReceivedAtMs)
+        .order_by_asc(held_change::Column::Hash)
+        .all(db)
+        .await
+}
+
+/// The hashes of the held changes of a daybook with their sizes.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn held_hashes(db: &impl ConnectionTrait, of: Of) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
+    held_change::Entity::find()
+        .select_only()
+        .columns([held_change::Column::Hash, held_change::Column::BytesCount])
+        .filter(held_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
+        .filter(held_change::Column::DaybookId.eq(of.daybook.0))
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// The statement that removes held changes.
+#[must_use]
+pub fn delete_held(backend: DbBackend, of: Of, hashes: Vec<Vec<u8>>) -> Statement {
+    held_change::Entity::delete_many()
+        .filter(held_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
+        .filter(held_change::Column::DaybookId.eq(of.daybook.0))
+        .filter(held_change::Column::Hash.is_in(hashes))
+        .build(backend)
+}
+
+/// Those of `hashes` that were refused, with code and detail.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn refused(
+    db: &impl ConnectionTrait,
+    of: Of,
+    hashes: &[Vec<u8>],
+) -> Result<Vec<(Vec<u8>, String, String)>, DbErr> {
+    let mut found = Vec::new();
+    for part in hashes.chunks(LIST_MAX) {
+        let rows: Vec<(Vec<u8>, String, String)> = refused_change::Entity::find()
+            .select_only()
+            .columns([refused_change::Column::Hash, refused_change::Column::Code, refused_change::Column::Detail])
+            .filter(refused_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
+            .filter(refused_change::Column::DaybookId.eq(of.daybook.0))
+            .filter(refused_change::Column::Hash.is_in(part.to_vec()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// Bytes in quarantine for a daybook.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn quarantined_bytes(db: &impl ConnectionTrait, of: Of) -> Result<i64, DbErr> {
+    let row: Option<(Option<i64>,)> = refused_change::Entity::find()
+        .select_only()
+        .column_as(Expr::cust("CAST(SUM(bytes_count) AS bigint)"), "bytes")
+        .filter(refused_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
+        .filter(refused_change::Column::DaybookId.eq(of.daybook.0))
+        .filter(refused_change::Column::Bytes.is_not_null())
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(row.and_then(|(sum,)| sum).unwrap_or_default())
+}
+
+/// The statement that adds refused changes; what is there already stays.
+#[must_use]
+pub fn insert_refused(backend: DbBackend, rows: Vec<refused_change::Model>) -> Statement {
+    use refused_change::Column as R;
+    let key = OnConflict::columns([R::NeighbourhoodId, R::DaybookId, R::Hash]).do_nothing().to_owned();
+    refused_change::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+        .on_conflict(key)
+        .build(backend)
+}

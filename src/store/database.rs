@@ -1,0 +1,177 @@
+//! Connecting to SQLite or PostgreSQL with the settings that durability needs, set, read back, and refused
+//! on mismatch.
+//!
+//! On SQLite one connection writes and a pool reads, so that a reader never waits for a writer and two
+//! writers queue instead of failing; on PostgreSQL both are the same pool.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+
+/// How long a statement waits for another process's lock on the SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pages of the write-ahead log before SQLite copies them back (10,000 pages of 4 KiB): fewer, larger copies.
+const WAL_AUTOCHECKPOINT_PAGES: &str = "10000";
+/// Connections that read from SQLite.
+const SQLITE_READERS: u32 = 4;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("database url must start with sqlite: or postgres:")]
+    Scheme,
+    #[error("cannot create the folder of the database file")]
+    Folder(#[source] std::io::Error),
+    #[error("database setting {name} is {found}, must be {wanted}")]
+    Setting { name: &'static str, found: String, wanted: &'static str },
+    #[error("database error")]
+    Db(#[from] DbErr),
+}
+
+/// The connections of one process.
+#[derive(Clone, Debug)]
+pub struct Database {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects and checks the settings. `sqlite:./data/daybook.db` (made if missing) or a `postgres:` URL;
+    /// `connections` is the size of the PostgreSQL pool.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] if the database cannot be reached or does not keep what durability needs.
+    pub async fn connect(url: &str, connections: u32) -> Result<Self, DatabaseError> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            Self::connect_sqlite(url, path).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+            let pool = sea_orm::Database::connect(options).await?;
+            Ok(Self { write: pool.clone(), read: pool })
+        } else {
+            Err(DatabaseError::Scheme)
+        }
+    }
+
+    async fn connect_sqlite(url: &str, path: &str) -> Result<Self, DatabaseError> {
+        let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
+        if let Some(folder) = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(DatabaseError::Folder)?;
+        }
+        let write = sea_orm::Database::connect(sqlite_options(url, 1, false)).await?;
+        let database = Self { read: sea_orm::Database::connect(sqlite_options(url, SQLITE_READERS, true)).await?, write };
+        for (name, wanted, found) in database.settings().await? {
+            if found != wanted {
+                return Err(DatabaseError::Setting { name, found, wanted });
+            }
+        }
+        Ok(database)
+    }
+
+    /// For reading; never inside a write.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// The connection that migrations run on.
+    #[must_use]
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Which of the two databases this is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// Begins a write. On SQLite it takes the write lock at once: a transaction that reads first and writes
+    /// later would otherwise fail when another process wrote in between.
+    ///
+    /// # Errors
+    /// `DbErr` if no connection can be had.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let mode = (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+        let options =
+            TransactionOptions { isolation_level: None, access_mode: None, sqlite_transaction_mode: mode };
+        self.write.begin_with_options(options).await
+    }
+
+    /// The settings that durability rests on: (name, wanted, found).
+    ///
+    /// # Errors
+    /// `DbErr` if they cannot be read.
+    pub async fn settings(&self) -> Result<Vec<(&'static str, &'static str, String)>, DbErr> {
+        let wanted: &[(&str, &str)] = match self.backend() {
+            DbBackend::Sqlite => &[("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")],
+            _ => &[("synchronous_commit", "on"), ("fsync", "on")],
+        };
+        let mut found = Vec::new();
+        for (name, value) in wanted {
+            found.push((*name, *value, self.setting(name).await?));
+        }
+        Ok(found)
+    }
+
+    async fn setting(&self, name: &str) -> Result<String, DbErr> {
+        let sqlite = self.backend() == DbBackend::Sqlite;
+        let sql = if sqlite { format!("PRAGMA {name}") } else { format!("SHOW {name}") };
+        let row = self.write.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
+        let Some(row) = row else { return Ok(String::new()) };
+        match row.try_get_by_index::<String>(0) {
+            Ok(text) => Ok(text),
+            Err(_) => Ok(row.try_get_by_index::<i64>(0)?.to_string()),
+        }
+    }
+
+    /// A statement that only a living database answers.
+    ///
+    /// # Errors
+    /// `DbErr` if it does not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read.execute_unprepared("SELECT 1").await.map(|_| ())
+    }
+
+    /// Closes all connections; on SQLite the log is copied back first.
+    ///
+    /// # Errors
+    /// `DbErr` if closing fails.
+    pub async fn close(self) -> Result<(), DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            self.read.close().await?;
+        }
+        self.write.close().await
+    }
+}
+
+fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(BUSY_TIMEOUT)
+                .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)
+                .statement_cache_capacity(512);
+            if read_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+        });
+    options
+}

@@ -1,0 +1,81 @@
+//! Daybooks: their rows, without the changes.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+
+use super::entity::daybook;
+use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
+
+/// One daybook.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DaybookId,
+) -> Result<Option<daybook::Model>, DbErr> {
+    daybook::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// One daybook, locked until the transaction ends: every write to a daybook starts here.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn lock(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DaybookId,
+) -> Result<Option<daybook::Model>, DbErr> {
+    daybook::Entity::find_by_id((neighbourhood.0, id.0)).lock_exclusive().one(db).await
+}
+
+/// The daybooks of parties, by id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_parties(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    parties: &[PartyId],
+) -> Result<Vec<daybook::Model>, DbErr> {
+    daybook::Entity::find()
+        .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(daybook::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
+        .order_by_asc(daybook::Column::Id)
+        .all(db)
+        .await
+}
+
+/// All daybooks of a neighbourhood, by id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn all(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<Vec<daybook::Model>, DbErr> {
+    daybook::Entity::find()
+        .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .order_by_asc(daybook::Column::Id)
+        .all(db)
+        .await
+}
+
+/// Adds a daybook.
+///
+/// # Errors
+/// `DbErr`, a unique violation if the id exists.
+pub async fn insert(db: &impl ConnectionTrait, row: daybook::Model) -> Result<(), DbErr> {
+    daybook::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
+}
+
+/// The statement that writes a locked daybook's row anew.
+#[must_use]
+pub fn update(backend: DbBackend, row: daybook::Model) -> Statement {
+    let (neighbourhood, id) = (row.neighbourhood_id, row.id);
+    daybook::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood))
+        .filter(daybook::Column::Id.eq(id))
+        .build(backend)
+}

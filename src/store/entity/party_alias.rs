@@ -1,0 +1,19 @@
+//! A phone's party id that became another party's.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "party_alias")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub neighbourhood_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub alias_id: Uuid,
+    pub party_id: Uuid,
+    pub created_at_ms: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,189 @@
+//! What is judged of activities, and the decisions.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use super::entity::decision::Column as D;
+use super::entity::judgement::Column as J;
+use super::entity::{decision, judgement};
+use crate::domain::ids::{ActivityId, DecisionId, NeighbourhoodId, PartyId};
+
+const LIST_MAX: usize = 400;
+
+/// The judgements of these activities.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_ids(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<ActivityId>,
+) -> Result<Vec<judgement::Model>, DbErr> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        found.extend(
+            judgement::Entity::find()
+                .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+                .filter(J::ActivityId.is_in(part.to_vec()))
+                .all(db)
+                .await?,
+        );
+    }
+    Ok(found)
+}
+
+/// The judgements of the parts of occasions.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn parts_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    occasions: &BTreeSet<ActivityId>,
+) -> Result<Vec<judgement::Model>, DbErr> {
+    if occasions.is_empty() {
+        return Ok(Vec::new());
+    }
+    judgement::Entity::find()
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::PartOf.is_in(occasions.iter().map(|id| id.0)))
+        .all(db)
+        .await
+}
+
+/// The activities that are due to be looked at again.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn due(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    now_ms: i64,
+    limit: u64,
+) -> Result<BTreeSet<ActivityId>, DbErr> {
+    let ids: Vec<Uuid> = judgement::Entity::find()
+        .select_only()
+        .column(J::ActivityId)
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::DueAtMs.lte(now_ms))
+        .order_by_asc(J::DueAtMs)
+        .order_by_asc(J::ActivityId)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ids.into_iter().map(ActivityId).collect())
+}
+
+/// The neighbourhoods in which something is due: with what waits the only statement that crosses
+/// neighbourhoods, over a partial index.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn neighbourhoods_due(db: &impl ConnectionTrait, now_ms: i64) -> Result<Vec<NeighbourhoodId>, DbErr> {
+    let ids: Vec<Uuid> = judgement::Entity::find()
+        .select_only()
+        .column(J::NeighbourhoodId)
+        .distinct()
+        .filter(J::DueAtMs.lte(now_ms))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ids.into_iter().map(NeighbourhoodId).collect())
+}
+
+/// The statement that makes everything due that waits for a reason, such as a party nobody knew.
+#[must_use]
+pub fn make_due(backend: DbBackend, neighbourhood: NeighbourhoodId, reason_code: &str, at_ms: i64) -> Statement {
+    judgement::Entity::update_many()
+        .col_expr(J::DueAtMs, Expr::value(Some(at_ms)))
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::ReasonCode.eq(reason_code))
+        .build(backend)
+}
+
+/// The statement that writes judgements, new and known.
+#[must_use]
+pub fn upsert(backend: DbBackend, rows: Vec<judgement::Model>) -> Statement {
+    let conflict = OnConflict::columns([J::NeighbourhoodId, J::ActivityId])
+        .update_columns([
+            J::Body,
+            J::Review,
+            J::JudgedVersion,
+            J::DecisionSeq,
+            J::PostingSeq,
+            J::PartOf,
+            J::Minutes,
+            J::ReasonCode,
+            J::ReasonText,
+            J::JournalNo,
+            J::JudgedAtMs,
+            J::DueAtMs,
+            J::Revision,
+        ])
+        .to_owned();
+    judgement::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+        .on_conflict(conflict)
+        .build(backend)
+}
+
+/// The verdicts of parties after a journal number: their activities whose judgement changed, in that order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn verdicts(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    parties: &[PartyId],
+    after: i64,
+    limit: u64,
+) -> Result<Vec<judgement::Model>, DbErr> {
+    judgement::Entity::find()
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::PartyId.is_in(parties.iter().map(|id| id.0)))
+        .filter(J::JournalNo.gt(after))
+        .order_by_asc(J::JournalNo)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// One decision.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_decision(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DecisionId,
+) -> Result<Option<decision::Model>, DbErr> {
+    decision::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// Decisions, newest first, below a journal number, of one activity or all.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn decisions(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: Option<ActivityId>,
+    before: Option<i64>,
+    limit: u64,
+) -> Result<Vec<decision::Model>, DbErr> {
+    let mut query = decision::Entity::find().filter(D::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(activity) = activity {
+        query = query.filter(D::ActivityId.eq(activity.0));
+    }
+    if let Some(before) = before {
+        query = query.filter(D::JournalNo.lt(before));
+    }
+    query.order_by_desc(D::JournalNo).limit(limit).all(db).await
+}

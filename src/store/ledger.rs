@@ -1,0 +1,265 @@
+//! The tip, the journal, accounts and transfers.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use super::entity::{account, journal, tip, transfer};
+use crate::domain::ids::{AccountId, NeighbourhoodId};
+
+/// The tip, locked: whoever judges starts here. With `wait` false and the tip locked elsewhere the answer
+/// is nothing (PostgreSQL; on SQLite a write transaction already excludes all others).
+///
+/// # Errors
+/// `DbErr`.
+pub async fn lock_tip(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    wait: bool,
+) -> Result<Option<tip::Model>, DbErr> {
+    let query = tip::Entity::find_by_id(neighbourhood.0);
+    if wait {
+        query.lock_exclusive().one(db).await
+    } else {
+        query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).one(db).await
+    }
+}
+
+/// The tip, as last committed.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find_tip(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<Option<tip::Model>, DbErr> {
+    tip::Entity::find_by_id(neighbourhood.0).one(db).await
+}
+
+/// Adds the tip of a new neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_tip(db: &impl ConnectionTrait, row: tip::Model) -> Result<(), DbErr> {
+    tip::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
+}
+
+/// The statement that writes the locked tip anew.
+#[must_use]
+pub fn update_tip(backend: DbBackend, row: tip::Model) -> Statement {
+    let id = row.neighbourhood_id;
+    tip::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(tip::Column::NeighbourhoodId.eq(id))
+        .build(backend)
+}
+
+/// The chain at a journal number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn chain_at(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    no: i64,
+) -> Result<Option<Vec<u8>>, DbErr> {
+    journal::Entity::find()
+        .select_only()
+        .column(journal::Column::Chain)
+        .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(journal::Column::No.eq(no))
+        .into_tuple()
+        .one(db)
+        .await
+}
+
+/// The journal after a number, in order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn journal_after(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<journal::Model>, DbErr> {
+    journal::Entity::find()
+        .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(journal::Column::No.gt(after))
+        .order_by_asc(journal::Column::No)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Accounts of these ids.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn accounts_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<AccountId>,
+) -> Result<Vec<account::Model>, DbErr> {
+    account::Entity::find()
+        .filter(account::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(account::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .all(db)
+        .await
+}
+
+/// Accounts by id, after `after`.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn accounts_page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    only: Option<AccountId>,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<account::Model>, DbErr> {
+    let mut query = account::Entity::find().filter(account::Column::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(only) = only {
+        query = query.filter(account::Column::Id.eq(only.0));
+    }
+    if let Some(after) = after {
+        query = query.filter(account::Column::Id.gt(after));
+    }
+    query.order_by_asc(account::Column::Id).limit(limit).all(db).await
+}
+
+/// The statement that writes accounts, new and known.
+#[must_use]
+pub fn upsert_accounts(backend: DbBackend, rows: Vec<account::Model>) -> Statement {
+    use account::Column as A;
+    let conflict =
+        OnConflict::columns([A::NeighbourhoodId, A::Id]).update_columns([A::Contribution, A::Credit]).to_owned();
+    account::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+        .on_conflict(conflict)
+        .build(backend)
+}
+
+/// The transfers of an account, newest first, below a journal number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn statement(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    account: AccountId,
+    before: Option<i64>,
+    limit: u64,
+) -> Result<Vec<transfer::Model>, DbErr> {
+    let mut query = transfer::Entity::find()
+        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(transfer::Column::AccountId.eq(account.0));
+    if let Some(before) = before {
+        query = query.filter(transfer::Column::JournalNo.lt(before));
+    }
+    query.order_by_desc(transfer::Column::JournalNo).limit(limit).all(db).await
+}
+
+/// Minutes recognised on accounts and days: the sum of their transfers, per activity.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct DayMinutes {
+    pub account_id: Uuid,
+    pub day: String,
+    pub activity_id: Uuid,
+    pub minutes: i64,
+}
+
+/// Minutes of these accounts on these days, per activity, where they are not zero.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn minutes_of_days(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    accounts: &BTreeSet<AccountId>,
+    days: &BTreeSet<String>,
+) -> Result<Vec<DayMinutes>, DbErr> {
+    use transfer::Column as T;
+    if accounts.is_empty() || days.is_empty() {
+        return Ok(Vec::new());
+    }
+    transfer::Entity::find()
+        .select_only()
+        .columns([T::AccountId, T::Day, T::ActivityId])
+        .column_as(Expr::cust("CAST(SUM(minutes) AS bigint)"), "minutes")
+        .filter(T::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(T::AccountId.is_in(accounts.iter().map(|id| id.0)))
+        .filter(T::Day.is_in(days.iter().cloned()))
+        .filter(T::Asset.eq("contribution"))
+        .group_by(T::AccountId)
+        .group_by(T::Day)
+        .group_by(T::ActivityId)
+        .having(Expr::cust("SUM(minutes) <> 0"))
+        .into_model::<DayMinutes>()
+        .all(db)
+        .await
+}
+
+/// A sum of minutes with the values that it is grouped by.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Total {
+    pub kind: Option<String>,
+    pub month: Option<String>,
+    pub account_id: Option<Uuid>,
+    pub minutes: i64,
+    pub activities: i64,
+}
+
+/// What totals are grouped by and narrowed to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TotalsBy {
+    pub kind: bool,
+    pub month: bool,
+    pub party: bool,
+}
+
+/// Sums of recognised minutes up to a journal number, by kind, month (`2026-11`) and account as asked.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn totals(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    by: TotalsBy,
+    account: Option<AccountId>,
+    days: (Option<String>, Option<String>),
+    journal_no: i64,
+) -> Result<Vec<Total>, DbErr> {
+    use transfer::Column as T;
+    let month = || Expr::cust("SUBSTR(day, 1, 7)");
+    let mut query = transfer::Entity::find()
+        .select_only()
+        .column_as(Expr::cust("CAST(SUM(minutes) AS bigint)"), "minutes")
+        .column_as(Expr::cust("COUNT(DISTINCT activity_id)"), "activities")
+        .filter(T::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(T::Asset.eq("contribution"))
+        .filter(T::JournalNo.lte(journal_no));
+    query = if by.kind { query.column(T::Kind).group_by(T::Kind).order_by_asc(T::Kind) } else { query };
+    query = if by.month {
+        query.column_as(month(), "month").group_by(month()).order_by_asc(month())
+    } else {
+        query
+    };
+    query = if by.party {
+        query.column(T::AccountId).group_by(T::AccountId).order_by_asc(T::AccountId)
+    } else {
+        query
+    };
+    if let Some(account) = account {
+        query = query.filter(T::AccountId.eq(account.0));
+    }
+    if let Some(from) = days.0 {
+        query = query.filter(T::Day.gte(from));
+    }
+    if let Some(until) = days.1 {
+        query = query.filter(T::Day.lte(until));
+    }
+    query.having(Expr::cust("SUM(minutes) <> 0")).into_model::<Total>().all(db).await
+}

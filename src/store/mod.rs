@@ -1,0 +1,18 @@
+//! The database: entities, and one file of functions a noun. Every function takes a connection or a
+//! transaction of its caller and names the neighbourhood; transactions are begun and committed in `flows`.
+
+pub mod access;
+pub mod activities;
+pub mod batch;
+pub mod changes;
+pub mod database;
+pub mod daybooks;
+pub mod entity;
+pub mod judgements;
+pub mod keys;
+pub mod ledger;
+pub mod neighbourhoods;
+pub mod parties;
+
+pub use batch::Batch;
+pub use database::{Database, DatabaseError};

@@ -1,0 +1,68 @@
+//! Tenants and their rules.
+
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::ColumnTrait;
+
+use super::entity::{neighbourhood, rule_pack};
+use crate::domain::ids::NeighbourhoodId;
+use crate::domain::rules::RulePack;
+
+/// One neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<Option<neighbourhood::Model>, DbErr> {
+    neighbourhood::Entity::find_by_id(id.0).one(db).await
+}
+
+/// All neighbourhoods of this server, by name.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<neighbourhood::Model>, DbErr> {
+    neighbourhood::Entity::find().order_by_asc(neighbourhood::Column::Name).all(db).await
+}
+
+/// Adds a neighbourhood.
+///
+/// # Errors
+/// `DbErr`, a unique violation if the id exists.
+pub async fn insert(db: &impl ConnectionTrait, row: neighbourhood::Model) -> Result<(), DbErr> {
+    let row = row.into_active_model().reset_all();
+    neighbourhood::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
+}
+
+/// The rules in force: the newest version.
+///
+/// # Errors
+/// `DbErr`, also if the stored rules cannot be read.
+pub async fn rules(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<RulePack, DbErr> {
+    let row = rule_pack::Entity::find()
+        .filter(rule_pack::Column::NeighbourhoodId.eq(id.0))
+        .order_by_desc(rule_pack::Column::Version)
+        .one(db)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound(format!("rules of neighbourhood {id}")))?;
+    serde_json::from_str(&row.body).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+/// Adds a version of the rules.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_rules(
+    db: &impl ConnectionTrait,
+    id: NeighbourhoodId,
+    pack: &RulePack,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    let body = serde_json::to_string(pack).map_err(|error| DbErr::Json(error.to_string()))?;
+    let row = rule_pack::Model {
+        neighbourhood_id: id.0,
+        version: pack.version,
+        body,
+        created_by: None,
+        created_at_ms: at_ms,
+    };
+    rule_pack::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
+}

@@ -1,0 +1,233 @@
+//! Parties, their aliases, roles and memberships.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use super::entity::{membership, party, party_alias, party_role};
+use crate::domain::ids::{NeighbourhoodId, PartyId};
+
+/// The role that reconciles.
+pub const COORDINATOR: &str = "coordinator";
+
+/// One party, by its own id (aliases are resolved with [`resolve`]).
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: PartyId,
+) -> Result<Option<party::Model>, DbErr> {
+    party::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// Parties of a neighbourhood by id, at most `limit`, after `after`.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<party::Model>, DbErr> {
+    let mut query = party::Entity::find().filter(party::Column::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(after) = after {
+        query = query.filter(party::Column::Id.gt(after));
+    }
+    query.order_by_asc(party::Column::Id).limit(limit).all(db).await
+}
+
+/// Adds parties that are not there yet; those that are stay as they are.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_new(db: &impl ConnectionTrait, rows: Vec<party::Model>) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
+    let key = OnConflict::columns([party::Column::NeighbourhoodId, party::Column::Id]).do_nothing().to_owned();
+    party::Entity::insert_many(rows).on_conflict(key).exec_without_returning(db).await.map(|_| ())
+}
+
+/// Writes a party anew, whole.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn update(db: &impl ConnectionTrait, row: party::Model) -> Result<(), DbErr> {
+    let key = (row.neighbourhood_id, row.id);
+    party::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(party::Column::NeighbourhoodId.eq(key.0))
+        .filter(party::Column::Id.eq(key.1))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// For each id the party that it stands for: itself, or the one it became an alias of. Ids that nobody
+/// knows are missing from the answer; the flag says whether the party is known.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn resolve(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<PartyId>,
+) -> Result<BTreeMap<PartyId, (PartyId, bool)>, DbErr> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let raw: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let aliases = party_alias::Entity::find()
+        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_alias::Column::AliasId.is_in(raw.clone()))
+        .all(db)
+        .await?;
+    let targets: BTreeMap<Uuid, Uuid> = aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect();
+    let wanted: BTreeSet<Uuid> = raw.iter().map(|id| *targets.get(id).unwrap_or(id)).collect();
+    let known: BTreeMap<Uuid, bool> = party::Entity::find()
+        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party::Column::Id.is_in(wanted))
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.known))
+        .collect();
+    Ok(ids
+        .iter()
+        .filter_map(|id| {
+            let target = *targets.get(&id.0).unwrap_or(&id.0);
+            known.get(&target).map(|known| (*id, (PartyId(target), *known)))
+        })
+        .collect())
+}
+
+/// Makes `alias` stand for `party`; once made it stays.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_alias(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    alias: PartyId,
+    party: PartyId,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    let row = party_alias::Model {
+        neighbourhood_id: neighbourhood.0,
+        alias_id: alias.0,
+        party_id: party.0,
+        created_at_ms: at_ms,
+    };
+    let key = OnConflict::columns([party_alias::Column::NeighbourhoodId, party_alias::Column::AliasId])
+        .do_nothing()
+        .to_owned();
+    party_alias::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(key)
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// The roles of a party.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn roles(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Vec<String>, DbErr> {
+    let rows = party_role::Entity::find()
+        .filter(party_role::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_role::Column::PartyId.eq(party.0))
+        .order_by_asc(party_role::Column::Role)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.role).collect())
+}
+
+/// Gives a role; giving it again changes nothing.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert_role(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    role: &str,
+    at_ms: i64,
+) -> Result<(), DbErr> {
+    let row = party_role::Model {
+        neighbourhood_id: neighbourhood.0,
+        party_id: party.0,
+        role: role.to_owned(),
+        created_at_ms: at_ms,
+    };
+    let columns =
+        [party_role::Column::NeighbourhoodId, party_role::Column::PartyId, party_role::Column::Role];
+    party_role::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// The groups and organisations that a party is a member of, with capacity and days.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn memberships(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    members: &BTreeSet<PartyId>,
+) -> Result<Vec<membership::Model>, DbErr> {
+    membership::Entity::find()
+        .filter(membership::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(membership::Column::MemberId.is_in(members.iter().map(|id| id.0)))
+        .all(db)
+        .await
+}
+
+/// Puts a member into a group or organisation, or changes capacity and days.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn put_member(db: &impl ConnectionTrait, row: membership::Model) -> Result<(), DbErr> {
+    use membership::Column as C;
+    let conflict = OnConflict::columns([C::NeighbourhoodId, C::GroupId, C::MemberId])
+        .update_columns([C::Capacity, C::FromDay, C::UntilDay])
+        .to_owned();
+    membership::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(conflict)
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// The ids that became aliases of a party.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn aliases_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Vec<Uuid>, DbErr> {
+    party_alias::Entity::find()
+        .select_only()
+        .column(party_alias::Column::AliasId)
+        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_alias::Column::PartyId.eq(party.0))
+        .into_tuple()
+        .all(db)
+        .await
+}
