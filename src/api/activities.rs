@@ -9,7 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_view::{ActivityView, etag, version_name, view};
+use super::activity_reading::{etag, version_name, view, with_origins};
+use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
 use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
@@ -186,7 +187,7 @@ pub async fn get_activity(
     }
     let seen = view(&row, judged.as_ref(), zone(&app, access).await?, exact);
     let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    super::activity_view::with_origins(&app, &row, &mut seen).await?;
+    with_origins(&app, &row, &mut seen).await?;
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
 }
 

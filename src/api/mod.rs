@@ -1,6 +1,7 @@
 //! HTTP: the whole route table on one screen. The only module that knows axum and status codes.
 
 pub mod activities;
+mod activity_reading;
 pub mod activity_view;
 pub mod body;
 pub mod daybooks;

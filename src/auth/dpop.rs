@@ -1,4 +1,4 @@
-//! Proofs of possession, DPoP (RFC 9449): whoever sends a request holds the private key of a public one.
+//! Proofs of possession, `DPoP` (RFC 9449): whoever sends a request holds the private key of a public one.
 //!
 //! A proof must carry one of our nonces, and then its `iat` is not looked at: phone clocks are wrong by hours
 //! and by years, and a nonce dates the proof by our clock (RFC 9449, section 8).

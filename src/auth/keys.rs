@@ -30,7 +30,7 @@ pub(super) const TAG_BYTES: usize = 16;
 pub enum KeyUse {
     /// Signs access tokens: P-256.
     AccessToken,
-    /// Makes DPoP nonces: HMAC-SHA256.
+    /// Makes `DPoP` nonces: HMAC-SHA256.
     Nonce,
     /// Signs cursors: HMAC-SHA256.
     Cursor,

@@ -1,4 +1,4 @@
-//! DPoP nonces without stored state: the number of a five-minute bucket with an HMAC, which every replica
+//! `DPoP` nonces without stored state: the number of a five-minute bucket with an HMAC, which every replica
 //! can check (RFC 9449, section 8; design, section 7).
 
 use super::encoding::{decode_exactly, encode, same};

@@ -1,4 +1,4 @@
-//! The phone's side of DPoP: a key pair and the proofs that it signs. For our own Rust phone, in the demo, in
+//! The phone's side of `DPoP`: a key pair and the proofs that it signs. For our own Rust phone, in the demo, in
 //! replays and in tests.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, EllipticCurveKeyParameters, Jwk};

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::FlowError;
 use super::judge::{Brief, People, Sitting, settle, take_up_before};
 use crate::app::{Access, App};
-use crate::domain::ids::{ActivityId, DecisionId, PartyId};
+use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
 use crate::ledger::{self, Ask, Corrections, Decider, Refusal, Request, Snapshot, StoredDecision};
 use crate::store;
@@ -91,7 +91,7 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
     };
     let step = match ledger::decide(&before, &request, &sitting.pack) {
         Ok(step) => step,
-        Err(refusal) => return Ok(refused(code(&refusal), &sentence(&refusal), Some(present))),
+        Err(refusal) => return Ok(refused(refusal.code(), &sentence(&refusal), Some(present))),
     };
     settle(&mut sitting, wish.activity, step, Some(request_hash.to_vec())).await?;
     sitting.close().await?;
@@ -174,8 +174,9 @@ async fn request(
 }
 
 async fn decider(sitting: &Sitting<'_>, caller: &Access) -> Result<Decider, FlowError> {
-    let aliases = store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), caller.party).await?;
-    Ok(Decider { party: caller.party, aliases: aliases.into_iter().map(PartyId).collect() })
+    let me = BTreeSet::from([caller.party]);
+    let aliases = store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &me).await?;
+    Ok(Decider { party: caller.party, aliases: aliases.into_iter().map(|(alias, _)| alias).collect() })
 }
 
 /// The state before a decision of this activity.
@@ -188,20 +189,6 @@ async fn before(
     let Some(row) = row.filter(|row| row.activity_id == activity.0) else { return Ok(None) };
     let stored: StoredDecision = serde_json::from_str(&row.body)?;
     Ok(Some(stored.before))
-}
-
-fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::VersionChanged { .. } => "version_changed",
-        Refusal::ReasonRequired => "reason_required",
-        Refusal::OwnCredit => "own_credit",
-        Refusal::UndoBlocked { .. } => "undo_blocked",
-        Refusal::ConflictUnsettled => "conflict_unsettled",
-        Refusal::NothingPosted => "nothing_posted",
-        Refusal::Unreadable => "unreadable",
-        Refusal::MergedAway { .. } => "merged_away",
-        Refusal::Merged => "merged",
-    }
 }
 
 fn sentence(refusal: &Refusal) -> String {

@@ -6,7 +6,6 @@ use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 
 use crate::domain::ids::{ActivityId, DaybookId};
-use crate::merge::Hash;
 
 /// A daybook on a phone. A clone is a copy of the phone's storage, as a backup keeps it.
 #[derive(Debug, Clone)]
@@ -17,8 +16,8 @@ pub struct Book {
     pub cursor: Option<String>,
     /// Heads of the server's document, as last told.
     pub server_heads: Vec<ChangeHash>,
-    pub held: BTreeSet<Hash>,
-    pub refused: BTreeMap<Hash, String>,
+    pub held: BTreeSet<[u8; 32]>,
+    pub refused: BTreeMap<[u8; 32], String>,
     /// The server has more to send: nothing is pushed meanwhile.
     pub more: bool,
 }
@@ -45,7 +44,7 @@ impl Book {
     }
 
     /// Changes that the server may lack, in causal order, without those that it holds or refused.
-    pub fn unsent(&mut self) -> Vec<(Hash, Vec<u8>)> {
+    pub fn unsent(&mut self) -> Vec<([u8; 32], Vec<u8>)> {
         let known: Vec<ChangeHash> =
             self.server_heads.iter().filter(|head| self.doc.get_change_by_hash(head).is_some()).copied().collect();
         let changes = self.doc.get_changes(&known);

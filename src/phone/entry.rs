@@ -59,7 +59,7 @@ impl Entry<'_> {
     pub fn count(&mut self, item: &str, more: i64) -> &mut Self {
         let key = format!("tally/{item}#{}", self.register);
         let before = match self.doc.get(&self.map, &key) {
-            Ok(Some((value, _))) => value.to_i64().unwrap_or(0),
+            Ok(Some((value, _))) => value.as_i64().unwrap_or(0),
             _ => 0,
         };
         self.put(&key, before.saturating_add(more))

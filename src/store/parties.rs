@@ -213,21 +213,22 @@ pub async fn put_member(db: &impl ConnectionTrait, row: membership::Model) -> Re
         .map(|_| ())
 }
 
-/// The ids that became aliases of a party.
+/// The ids that became aliases of parties: (alias, party).
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn aliases_of(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    party: PartyId,
-) -> Result<Vec<Uuid>, DbErr> {
-    party_alias::Entity::find()
+    parties: &BTreeSet<PartyId>,
+) -> Result<Vec<(PartyId, PartyId)>, DbErr> {
+    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
         .select_only()
-        .column(party_alias::Column::AliasId)
+        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
         .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::PartyId.eq(party.0))
+        .filter(party_alias::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
         .into_tuple()
         .all(db)
-        .await
+        .await?;
+    Ok(rows.into_iter().map(|(alias, party)| (PartyId(alias), PartyId(party))).collect())
 }

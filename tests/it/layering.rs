@@ -43,7 +43,7 @@ const API: &[&str] = &[
 /// Libraries, and the only modules whose shipped code may name them.
 const LIBRARIES: &[(&str, &[&str], &str)] = &[
     ("automerge", &["merge", "phone"], "Automerge is behind `merge`"),
-    ("axum", &["api", "commands"], "only the edge knows HTTP and its status codes"),
+    ("axum", &["api", "commands", "phone"], "only the edge and its client know HTTP and its status codes"),
     ("sea_orm", &["api", "commands", "flows", "store"], "the database is behind `store`"),
     ("tokio", &["api", "app", "commands", "flows", "phone", "store"], "words and rules do no I/O"),
     ("reqwest", &["api", "commands", "config", "flows", "phone"], "words and rules do no I/O"),

@@ -28,7 +28,6 @@ use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
 pub use plan::Became;
-pub(super) use document::fill_states;
 pub(super) use facts::{hash, lookup, signed, unsigned};
 pub(super) use rows::own_change;
 pub(super) use readings::{Bringer, Readings};

@@ -23,11 +23,10 @@ pub struct Bringer {
     pub at_ms: i64,
 }
 
-/// The first and the last position of an accept, with the newest phone clock among its changes.
+/// Where an accept begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Positions {
     pub before: i64,
-    pub recorded_at_ms: i64,
 }
 
 /// The touched activities of one accept.
@@ -241,5 +240,5 @@ fn instant(reading: &Reading, key: &str) -> Option<i64> {
 
 /// The positions of an accept that starts after `row`.
 pub fn positions(row: &daybook::Model) -> Positions {
-    Positions { before: signed(unsigned(row.position)), recorded_at_ms: 0 }
+    Positions { before: signed(unsigned(row.position)) }
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 
 use super::super::FlowError;
 use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
-use crate::domain::key::{Class, Key};
-use crate::domain::reading::{Field, Reading};
-use crate::ledger::{Capacity, Changed, CleanFacts, Corrections, Decided, LineContext, decide_lines, clean};
+use crate::domain::reading::{Field, Reading, Value};
+use crate::domain::time::civil_day;
+use crate::ledger::{Capacity, CleanFacts, Corrections, Decided, LineContext, decide_lines, clean};
 use crate::store;
 use crate::store::entity::{activity_version, membership};
 
@@ -72,12 +73,8 @@ impl Brief {
 
 /// Whether a reading says that the record is taken back.
 pub fn withdrawn(reading: &Reading) -> bool {
-    let said = reading.fields.get("withdrawn").is_some_and(|field| match field {
-        Field::One(value) => value.is_true(),
-        Field::Several(values) => values.first().is_some_and(crate::domain::reading::Value::is_true),
-        Field::Unreadable(_) => false,
-    });
-    reading.deleted || said
+    let said = reading.fields.get("withdrawn").and_then(Field::first);
+    reading.deleted || said.is_some_and(Value::is_true)
 }
 
 /// People and memberships that the briefs of a sitting name.
@@ -85,6 +82,8 @@ pub fn withdrawn(reading: &Reading) -> bool {
 pub struct People {
     known: BTreeMap<PartyId, (PartyId, bool)>,
     aliases: BTreeMap<PartyId, PartyId>,
+    /// Every id that stands for a party, its own included.
+    ids: BTreeMap<PartyId, BTreeSet<PartyId>>,
     memberships: Vec<membership::Model>,
 }
 
@@ -94,10 +93,15 @@ impl People {
         let ids: BTreeSet<PartyId> = briefs.iter().flat_map(Brief::named).collect();
         let known = store::parties::resolve(sitting.txn(), sitting.neighbourhood(), &ids).await?;
         let aliases = known.iter().map(|(id, (party, _))| (*id, *party)).collect();
-        let members = known.values().map(|(party, _)| *party).collect();
+        let members: BTreeSet<PartyId> = known.values().map(|(party, _)| *party).collect();
         let memberships =
             store::parties::memberships(sitting.txn(), sitting.neighbourhood(), &members).await?;
-        Ok(Self { known, aliases, memberships })
+        let mut ids: BTreeMap<PartyId, BTreeSet<PartyId>> =
+            members.iter().map(|party| (*party, BTreeSet::from([*party]))).collect();
+        for (alias, party) in store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &members).await? {
+            ids.entry(party).or_default().insert(alias);
+        }
+        Ok(Self { known, aliases, ids, memberships })
     }
 
     /// The party that an id stands for.
@@ -112,7 +116,7 @@ impl People {
 
     /// What an approval of an activity would freeze.
     pub fn decide(&self, activity: &Activity, corrections: &Corrections) -> Decided {
-        let capacities = self.capacities(activity.day);
+        let capacities = self.capacities(corrections.day.unwrap_or(activity.day));
         let context = LineContext { aliases: &self.aliases, capacities: &capacities, corrections };
         decide_lines(activity, &context)
     }
@@ -158,7 +162,7 @@ impl Sitting<'_> {
         let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
         for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
             accounts.extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
-            days.extend(around(activity.day).map(|day| day.to_string()));
+            days.extend(around(activity, self.zone).iter().map(NaiveDate::to_string));
         }
         let rows =
             store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
@@ -187,7 +191,10 @@ impl Sitting<'_> {
             overlaps: parties.iter().flat_map(|party| self.overlaps(brief.id, activity, *party, people)).collect(),
             remainder: self.remainder(brief),
             unreadable_fields: brief.reading.fields.values().any(|field| matches!(field, Field::Unreadable(_))),
-            open_suspicions: Vec::new(),
+            open_suspicions: is_far_from_its_start(activity, self.zone)
+                .then(|| "day_and_start_differ".to_owned())
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -202,13 +209,15 @@ impl Sitting<'_> {
         let Some(start) = activity.started_at_ms else { return Vec::new() };
         let given = activity.parties.iter().filter(|given| people.resolved(given.party_id) == party);
         let mine = (start, given.map(|given| given.minutes).sum());
-        let account = AccountId(party.0);
-        let near = around(activity.day).filter_map(|day| self.days.get(&(account, day.to_string()))).flatten();
+        let (account, ids) = (AccountId(party.0), people.ids.get(&party));
+        let near = around(activity, self.zone).into_iter().filter_map(|day| self.days.get(&(account, day.to_string()))).flatten();
         let others: BTreeSet<ActivityId> =
             near.filter(|(other, minutes)| **other != id && **minutes > 0).map(|(other, _)| *other).collect();
         let holds = |other: &ActivityId| {
             let decided = self.case(*other)?.judgement.in_force()?;
-            let lines = decided.lines.iter().filter(|line| line.account == account);
+            // Lines keep the id that they froze, which may have become an alias since.
+            let stands_for = |id: AccountId| id == account || ids.is_some_and(|ids| ids.contains(&PartyId(id.0)));
+            let lines = decided.lines.iter().filter(|line| stands_for(line.account));
             let theirs = (decided.started_at_ms?, lines.map(|line| line.minutes).sum());
             clean::same_time(mine, theirs).then_some((party, *other))
         };
@@ -226,43 +235,19 @@ impl Sitting<'_> {
     }
 }
 
-/// The days on which an activity of this day can overlap another.
-fn around(day: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-    [day.checked_sub_days(Days::new(1)), Some(day), day.checked_add_days(Days::new(1))].into_iter().flatten()
+/// The days on which an activity can overlap another: by the day it names and by its start, one more each way.
+fn around(activity: &Activity, zone: Tz) -> BTreeSet<NaiveDate> {
+    let start = activity.started_at_ms.and_then(|at_ms| civil_day(at_ms, zone));
+    let named = [Some(activity.day), start].into_iter().flatten();
+    named
+        .flat_map(|day| [day.checked_sub_days(Days::new(1)), Some(day), day.checked_add_days(Days::new(1))])
+        .flatten()
+        .collect()
 }
 
-/// The heaviest class of field in which two readings differ.
-pub fn changed(base: &Reading, new: &Reading, zone: chrono_tz::Tz) -> Changed {
-    if base.deleted != new.deleted || base.unreadable.is_some() || new.unreadable.is_some() {
-        return Changed::Ledger;
-    }
-    let fields = new.changed_fields(Some(base));
-    let keys: Vec<Key<'_>> = fields.iter().map(|field| Key::parse(field)).collect();
-    if keys.iter().any(|key| key.class() == Class::Ledger) {
-        return Changed::Ledger;
-    }
-    let report: Vec<&Key<'_>> = keys.iter().filter(|key| key.class() == Class::Report).collect();
-    if report.is_empty() {
-        return Changed::Inert;
-    }
-    if report.iter().any(|key| !matches!(key, Key::Tally { .. })) {
-        return Changed::Report;
-    }
-    match (Activity::from_reading(base, zone), Activity::from_reading(new, zone)) {
-        (Ok(base), Ok(new)) => Changed::Tallies { most: most_moved(&base, &new) },
-        _ => Changed::Ledger,
-    }
-}
-
-fn most_moved(base: &Activity, new: &Activity) -> i64 {
-    let counts = |activity: &Activity| -> BTreeMap<(String, bool), i64> {
-        activity.tallies.iter().map(|tally| ((tally.item.clone(), tally.seen), tally.count)).collect()
-    };
-    let (base, new) = (counts(base), counts(new));
-    let items: BTreeSet<_> = base.keys().chain(new.keys()).collect();
-    let moved = |item: &&(String, bool)| {
-        let count = |counts: &BTreeMap<(String, bool), i64>| counts.get(*item).copied().unwrap_or(0);
-        count(&base).saturating_sub(count(&new)).saturating_abs()
-    };
-    items.iter().map(moved).max().unwrap_or(0)
+/// The day that a record names is not the one that it started on, nor the next: others of that time would
+/// not be found, so a person looks.
+fn is_far_from_its_start(activity: &Activity, zone: Tz) -> bool {
+    let start = activity.started_at_ms.and_then(|at_ms| civil_day(at_ms, zone));
+    start.is_some_and(|start| (activity.day - start).num_days().abs() > 1)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
-use super::facts::{Brief, People, changed, withdrawn};
+use super::facts::{Brief, People, withdrawn};
 use super::sitting::{Case, Sitting};
 use crate::domain::ids::ActivityId;
 use crate::domain::reading::Reading;
@@ -152,7 +152,7 @@ fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Opti
         decided,
         withdrawn: withdrawn(&brief.reading),
         withdrawn_meanwhile: brief.withdrawn_meanwhile,
-        changed: base.map_or(Changed::Ledger, |base| changed(base, &brief.reading, sitting.zone)),
+        changed: base.map_or(Changed::Ledger, |base| Changed::between(base, &brief.reading)),
         doubts,
         owner: people.resolved(brief.owner),
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),

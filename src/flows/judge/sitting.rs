@@ -33,6 +33,8 @@ pub struct Case {
     pub due_at_ms: Option<i64>,
     /// The last journal number that is about it.
     pub journal_no: i64,
+    /// When that was.
+    judged_at_ms: i64,
     changed: bool,
 }
 
@@ -48,6 +50,7 @@ impl Case {
             part_of: None,
             due_at_ms: None,
             journal_no: 0,
+            judged_at_ms: 0,
             changed: false,
         }
     }
@@ -62,6 +65,7 @@ impl Case {
             part_of: row.part_of.map(ActivityId),
             due_at_ms: row.due_at_ms,
             journal_no: row.journal_no,
+            judged_at_ms: row.judged_at_ms,
             changed: false,
         })
     }
@@ -211,6 +215,7 @@ impl<'a> Sitting<'a> {
         self.tip.chain = link.to_vec();
         if let Some(case) = activity.and_then(|activity| self.cases.get_mut(&activity)) {
             case.journal_no = no;
+            case.judged_at_ms = self.posted_at_ms;
             case.changed = true;
         }
         Ok(no)
@@ -287,7 +292,7 @@ impl<'a> Sitting<'a> {
 
     fn judgement_rows(&self) -> Result<Vec<judgement::Model>, FlowError> {
         let changed = self.cases.iter().filter(|(_, case)| case.changed);
-        changed.map(|(id, case)| judgement_row(self.neighbourhood, *id, case, self.posted_at_ms)).collect()
+        changed.map(|(id, case)| judgement_row(self.neighbourhood, *id, case)).collect()
     }
 }
 
@@ -295,7 +300,6 @@ fn judgement_row(
     neighbourhood: NeighbourhoodId,
     id: ActivityId,
     case: &Case,
-    at_ms: i64,
 ) -> Result<judgement::Model, FlowError> {
     let judged = &case.judgement;
     let (reason_code, reason_text) = case.reason.clone().unzip();
@@ -315,7 +319,7 @@ fn judgement_row(
         reason_code,
         reason_text,
         journal_no: case.journal_no,
-        judged_at_ms: at_ms,
+        judged_at_ms: case.judged_at_ms,
         due_at_ms: case.due_at_ms,
         revision: judged.revision,
     })
