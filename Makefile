@@ -74,8 +74,8 @@ fmt: ## format the code
 
 .PHONY: openapi
 openapi: ## write openapi/openapi.json anew
-	cargo run --locked --quiet -- openapi > target/openapi.json
-	mv target/openapi.json openapi/openapi.json
+	cargo run --locked --quiet -- openapi > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
 
 .PHONY: up
 up: secrets ## build and start the server with PostgreSQL in containers

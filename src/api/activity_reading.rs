@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::activity_view::{
-    ActivityView, ConflictValue, ConflictView, GradeView, PartyView, PhotoView, PlaceView, RegisterView, RepairView,
+    ActivityView, ConflictValue, ConflictView, GradeView, PartyMinutes, PhotoView, PlaceView, RegisterView, RepairView,
     SourceView, StreetView, TallyView,
 };
 use super::types::Instant;
@@ -132,7 +132,7 @@ fn fill_typed(view: &mut ActivityView, activity: Activity) {
     view.parties = activity
         .parties
         .into_iter()
-        .map(|party| PartyView {
+        .map(|party| PartyMinutes {
             party_id: party.party_id,
             organisation_id: party.organisation_id,
             minutes: party.minutes,

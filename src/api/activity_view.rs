@@ -34,7 +34,7 @@ pub struct ActivityView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
     /// Who gave how many minutes.
-    pub parties: Vec<PartyView>,
+    pub parties: Vec<PartyMinutes>,
     /// Total number of people of an occasion.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub people: Option<i64>,
@@ -108,7 +108,7 @@ pub struct ActivityView {
 
 /// Minutes of one party.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct PartyView {
+pub struct PartyMinutes {
     pub party_id: PartyId,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub organisation_id: Option<PartyId>,

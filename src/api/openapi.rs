@@ -1,10 +1,13 @@
 //! The OpenAPI document, from the code: each operation's `security` comes from its handler's principal, and
 //! the problems that any operation can answer are added by its shape.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ArrayItems, Schema};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::error::{CODES, FieldError, Problem};
@@ -80,13 +83,66 @@ pub fn finish(document: &mut OpenApi) {
         for operation in operations(item) {
             add_problems(path, operation);
             super::examples::add(operation);
+            for (_, response) in &mut operation.responses.responses {
+                name_pages(response);
+            }
         }
+    }
+    shape_pages(document);
+    drop_unused_problems(document);
+}
+
+/// `Page_ActivityView`, as the generic type is called, becomes `ActivityPage`.
+fn page_name(name: &str) -> Option<String> {
+    let item = name.strip_prefix("Page_")?;
+    Some(format!("{}Page", item.strip_suffix("View").unwrap_or(item)))
+}
+
+fn name_pages(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    for content in response.content.values_mut() {
+        if let RefOr::T(Content { schema: Some(RefOr::Ref(reference)), .. }) = content
+            && let Some(name) = reference.ref_location.rsplit('/').next().and_then(page_name)
+        {
+            *reference = Ref::from_schema_name(name);
+        }
+    }
+}
+
+/// Pages name the schema of their items instead of repeating it.
+fn shape_pages(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else { return };
+    let pages: Vec<String> = components.schemas.keys().filter(|name| page_name(name).is_some()).cloned().collect();
+    for page in pages {
+        let (Some(name), Some(mut schema)) = (page_name(&page), components.schemas.remove(&page)) else { continue };
+        if let RefOr::T(Schema::Object(object)) = &mut schema
+            && let Some(RefOr::T(Schema::Array(items))) = object.properties.get_mut("items")
+        {
+            items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(page.trim_start_matches("Page_")).into()));
+        }
+        components.schemas.insert(name, schema);
+    }
+}
+
+/// A status that no operation names is left out.
+fn drop_unused_problems(document: &mut OpenApi) {
+    let mut used = BTreeSet::new();
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            used.extend(operation.responses.responses.values().filter_map(|response| match response {
+                RefOr::Ref(reference) => reference.ref_location.rsplit('/').next().map(str::to_owned),
+                RefOr::T(_) => None,
+            }));
+        }
+    }
+    if let Some(components) = &mut document.components {
+        components.responses.retain(|name, _| used.contains(name));
     }
 }
 
 fn add_components(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
-        let bearer = Http::new(HttpAuthScheme::Bearer);
+    let bearer = Http::new(HttpAuthScheme::Bearer);
     let phone = ApiKey::Header(ApiKeyValue::with_description(
         "Authorization",
         "`DPoP` and an access token, with a proof of the device's key in the DPoP header of each request (RFC 9449).",
@@ -129,31 +185,49 @@ fn response_name(status: u16) -> String {
     format!("Problem{status}")
 }
 
-/// What an operation can answer besides its own answers, by its shape.
+/// What single operations answer besides what their shape says.
+const FURTHER: &[(&str, &[u16])] = &[
+    ("enrol_device", &[401, 404, 409]),
+    ("create_invitation", &[403, 404, 409]),
+    ("create_grant", &[409]),
+    ("create_party", &[409]),
+    ("create_neighbourhood", &[409]),
+    ("create_daybook", &[404, 409, 410]),
+    ("download_daybook", &[410, 416]),
+    ("list_activities", &[404]),
+];
+
+/// What an operation can answer besides its own answers: by its shape, and by [`FURTHER`].
 fn add_problems(path: &str, operation: &mut Operation) {
     if path.starts_with("/oauth/") {
         return;
     }
-    let has_security = operation.security.iter().flatten().any(|one| *one != SecurityRequirement::default());
+    let requirements = operation.security.iter().flatten();
+    let guarded = requirements.clone().any(|one| *one != SecurityRequirement::default());
+    let scoped = requirements.clone().any(|one| serde_json::to_value(one).is_ok_and(|one| names_scope(&one)));
     let has_query = operation.parameters.iter().flatten().any(|parameter| match parameter {
-        RefOr::T(parameter) => parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query,
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
         RefOr::Ref(_) => false,
     });
-    let mut statuses = vec![500, 503];
-    if has_security {
-        statuses.extend([401, 403]);
-    }
-    if path.contains('{') {
-        statuses.push(404);
-    }
-    if has_query {
-        statuses.push(400);
-    }
-    if operation.request_body.is_some() {
-        statuses.extend([400, 413, 415, 422]);
-    }
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let further = FURTHER.iter().filter(|(name, _)| *name == id).flat_map(|(_, statuses)| *statuses);
+    let mut statuses: Vec<u16> = further.copied().collect();
+    statuses.extend([500, 503]);
+    let mut shape = |applies: bool, more: &[u16]| statuses.extend(more.iter().filter(|_| applies));
+    shape(guarded, &[401]);
+    shape(scoped, &[403]);
+    shape(path.contains('{'), &[404]);
+    shape(has_query, &[400]);
+    shape(operation.request_body.is_some(), &[400, 413, 415, 422]);
+    // Whatever the operation, a Content-Encoding that is not known here is refused before it.
+    shape(!guarded && operation.request_body.is_none(), &[415]);
     for status in statuses {
         let reference = Ref::from_response_name(response_name(status));
         operation.responses.responses.entry(status.to_string()).or_insert(RefOr::Ref(reference));
     }
+}
+
+fn names_scope(requirement: &serde_json::Value) -> bool {
+    let scopes = requirement.as_object().into_iter().flat_map(|schemes| schemes.values());
+    scopes.filter_map(|scopes| scopes.as_array()).any(|scopes| !scopes.is_empty())
 }

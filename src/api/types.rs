@@ -98,9 +98,10 @@ impl<'de> Deserialize<'de> for Instant {
     }
 }
 
-/// A list, newest first.
+/// One page of a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
+    /// In the order that the operation names.
     pub items: Vec<T>,
     /// Where the next page starts, as `after`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]

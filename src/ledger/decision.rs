@@ -88,7 +88,9 @@ impl Step {
         Self { after: before.clone(), decision: None, occasions: Vec::new() }
     }
 
-    pub(super) fn new(before: &Judgement, after: Judgement, decision: Option<StoredDecision>) -> Self {
+    /// From the judgement before to the one after; the occasions are those that either takes minutes from.
+    #[must_use]
+    pub fn new(before: &Judgement, after: Judgement, decision: Option<StoredDecision>) -> Self {
         let (was, is) = (before.claim(), after.claim());
         let mut occasions: Vec<ActivityId> =
             if was == is { Vec::new() } else { [was, is].into_iter().flatten().map(|(id, _)| id).collect() };

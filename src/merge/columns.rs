@@ -4,8 +4,8 @@
 use super::chunk::Reader;
 use super::refusal::RefusalCode;
 use crate::domain::limits::{
-    ACTOR_BYTES_MAX, CHANGE_BYTES_MAX, CHANGE_DEPENDENCIES_MAX, CHANGE_OPERATIONS_BASE, CHANGE_OPERATIONS_MAX,
-    OPERATION_COUNTER_MAX,
+    ACTOR_BYTES_MAX, CHANGE_BYTES_MAX, CHANGE_DEPENDENCIES_MAX, CHANGE_OPERATIONS_BASE,
+    CHANGE_OPERATIONS_MAX, OPERATION_COUNTER_MAX,
 };
 
 /// Predecessors of a change, as a multiple of the operations it may have.

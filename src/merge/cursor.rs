@@ -13,7 +13,7 @@ const POSITION_BYTES: usize = 6;
 const CHAIN_BYTES: usize = 8;
 const POSITION_MAX: u64 = (1 << (8 * POSITION_BYTES)) - 1;
 
-/// chain_n = SHA-256(chain_{n−1} ‖ hash_n).
+/// `chain_n = SHA-256(chain_{n−1} ‖ hash_n)`.
 #[must_use]
 pub fn chain_next(chain: &Hash, hash: &Hash) -> Hash {
     let mut hasher = Sha256::new();
@@ -89,7 +89,9 @@ mod tests {
         let longer = format!("{text}A");
         // The last character carries bits that must be zero.
         let loose = format!("{}B", &text[..18]);
-        for other in ["", "0", &text[..18], padded.as_str(), longer.as_str(), loose.as_str(), "+//+AAAAAAAAAAAAAAA"] {
+        for other in
+            ["", "0", &text[..18], padded.as_str(), longer.as_str(), loose.as_str(), "+//+AAAAAAAAAAAAAAA"]
+        {
             assert_eq!(Cursor::decode(other), None, "{other}");
         }
     }

@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{
-    ActorId, Automerge, Change, ChangeHash, ExpandedChange, ObjId as ExId, ObjType, ROOT, ReadDoc, Value as AmValue,
+    ActorId, Automerge, Change, ChangeHash, ExpandedChange, ObjId as ExId, ObjType, ROOT, ReadDoc,
+    Value as AmValue,
 };
 
 use super::guard::{self, Checked, Chunk};
@@ -45,7 +46,8 @@ pub fn open(
     snapshot: &[u8],
     changes: impl IntoIterator<Item = impl AsRef<[u8]>>,
 ) -> Result<Automerge, DocumentError> {
-    let document = guarded(|| Automerge::load(snapshot).map_err(|error| DocumentError::Refused(error.to_string())))?;
+    let document =
+        guarded(|| Automerge::load(snapshot).map_err(|error| DocumentError::Refused(error.to_string())))?;
     extend(document, changes)
 }
 
@@ -58,7 +60,8 @@ pub fn extend(
     changes: impl IntoIterator<Item = impl AsRef<[u8]>>,
 ) -> Result<Automerge, DocumentError> {
     guarded(|| {
-        let read = |bytes: &[u8]| Change::try_from(bytes).map_err(|error| DocumentError::Refused(error.to_string()));
+        let read =
+            |bytes: &[u8]| Change::try_from(bytes).map_err(|error| DocumentError::Refused(error.to_string()));
         let changes = changes.into_iter().map(|bytes| read(bytes.as_ref())).collect::<Result<Vec<_>, _>>()?;
         document.apply_changes(changes).map_err(|error| DocumentError::Refused(error.to_string()))?;
         if document.get_missing_deps(&[]).is_empty() { Ok(document) } else { Err(DocumentError::Incomplete) }
@@ -69,7 +72,9 @@ pub fn extend(
 #[must_use]
 pub fn is_sound(changes: impl IntoIterator<Item = impl AsRef<[u8]>>) -> bool {
     let sound = |document: Automerge| {
-        guarded(|| Ok(Automerge::load(&document.save()).is_ok_and(|again| again.get_heads() == document.get_heads())))
+        guarded(|| {
+            Ok(Automerge::load(&document.save()).is_ok_and(|again| again.get_heads() == document.get_heads()))
+        })
     };
     load(changes).and_then(sound).unwrap_or(false)
 }
@@ -228,7 +233,8 @@ fn read_one(
     activity: ActivityId,
     root_key: &str,
 ) -> Result<Reading, DocumentError> {
-    let visible = document.get_all(ROOT, root_key).map_err(|error| DocumentError::Refused(error.to_string()))?;
+    let visible =
+        document.get_all(ROOT, root_key).map_err(|error| DocumentError::Refused(error.to_string()))?;
     let is_map = |value: &AmValue<'_>| matches!(value, AmValue::Object(ObjType::Map));
     let mut maps: Vec<ExId> =
         visible.iter().filter(|(value, _)| is_map(value)).map(|(_, id)| id.clone()).collect();

@@ -9,6 +9,7 @@ mod chunk;
 mod columns;
 pub mod cursor;
 pub mod document;
+mod facts;
 mod footprint;
 pub mod guard;
 mod op;

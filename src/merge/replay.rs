@@ -135,7 +135,8 @@ impl Replay {
             facts.actors.extend(self.actors.get(actor).map(|last| (actor.clone(), *last)));
         }
         for id in &wanted.op_ids {
-            let holds = |row: &Row| row.actor == id.actor && (row.start_op..=row.max_op).contains(&id.counter);
+            let holds =
+                |row: &Row| row.actor == id.actor && (row.start_op..=row.max_op).contains(&id.counter);
             if let Some((at, row)) = self.rows.iter().enumerate().find(|(_, row)| holds(row)) {
                 facts.add_row(&row.actor, row.start_op, position_of(at + 1), &row.objects)?;
             }
@@ -149,12 +150,7 @@ impl Replay {
         Ok(facts)
     }
 
-    fn accept(
-        &mut self,
-        change: &Checked,
-        objects: &[u8],
-        facts: &Facts,
-    ) -> Result<(), ReplayError> {
+    fn accept(&mut self, change: &Checked, objects: &[u8], facts: &Facts) -> Result<(), ReplayError> {
         let lookup = |id: &_| facts.object(id);
         let mut states = BTreeMap::new();
         for activity in touched(change, &lookup) {
@@ -163,6 +159,7 @@ impl Replay {
             }
         }
         let reduced = reduce(&mut states, change, &lookup);
+        self.known.insert(change.hash, self.rows.len());
         self.rows.push(Row {
             hash: change.hash,
             actor: change.actor.clone(),
@@ -171,7 +168,6 @@ impl Replay {
             objects: objects.to_vec(),
         });
         self.bytes.push(change.bytes.clone());
-        self.known.insert(change.hash, self.rows.len() - 1);
         let position = position_of(self.rows.len());
         let last = ActorLast { seq: change.seq, max_op: change.max_op, position };
         self.actors.insert(change.actor.clone(), last);
@@ -211,7 +207,8 @@ impl Replay {
     /// # Errors
     /// Where a stored state cannot be read.
     pub fn readings(&self) -> Result<BTreeMap<ActivityId, Reading>, BadState> {
-        let read = |(id, stored): (&ActivityId, &Vec<u8>)| Ok((*id, ActivityState::decode(stored)?.reading()));
+        let read =
+            |(id, stored): (&ActivityId, &Vec<u8>)| Ok((*id, ActivityState::decode(stored)?.reading()));
         self.states.iter().map(read).collect()
     }
 

@@ -17,13 +17,14 @@ const VERSION: u8 = 1;
 pub struct BadState(&'static str);
 
 type WireId = (u32, u64);
+type WireFields = Vec<(String, Vec<WireField>)>;
 
 #[derive(Default, Serialize, Deserialize)]
 struct Wire {
     actors: Vec<Vec<u8>>,
     slot: Vec<(WireId, u8)>,
     deleted: Vec<WireId>,
-    maps: Vec<(WireId, Vec<(String, Vec<WireField>)>)>,
+    maps: Vec<(WireId, WireFields)>,
 }
 
 #[derive(Serialize, Deserialize)]

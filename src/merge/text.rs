@@ -54,7 +54,8 @@ impl<'a> Draft<'a> {
             Action::Put(_) | Action::Make(_) => NOT_A_STRING,
             Action::Delete | Action::Increment(_) => return self.hide(op),
         };
-        let shown = Shown { id: &op.id, text, is_counter: matches!(op.action, Action::Put(Scalar::Counter(_))) };
+        let shown =
+            Shown { id: &op.id, text, is_counter: matches!(op.action, Action::Put(Scalar::Counter(_))) };
         if op.insert {
             self.insert(op, shown);
         } else {
@@ -96,7 +97,9 @@ impl<'a> Draft<'a> {
         while let Some(element) = at.and_then(|at| self.elements.get(at)) {
             match op(element.id).map(|op| &op.action) {
                 Some(Action::MarkBegin) => drop(begun.insert(element.id.counter)),
-                Some(Action::MarkEnd) if !begun.contains(&element.id.counter.saturating_sub(1)) => return false,
+                Some(Action::MarkEnd) if !begun.contains(&element.id.counter.saturating_sub(1)) => {
+                    return false;
+                }
                 _ => {}
             }
             at = element.next;

@@ -135,7 +135,9 @@ mod tests {
     fn sixty_four_values_are_read_and_one_more_are_not() {
         let values: Vec<Visible> = (0..65).map(integer).collect();
         let values: Vec<&Visible> = values.iter().collect();
-        assert!(matches!(field("people", &values[..64], 0), Some(Field::Several(several)) if several.len() == 64));
+        assert!(
+            matches!(field("people", &values[..64], 0), Some(Field::Several(several)) if several.len() == 64)
+        );
         assert_eq!(field("people", &values, 0), Some(Field::Unreadable(Unreadable::TooManyValues)));
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
 use super::entity::{activity, activity_version, judgement};
-use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
+use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 
 const LIST_MAX: usize = 400;
 
@@ -38,6 +38,53 @@ pub async fn of_ids(
         );
     }
     Ok(found)
+}
+
+/// All activities of a daybook, by id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_daybook(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    daybook: DaybookId,
+) -> Result<Vec<activity::Model>, DbErr> {
+    activity::Entity::find()
+        .filter(A::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(A::DaybookId.eq(daybook.0))
+        .order_by_asc(A::Id)
+        .all(db)
+        .await
+}
+
+/// All versions of a daybook's activities.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn versions_of_daybook(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    daybook: DaybookId,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    activity_version::Entity::find()
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::DaybookId.eq(daybook.0))
+        .order_by_asc(V::ActivityId)
+        .order_by_asc(V::Version)
+        .all(db)
+        .await
+}
+
+/// The statement that writes a version anew, whole: for rebuilding.
+#[must_use]
+pub fn rewrite_version(backend: DbBackend, row: activity_version::Model) -> Statement {
+    let (neighbourhood, id, version) = (row.neighbourhood_id, row.activity_id, row.version);
+    activity_version::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(V::NeighbourhoodId.eq(neighbourhood))
+        .filter(V::ActivityId.eq(id))
+        .filter(V::Version.eq(version))
+        .build(backend)
 }
 
 /// One activity.

@@ -162,6 +162,35 @@ pub async fn statement(
     query.order_by_desc(transfer::Column::JournalNo).limit(limit).all(db).await
 }
 
+/// The transfers after a journal number, in its order: for rebuilding.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn transfers_after(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<transfer::Model>, DbErr> {
+    transfer::Entity::find()
+        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(transfer::Column::JournalNo.gt(after))
+        .order_by_asc(transfer::Column::JournalNo)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// The statement that sets the balance after a transfer: for rebuilding.
+#[must_use]
+pub fn rewrite_balance(backend: DbBackend, row: &transfer::Model) -> Statement {
+    transfer::Entity::update_many()
+        .col_expr(transfer::Column::BalanceAfter, Expr::value(row.balance_after))
+        .filter(transfer::Column::NeighbourhoodId.eq(row.neighbourhood_id))
+        .filter(transfer::Column::Id.eq(row.id))
+        .build(backend)
+}
+
 /// Minutes recognised on accounts and days: the sum of their transfers, per activity.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct DayMinutes {

@@ -232,3 +232,19 @@ pub async fn aliases_of(
         .await?;
     Ok(rows.into_iter().map(|(alias, party)| (PartyId(alias), PartyId(party))).collect())
 }
+
+/// The parties that are groups.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn groups(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<BTreeSet<PartyId>, DbErr> {
+    let ids: Vec<Uuid> = party::Entity::find()
+        .select_only()
+        .column(party::Column::Id)
+        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party::Column::Kind.eq("group"))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ids.into_iter().map(PartyId).collect())
+}

@@ -1,7 +1,11 @@
 //! The one test binary: stories by noun, and the rules that hold for all code. They drive the real router,
 //! with phones that record and sync, on SQLite and on PostgreSQL.
 
+mod decisions;
 mod layering;
 mod ledger;
+mod occasions;
+mod phone_js;
+mod revisions;
 mod support;
 mod sync;

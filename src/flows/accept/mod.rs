@@ -28,6 +28,7 @@ use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
 pub use plan::Became;
+pub(super) use document::fill_states;
 pub(super) use facts::{hash, lookup, signed, unsigned};
 pub(super) use rows::own_change;
 pub(super) use readings::{Bringer, Readings};
@@ -211,7 +212,7 @@ impl Accept<'_> {
         let written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
         rows::held_and_refused(self, txn, &plan, &mut batch).await?;
         let bringer = Bringer { grant: self.grant, at_ms: self.now_ms };
-        readings.write(txn, &written.positions, bringer, &mut batch).await?;
+        readings.write(txn, written.before, bringer, &mut batch).await?;
         rows::push(txn, written, &mut batch);
         batch.execute(txn).await?;
         Ok(())

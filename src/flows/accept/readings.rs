@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
-use super::{signed, unsigned};
 use crate::domain::ids::{ActivityId, GrantId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::merge::guard::Checked;
@@ -23,10 +22,11 @@ pub struct Bringer {
     pub at_ms: i64,
 }
 
-/// Where an accept begins.
-#[derive(Debug, Clone, Copy)]
-pub struct Positions {
-    pub before: i64,
+/// What an accept writes of activities.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub activities: Vec<activity::Model>,
+    pub versions: Vec<activity_version::Model>,
 }
 
 /// The touched activities of one accept.
@@ -43,6 +43,19 @@ pub struct Readings {
 }
 
 impl Readings {
+    /// Of a daybook without activities yet; `elsewhere` are ids that another daybook brought first.
+    pub fn new(of: Of, party: uuid::Uuid, elsewhere: BTreeSet<ActivityId>) -> Self {
+        Self {
+            of,
+            party,
+            rows: BTreeMap::new(),
+            states: BTreeMap::new(),
+            elsewhere,
+            last: BTreeMap::new(),
+            reduced: 0,
+        }
+    }
+
     /// Loads the states of what these changes touch. An id that another daybook brought first is left alone.
     pub async fn load<'c>(
         db: &impl ConnectionTrait,
@@ -52,15 +65,7 @@ impl Readings {
         lookup: &impl Fn(&OpId) -> Option<ObjectInfo>,
     ) -> Result<Self, FlowError> {
         let ids: BTreeSet<ActivityId> = changes.flat_map(|change| touched(change, lookup)).collect();
-        let mut readings = Self {
-            of,
-            party: daybook.party_id,
-            rows: BTreeMap::new(),
-            states: BTreeMap::new(),
-            elsewhere: BTreeSet::new(),
-            last: BTreeMap::new(),
-            reduced: 0,
-        };
+        let mut readings = Self::new(of, daybook.party_id, BTreeSet::new());
         for row in store::activities::of_ids(db, of.neighbourhood, &ids).await? {
             let id = ActivityId(row.id);
             if row.daybook_id == of.daybook.0 {
@@ -82,6 +87,11 @@ impl Readings {
         self.last.extend(reduced.touched.into_iter().map(|id| (id, at)));
     }
 
+    /// Leaves an id to the daybook that brought it first.
+    pub fn leave(&mut self, id: ActivityId) {
+        self.elsewhere.insert(id);
+    }
+
     /// Whether another daybook brought this id first.
     pub fn is_elsewhere(&self, id: ActivityId) -> bool {
         self.elsewhere.contains(&id)
@@ -94,7 +104,7 @@ impl Readings {
     }
 
     /// Takes states out, to be filled.
-    pub fn take(mut self, ids: &BTreeSet<ActivityId>) -> BTreeMap<ActivityId, ActivityState> {
+    pub fn take(&mut self, ids: &BTreeSet<ActivityId>) -> BTreeMap<ActivityId, ActivityState> {
         ids.iter().filter_map(|id| self.states.remove(id).map(|state| (*id, state))).collect()
     }
 
@@ -103,28 +113,40 @@ impl Readings {
         self.states.extend(filled);
     }
 
+    /// The rows of the touched activities in order of id, and a version of each whose reading changed.
+    /// `before` is the daybook's position before this accept.
+    pub fn rows(&self, before: i64, bringer: Bringer) -> Result<Rows, FlowError> {
+        let mut rows = Rows::default();
+        for (id, (at, recorded_at_ms)) in &self.last {
+            let Some(state) = self.states.get(id).filter(|_| !self.is_elsewhere(*id)) else { continue };
+            let touch = Touch { position: before + at, recorded_at_ms: *recorded_at_ms, bringer };
+            let (row, version) = self.next(*id, state, &touch)?;
+            rows.activities.push(row);
+            rows.versions.extend(version);
+        }
+        Ok(rows)
+    }
+
+    /// Begins the next accept where this one ended: for rebuilding, where nothing is read from the tables.
+    pub fn follow(&mut self, written: &Rows) {
+        self.rows.extend(written.activities.iter().map(|row| (ActivityId(row.id), row.clone())));
+        self.last.clear();
+        self.reduced = 0;
+    }
+
     /// Writes the activities, and a version of each whose reading changed.
     pub async fn write(
         self,
         db: &impl ConnectionTrait,
-        positions: &Positions,
+        before: i64,
         bringer: Bringer,
         batch: &mut Batch,
     ) -> Result<(), FlowError> {
         let backend = db.get_database_backend();
-        let (mut rows, mut versions) = (Vec::new(), Vec::new());
-        for (id, (at, recorded_at_ms)) in &self.last {
-            let Some(state) = self.states.get(id).filter(|_| !self.is_elsewhere(*id)) else { continue };
-            let touch = Touch { position: positions.before + at, recorded_at_ms: *recorded_at_ms, bringer };
-            let (row, version) = self.next(*id, state, &touch)?;
-            if let Some(version) = version {
-                if version.version > 1 {
-                    let (older, until) = (version.version - 1, positions.before);
-                    batch.push(store::activities::supersede(backend, self.of.neighbourhood, *id, older, until));
-                }
-                versions.push(version);
-            }
-            rows.push(row);
+        let Rows { activities: rows, versions } = self.rows(before, bringer)?;
+        for version in versions.iter().filter(|version| version.version > 1) {
+            let (id, older) = (ActivityId(version.activity_id), version.version - 1);
+            batch.push(store::activities::supersede(backend, self.of.neighbourhood, id, older, before));
         }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         if !rows.is_empty() && store::activities::upsert(db, rows).await? != count {
@@ -236,9 +258,4 @@ fn instant(reading: &Reading, key: &str) -> Option<i64> {
         Value::Instant(at_ms) => Some(*at_ms),
         _ => None,
     }
-}
-
-/// The positions of an accept that starts after `row`.
-pub fn positions(row: &daybook::Model) -> Positions {
-    Positions { before: signed(unsigned(row.position)) }
 }

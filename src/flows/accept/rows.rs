@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use super::super::FlowError;
 use super::facts::{Brought, Held};
 use super::plan::{Plan, Refused};
-use super::readings::{Positions, positions, recorded_at_ms};
+use super::readings::recorded_at_ms;
 use super::{Accept, hash, heads, signed, unsigned};
 use crate::domain::limits::{HEADS_MAX, QUARANTINE_BYTES_MAX};
 use crate::merge::cursor::chain_next;
@@ -21,7 +21,8 @@ use crate::store::entity::{daybook, daybook_change, held_change, refused_change}
 
 /// The daybook after an accept, with its new change rows.
 pub struct Written {
-    pub positions: Positions,
+    /// The daybook's position before.
+    pub before: i64,
     row: daybook::Model,
     changes: Vec<daybook_change::Model>,
 }
@@ -35,7 +36,7 @@ pub fn changes(
     facts: &mut Facts,
     merge_actor: [u8; 16],
 ) -> Result<Written, FlowError> {
-    let mut book = Book { positions: positions(&row), heads: heads(&row.heads).into_iter().collect(), chain: hash(&row.chain)?, row, changes: Vec::new() };
+    let mut book = Book { before: row.position, heads: heads(&row.heads).into_iter().collect(), chain: hash(&row.chain)?, row, changes: Vec::new() };
     for accepted in &plan.accepted {
         let now = Brought { grant: accept.grant.map(|grant| grant.0), at_ms: accept.now_ms };
         let before = held.brought.get(&accepted.change.hash).filter(|_| accepted.was_held);
@@ -50,11 +51,11 @@ pub fn changes(
     }
     book.row.heads = book.heads.iter().flatten().copied().collect();
     book.row.chain = book.chain.to_vec();
-    Ok(Written { positions: book.positions, row: book.row, changes: book.changes })
+    Ok(Written { before: book.before, row: book.row, changes: book.changes })
 }
 
 struct Book {
-    positions: Positions,
+    before: i64,
     row: daybook::Model,
     heads: BTreeSet<Hash>,
     chain: Hash,

@@ -19,10 +19,10 @@ use crate::domain::ids::NeighbourhoodId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::store;
 
-pub(super) use facts::{Brief, People};
+pub(super) use facts::{Brief, People, withdrawn};
 pub(super) use round::settle;
 pub use sitting::journal_entry;
-pub(super) use sitting::Sitting;
+pub(super) use sitting::{Case, Sitting, judgement_row};
 
 /// How often the clerk looks for what waits without having been rung for: after a crash, or another replica's.
 const TICK: Duration = Duration::from_secs(1);

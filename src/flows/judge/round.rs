@@ -118,7 +118,7 @@ fn take_up(
     let owner = people.resolved(brief.owner);
     sitting.case_or_new(brief.id, brief.daybook, owner);
     for row in &brief.rows {
-        sitting.number_version(row)?;
+        sitting.number_version(row, brief.version)?;
     }
     let new = new_version(sitting, brief, people, base);
     let doubts = new.doubts.clone();

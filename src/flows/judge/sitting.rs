@@ -55,6 +55,12 @@ impl Case {
         }
     }
 
+    /// Notes the journal number that is about it.
+    pub fn noted(&mut self, no: i64, at_ms: i64) {
+        self.journal_no = no;
+        self.judged_at_ms = at_ms;
+    }
+
     fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
         Ok(Self {
             daybook: DaybookId(row.daybook_id),
@@ -214,17 +220,17 @@ impl<'a> Sitting<'a> {
         self.tip.journal_no = no;
         self.tip.chain = link.to_vec();
         if let Some(case) = activity.and_then(|activity| self.cases.get_mut(&activity)) {
-            case.journal_no = no;
-            case.judged_at_ms = self.posted_at_ms;
+            case.noted(no, self.posted_at_ms);
             case.changed = true;
         }
         Ok(no)
     }
 
-    /// Numbers a version that is taken up.
-    pub fn number_version(&mut self, row: &activity_version::Model) -> Result<(), FlowError> {
+    /// Numbers a version that is taken up; `newest` is the last of those taken up with it.
+    pub fn number_version(&mut self, row: &activity_version::Model, newest: i64) -> Result<(), FlowError> {
         let body = serde_json::json!({
             "version": row.version,
+            "newest": newest,
             "reading_hash": hex::encode(&row.reading_hash),
             "pack": self.pack.version,
         });
@@ -296,7 +302,8 @@ impl<'a> Sitting<'a> {
     }
 }
 
-fn judgement_row(
+/// The row of a case.
+pub fn judgement_row(
     neighbourhood: NeighbourhoodId,
     id: ActivityId,
     case: &Case,

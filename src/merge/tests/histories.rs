@@ -88,7 +88,8 @@ fn what_arrives_too_early_waits_and_then_reads_the_same() {
         }
         assert_eq!(shuffled.held(), 0);
         assert_eq!(shuffled.accepted().len(), changes.len());
-        compare(&in_order.readings().expect("reads"), &shuffled.readings().expect("reads")).expect("the same");
+        compare(&in_order.readings().expect("reads"), &shuffled.readings().expect("reads"))
+            .expect("the same");
     }
 }
 

@@ -3,4 +3,5 @@
 mod histories;
 mod mutants;
 mod phones;
+mod readings;
 mod refusals;

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType};
 use automerge::transaction::Transactable;
-use automerge::{ActorId, AutoCommit, Automerge, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue};
+use automerge::{
+    ActorId, AutoCommit, Automerge, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue,
+};
 
 use super::phones::{Dice, Phones};
 use crate::merge::admit::Admission;
@@ -64,10 +66,14 @@ fn mutate(dice: &mut Dice, parts: &Parts, change: &mut ExpandedChange) {
 
 fn mutate_header(dice: &mut Dice, parts: &Parts, change: &mut ExpandedChange) {
     match dice.below(8) {
-        0 => change.seq = [0, 1, change.seq.wrapping_add(1), change.seq.wrapping_sub(1), u64::MAX][dice.below(5)],
+        0 => {
+            change.seq =
+                [0, 1, change.seq.wrapping_add(1), change.seq.wrapping_sub(1), u64::MAX][dice.below(5)]
+        }
         1 => {
             let start = change.start_op.get();
-            let start = [1, start.wrapping_add(1), start.saturating_sub(1), (1 << 31) - 2, 1 << 32, u64::MAX][dice.below(6)];
+            let start = [1, start.wrapping_add(1), start.saturating_sub(1), (1 << 31) - 2, 1 << 32, u64::MAX]
+                [dice.below(6)];
             change.start_op = start.try_into().unwrap_or(change.start_op);
         }
         2 => change.actor_id = dice.pick(&parts.actors).clone(),
@@ -75,7 +81,10 @@ fn mutate_header(dice: &mut Dice, parts: &Parts, change: &mut ExpandedChange) {
         4 => change.deps.push(*dice.pick(&parts.hashes)),
         5 => change.deps = vec![*dice.pick(&parts.hashes)],
         6 => drop(change.deps.pop()),
-        _ => change.extra_bytes = [vec![1, 2, 65, 65], vec![1, 200], vec![9; 5], vec![1, 0]][dice.below(4)].clone(),
+        _ => {
+            change.extra_bytes =
+                [vec![1, 2, 65, 65], vec![1, 200], vec![9; 5], vec![1, 0]][dice.below(4)].clone()
+        }
     }
 }
 

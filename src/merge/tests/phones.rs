@@ -1,7 +1,7 @@
 //! Random phones: replicas that record, edit, delete, merge and lose touch, from a seed.
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, AutoCommit, Author, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
+use automerge::{ActorId, Author, AutoCommit, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 
 /// A small generator of numbers (SplitMix64): the same seed gives the same history.
 pub struct Dice(pub u64);
@@ -68,7 +68,9 @@ fn scalar(dice: &mut Dice) -> ScalarValue {
         8 => ScalarValue::Str("litter_pick".into()),
         9 => ScalarValue::Str("2026-11-21".into()),
         10 => ScalarValue::Str("A".into()),
-        11 => ScalarValue::Str(["x".repeat(2_001), String::new(), "ü 👪".to_owned()][dice.below(3)].as_str().into()),
+        11 => ScalarValue::Str(
+            ["x".repeat(2_001), String::new(), "ü 👪".to_owned()][dice.below(3)].as_str().into(),
+        ),
         12 => ScalarValue::Int([i64::MIN, i64::MAX, -1][dice.below(3)]),
         13 => ScalarValue::Unknown { type_code: 12, bytes: vec![dice.below(3) as u8] },
         _ => ScalarValue::Int(dice.below(6) as i64),
@@ -131,7 +133,7 @@ impl Phones {
     /// that does not follow their own empty one, and other phones would panic on it.
     fn merge_empty(&mut self, at: usize) {
         self.merge(at);
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             self.replicas[at].commit();
             self.replicas[at].empty_change(CommitOptions::default().with_time(7));
         }
@@ -139,7 +141,7 @@ impl Phones {
 
     /// As `changeAt` does: writes as of an older version, under a derived actor.
     fn edit_the_past(&mut self, at: usize) {
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             return;
         }
         let replica = &mut self.replicas[at];
@@ -179,7 +181,8 @@ impl Phones {
 /// Some object below the root to work in: mostly the activity's map.
 fn place(dice: &mut Dice, doc: &AutoCommit, root_key: &str) -> Option<ObjId> {
     let visible = doc.get_all(ROOT, root_key).expect("reads");
-    let maps: Vec<ObjId> = visible.into_iter().filter(|(value, _)| value.is_object()).map(|(_, id)| id).collect();
+    let maps: Vec<ObjId> =
+        visible.into_iter().filter(|(value, _)| value.is_object()).map(|(_, id)| id).collect();
     if maps.is_empty() { None } else { Some(dice.pick(&maps).clone()) }
 }
 
@@ -194,7 +197,11 @@ fn act(dice: &mut Dice, doc: &mut AutoCommit) {
         1 => drop(doc.delete(ROOT, root_key)),
         2 => drop(doc.put(ROOT, root_key, scalar(dice))),
         3 => drop(doc.increment(ROOT, root_key, 1)),
-        4 => drop(doc.put_object(ROOT, root_key, [ObjType::List, ObjType::Text, ObjType::Table][dice.below(3)])),
+        4 => drop(doc.put_object(
+            ROOT,
+            root_key,
+            [ObjType::List, ObjType::Text, ObjType::Table][dice.below(3)],
+        )),
         _ => act_in(dice, doc, &map, 0),
     }
 }

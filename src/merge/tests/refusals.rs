@@ -2,7 +2,9 @@
 
 use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId as LegacyId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, AutoCommit, Author, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue};
+use automerge::{
+    ActorId, Author, AutoCommit, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue,
+};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use sha2::{Digest, Sha256};
@@ -119,6 +121,7 @@ fn after(change: &Change) -> ExpandedChange {
     next.seq += 1;
     next.start_op = (change.max_op() + 1).try_into().expect("not zero");
     next.deps = vec![change.hash()];
+    next.message = None;
     next.operations.clear();
     next
 }
@@ -159,7 +162,7 @@ fn accepted(outcome: &Admission) -> bool {
 fn what_is_no_change_is_unreadable() {
     assert_eq!(refusal(b"hello"), RefusalCode::Unreadable);
     assert_eq!(refusal(&[0; 64]), RefusalCode::Unreadable);
-    let honest = plain(&nulls(1));
+    let honest = plain(&nulls(2));
     assert!(passes(&honest));
     assert_eq!(refusal(&honest[..honest.len() - 1]), RefusalCode::Unreadable);
     let mut checksum = honest.clone();
@@ -249,7 +252,7 @@ fn operations_are_counted_before_they_are_expanded() {
     assert!(passes(&plain(&nulls(20_000 + bytes))));
     assert_eq!(refusal(&plain(&nulls(20_001 + bytes))), RefusalCode::TooManyOperations);
     assert_eq!(refusal(&plain(&nulls(20_000_000))), RefusalCode::TooManyOperations);
-    assert_eq!(refusal(&plain(&nulls(1 << 60))), RefusalCode::CounterTooLarge);
+    assert_eq!(refusal(&plain(&nulls(1 << 60))), RefusalCode::ChangeTooLarge);
     // One operation with a thousand million predecessors.
     let many = run(1_000_000_000);
     let columns = [(0x42, vec![0x7f, 1]), (0x70, [vec![0x7f], leb(1_000_000_000)].concat()), (0x71, many)];
@@ -293,7 +296,7 @@ fn other_bytes_for_the_same_change_are_not_canonical() {
 #[test]
 fn an_author_is_stated_first_or_not_at_all() {
     let mut phone = phone(1);
-    phone.set_author(Some(Author::from(vec![1, 2, 3]))).expect("sets");
+    phone.set_author(Some(Author::from(vec![1, 2, 3])));
     phone.put(ROOT, "a", 1).expect("puts");
     let first = phone.get_last_local_change().expect("a change");
     assert!(passes(first.raw_bytes()));
@@ -523,7 +526,9 @@ fn ten_byte_chunks_do_not_become_a_million_outcomes() {
 fn the_servers_own_changes_pass_its_guard() {
     let (hash, bytes) = document::genesis([3; 16]);
     let mut daybook = Replay::default();
-    assert!(matches!(daybook.push(&bytes).expect("takes").as_slice(), [(taken, Admission::Accept { .. })] if *taken == hash));
+    assert!(
+        matches!(daybook.push(&bytes).expect("takes").as_slice(), [(taken, Admission::Accept { .. })] if *taken == hash)
+    );
     let heads: Vec<Hash> = (4..8_u8)
         .map(|actor| {
             let mut record = recorded(actor).1.decode();

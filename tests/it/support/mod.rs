@@ -1,6 +1,8 @@
 //! What the stories stand on: an application on either database, and phones that reach its router.
 
 pub mod app;
+pub mod desk;
+pub mod listening;
 pub mod postgres;
 
 pub use app::{Backend, TestApp, TestPhone};

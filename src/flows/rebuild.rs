@@ -1,1 +1,0 @@
-//! Makes derived rows again.

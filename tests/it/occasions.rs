@@ -1,0 +1,149 @@
+//! Stories of occasions: totals, people who are not named, and parts that claim from them.
+
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::{ActivityId, DaybookId};
+use daybook::domain::review::Review;
+use serde_json::{Value, json};
+
+use crate::support::app::activity;
+use crate::support::desk::{balance, became, decide, post, statement, told, undo};
+use crate::support::{TestApp, TestPhone, both};
+
+const DAY: &str = "2026-11-20";
+
+/// All minutes that stand in the neighbourhood's ledger.
+async fn total(desk: &mut TestPhone) -> i64 {
+    let totals: Value = desk.get("/v1/totals").await.expect("totals");
+    totals["items"][0]["minutes"].as_i64().unwrap_or(0)
+}
+
+/// The minutes that stand in the ledger for an activity.
+async fn posted(desk: &mut TestPhone, id: ActivityId) -> i64 {
+    activity(desk, id).await["posted"].as_i64().expect("minutes")
+}
+
+/// A pick of seven people, 90 minutes each, of whom `asha` names herself and two others.
+fn seven(asha: &mut TestPhone, others: [&TestPhone; 2]) -> ActivityId {
+    let (me, bo, cy) = (asha.party, others[0].party, others[1].party);
+    let recorded = asha.record(Kind::LitterPick, DAY, |a| {
+        a.totals(7, 630).minutes(me, 90).minutes(bo, 90).minutes(cy, 90);
+    });
+    recorded.expect("recorded")
+}
+
+both! {
+    async fn who_claims_later_takes_from_the_remainder(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let (bo, cy, mut di) = (app.phone("Bo").await, app.phone("Cy").await, app.phone("Di").await);
+        let mut desk = app.coordinator("Dee").await;
+        let holding = app.neighbourhood;
+        let occasion = seven(&mut asha, [&bo, &cy]);
+        post(&app, &mut asha).await;
+        assert_eq!((balance(&mut desk, bo.party).await, balance(&mut desk, holding).await), (90, 360));
+        assert_eq!(total(&mut desk).await, 630);
+
+        let me = di.party;
+        let part = di.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 90).part_of(occasion); }).expect("recorded");
+        post(&app, &mut di).await;
+        assert_eq!(told(&di, part), (Review::Approved, Some(90), ""));
+        assert_eq!((balance(&mut di, me).await, balance(&mut desk, holding).await), (90, 270));
+        assert_eq!(total(&mut desk).await, 630);
+
+        di.edit(part, |a| { a.withdraw(); }).expect("edited");
+        post(&app, &mut di).await;
+        assert_eq!((balance(&mut di, me).await, balance(&mut desk, holding).await), (0, 360));
+        assert_eq!(statement(&mut desk, holding).await, [(90, 360), (-90, 270), (360, 360)]);
+        assert_eq!(total(&mut desk).await, 630);
+    }
+}
+
+both! {
+    async fn an_occasion_that_nobody_approved_posts_nothing(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut di = app.phone("Di").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (me, met) = (asha.party, asha.meet("Bo"));
+        let occasion = asha.record(Kind::LitterPick, DAY, |a| {
+            a.totals(7, 630).minutes(me, 90).minutes(met, 90);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(total(&mut desk).await, 0);
+        // A part stands on its own until the occasion counts.
+        let claimant = di.party;
+        di.record(Kind::LitterPick, DAY, |a| { a.minutes(claimant, 90).part_of(occasion); }).expect("recorded");
+        post(&app, &mut di).await;
+        assert_eq!(total(&mut desk).await, 90);
+        decide(&mut desk, occasion, "approve", json!({})).await;
+        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (360, 630));
+        decide(&mut desk, occasion, "reject", json!({ "reason": "It rained." })).await;
+        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (0, 90));
+    }
+}
+
+both! {
+    async fn more_than_the_remainder_goes_to_a_person_and_never_below_zero(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let (bo, cy, mut di) = (app.phone("Bo").await, app.phone("Cy").await, app.phone("Di").await);
+        let mut desk = app.coordinator("Dee").await;
+        let occasion = seven(&mut asha, [&bo, &cy]);
+        post(&app, &mut asha).await;
+        let me = di.party;
+        let part = di.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 361).part_of(occasion); }).expect("recorded");
+        post(&app, &mut di).await;
+        assert_eq!(told(&di, part), (Review::Received, None, "over_claimed"));
+        let approved = decide(&mut desk, part, "approve", json!({})).await;
+        assert_eq!(became(&approved), (201, ""));
+        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (0, 631));
+        undo(&mut desk, part, &approved).await;
+        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (360, 630));
+    }
+}
+
+both! {
+    async fn a_part_that_moves_to_another_occasion_and_back_leaves_both_right(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let (bo, cy, mut di) = (app.phone("Bo").await, app.phone("Cy").await, app.phone("Di").await);
+        let mut desk = app.coordinator("Dee").await;
+        let (me, first) = (di.party, seven(&mut asha, [&bo, &cy]));
+        let organiser = asha.party;
+        let second = asha.record(Kind::LitterPick, "2026-11-19", |a| {
+            a.totals(2, 200).minutes(organiser, 100);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        let part = di.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 90).part_of(first); }).expect("recorded");
+        post(&app, &mut di).await;
+        assert_eq!((posted(&mut desk, first).await, posted(&mut desk, second).await), (540, 200));
+
+        di.edit(part, |a| { a.part_of(second); }).expect("edited");
+        post(&app, &mut di).await;
+        let moved = decide(&mut desk, part, "approve", json!({})).await;
+        assert_eq!(became(&moved), (201, ""));
+        assert_eq!((posted(&mut desk, first).await, posted(&mut desk, second).await), (630, 110));
+        assert_eq!(became(&undo(&mut desk, part, &moved).await), (201, ""));
+        assert_eq!((posted(&mut desk, first).await, posted(&mut desk, second).await), (540, 200));
+        assert_eq!(total(&mut desk).await, 630 + 200);
+    }
+}
+
+both! {
+    async fn a_group_holds_the_remainders_of_its_own_daybook(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let mut asha = app.phone("Asha").await;
+        let (group, book) = (app.app.uuid(), DaybookId(app.app.uuid()));
+        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends of the Park" });
+        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
+        let member = format!("/v1/parties/{group}/members/{}", asha.party);
+        let lay = br#"{"capacity":"lay"}"#.to_vec();
+        desk.request(axum::http::Method::PUT, &member, "application/json", lay).await.expect("a member");
+        let _: Value =
+            asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let (me, id) = (asha.party, ActivityId(asha.uuid()));
+        asha.edit_in(book, id, |a| {
+            a.kind(Kind::LitterPick).day(DAY).totals(4, 240).minutes(me, 60);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, id), (Review::Approved, Some(60), ""));
+        assert_eq!((balance(&mut asha, group).await, balance(&mut asha, me).await), (180, 60));
+        assert_eq!(total(&mut desk).await, 240);
+    }
+}

@@ -1,0 +1,172 @@
+//! Stories of phones that lost something: everything, some weeks, an answer, or the agreement with the server.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use automerge::transaction::Transactable as _;
+use automerge::{ObjType, ScalarValue};
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::ActivityId;
+use daybook::phone::{Phone, PhoneError, Transport};
+use serde_json::Value;
+
+use crate::support::app::activity;
+use crate::support::{TestApp, TestPhone, both};
+use crate::wire;
+
+fn hours<T: Transport>(phone: &mut Phone<T>, day: &str, minutes: i64) -> ActivityId {
+    let me = phone.party;
+    phone
+        .record(Kind::Hours, day, |a| {
+            a.minutes(me, minutes);
+        })
+        .expect("recorded")
+}
+
+async fn account(app: &TestApp, phone: &mut TestPhone) -> i64 {
+    app.judge().await;
+    let party = phone.party;
+    let account: Value = phone.get(&format!("/v1/accounts/{party}")).await.expect("an account");
+    account["contribution_minutes"].as_i64().expect("minutes")
+}
+
+both! {
+    async fn a_blank_device_restores_everything(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let ids: Vec<_> = (0..5).map(|at| hours(&mut asha, "2026-11-20", 10 + at)).collect();
+        asha.edit(ids[0], |a| { a.note("read to the children"); }).expect("edited");
+        asha.sync().await.expect("synced");
+        let mut blank = app.second_device(&mut asha, "Asha's new phone").await;
+        assert_eq!(blank.own_book().cursor, None);
+        blank.sync().await.expect("synced");
+        assert_eq!(wire::heads(&mut blank), wire::heads(&mut asha));
+        for id in ids {
+            wire::reads_as_the_document(&mut blank, id).await;
+        }
+        assert_eq!(account(&app, &mut blank).await, 0, "a device's own party id has no account of its own");
+        assert_eq!(account(&app, &mut asha).await, 60);
+    }
+}
+
+both! {
+    async fn a_phone_restored_from_an_old_copy_goes_on(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let first = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        let copy = asha.own_book().clone();
+        let second = hours(&mut asha, "2026-11-19", 20);
+        asha.sync().await.expect("synced");
+
+        asha.books.insert(copy.id, copy);
+        asha.restart();
+        let third = hours(&mut asha, "2026-11-20", 30);
+        let report = asha.sync().await.expect("synced");
+        assert_eq!((report.refused, report.reloads, report.accepted), (0, 0, 1));
+        let own = asha.own;
+        assert_eq!(wire::server_heads(&mut asha, own).await, wire::heads(&mut asha));
+        for id in [first, second, third] {
+            wire::reads_as_the_document(&mut asha, id).await;
+        }
+        assert_eq!(account(&app, &mut asha).await, 60);
+    }
+}
+
+both! {
+    async fn two_copies_of_a_phone_that_write_under_one_actor_lose_nothing_and_count_nothing_twice(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let shared = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        let mut copy = app.second_device(&mut asha, "The copy").await;
+        let (party, own) = (asha.party, asha.own_book().clone());
+        copy.books.insert(own.id, own);
+
+        hours(&mut asha, "2026-11-19", 20);
+        copy.edit(shared, |a| { a.note("from the copy"); }).expect("edited");
+        let id = copy.record(Kind::Hours, "2026-11-20", |a| { a.minutes(party, 30); }).expect("recorded");
+        assert_eq!(asha.sync().await.expect("synced").refused, 0);
+        let report = copy.sync().await.expect("synced");
+        assert!(report.refused > 0 && report.reloads > 0, "{report:?}");
+        asha.sync().await.expect("synced");
+
+        assert_eq!(wire::heads(&mut copy), wire::heads(&mut asha));
+        wire::reads_as_the_document(&mut asha, id).await;
+        assert_eq!(activity(&mut asha, shared).await["note"], "from the copy");
+        assert_eq!(account(&app, &mut asha).await, 60);
+        let again = copy.sync().await.expect("synced");
+        assert_eq!((again.requests, again.refused), (1, 0), "the two agree now");
+    }
+}
+
+/// Writes a list that no server takes: far more operations than bytes. Automerge itself is content with it.
+fn write_too_much(phone: &mut TestPhone, id: ActivityId) {
+    let now_ms = phone.now_ms;
+    let book = phone.own_book();
+    let map = book.activity(id).expect("a map");
+    let list = book.doc.put_object(&map, "far_too_long", ObjType::List).expect("a list");
+    for at in 0..25_000 {
+        book.doc.insert(&list, at, ScalarValue::Null).expect("an element");
+    }
+    book.doc.put(&map, "minutes_source", "recalled").expect("put");
+    book.commit(now_ms);
+}
+
+both! {
+    async fn a_refused_change_and_what_builds_on_it_are_written_anew(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let id = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        write_too_much(&mut asha, id);
+        let me = asha.party;
+        let later = hours(&mut asha, "2026-11-19", 20);
+        asha.edit(id, |a| { a.minutes(me, 15).note("after the refused one"); }).expect("edited");
+
+        let report = asha.sync().await.expect("synced");
+        assert_eq!((report.refused, report.reloads), (3, 1), "the change and the two on top of it");
+        let view = activity(&mut asha, id).await;
+        assert_eq!((&view["minutes_source"], &view["note"]), (&"recalled".into(), &"after the refused one".into()));
+        wire::reads_as_the_document(&mut asha, later).await;
+        assert_eq!(account(&app, &mut asha).await, 35);
+        let again = asha.sync().await.expect("synced");
+        assert_eq!((again.requests, again.refused), (1, 0), "the refusal is over");
+    }
+}
+
+both! {
+    async fn three_weeks_of_records_arrive_in_parts_over_a_network_that_loses_answers(app: TestApp) {
+        const RECORDS: i64 = 2_000;
+        let mut asha = wire::unlucky_phone(&app, "Asha");
+        asha.enrol(&app.invitation(false).await).await.expect("enrolled");
+        asha.go_offline();
+        let me = asha.party;
+        let mut ids = BTreeSet::new();
+        for at in 0..RECORDS {
+            let day = format!("2026-11-{:02}", 1 + at % 21);
+            asha.now_ms += 900_000;
+            ids.insert(asha.record(Kind::Hours, &day, |a| { a.minutes(me, 2); }).expect("recorded"));
+        }
+        asha.go_online();
+        asha.session.transport.every.store(3, Ordering::SeqCst);
+        let (mut cuts, mut rounds) = (0, 0);
+        loop {
+            rounds += 1;
+            assert!(rounds < 100, "it comes to an end");
+            match asha.sync().await {
+                Ok(_) => break,
+                Err(PhoneError::NoAnswer(_)) => cuts += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(cuts >= 2, "answers were lost: {cuts}");
+        asha.session.transport.every.store(0, Ordering::SeqCst);
+        asha.sync().await.expect("synced");
+        app.judge().await;
+        let seen: BTreeSet<String> = wire::every_activity(&mut asha)
+            .await
+            .iter()
+            .map(|item| item["id"].as_str().expect("an id").to_owned())
+            .collect();
+        assert_eq!(seen, ids.iter().map(ToString::to_string).collect());
+        let account: Value = asha.get(&format!("/v1/accounts/{me}")).await.expect("an account");
+        assert_eq!(account["contribution_minutes"], 2 * RECORDS);
+    }
+}

@@ -1,0 +1,92 @@
+//! A coordinator's desk: looks at activities and decides about them, as an app would.
+
+use axum::http::Method;
+use daybook::domain::ids::ActivityId;
+use daybook::domain::review::Review;
+use daybook::phone::{Phone, PhoneError, Transport};
+use serde_json::{Value, json};
+
+use super::{TestApp, TestPhone};
+
+/// One item of `POST /v1/decisions` about an activity as seen; `more` adds fields or replaces them.
+pub fn item<T: Transport>(desk: &mut Phone<T>, seen: &Value, step: &str, more: &Value) -> Value {
+    let mut item = json!({
+        "id": desk.uuid(), "activity_id": seen["id"], "version": seen["version"],
+        "decision_seq": seen["decision_seq"], "step": step,
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        item[key] = value.clone();
+    }
+    item
+}
+
+/// Sends items; one outcome each.
+pub async fn send<T: Transport>(desk: &mut Phone<T>, items: &[Value]) -> Vec<Value> {
+    let answer: Value = desk.post("/v1/decisions", &json!({ "items": items })).await.expect("an answer");
+    answer["items"].as_array().expect("outcomes").clone()
+}
+
+/// Looks at an activity and decides about what is there.
+pub async fn decide<T: Transport>(desk: &mut Phone<T>, id: ActivityId, step: &str, more: Value) -> Value {
+    let seen: Value = desk.get(&format!("/v1/activities/{id}")).await.expect("the activity");
+    let item = item(desk, &seen, step, &more);
+    send(desk, &[item]).await.remove(0)
+}
+
+/// Takes back the latest decision, which `outcome` told of.
+pub async fn undo<T: Transport>(desk: &mut Phone<T>, id: ActivityId, outcome: &Value) -> Value {
+    decide(desk, id, "undo", json!({ "decision_id": outcome["decision"]["id"] })).await
+}
+
+/// Status and code of an outcome.
+pub fn became(outcome: &Value) -> (u64, &str) {
+    (outcome["status"].as_u64().expect("a status"), outcome["code"].as_str().unwrap_or_default())
+}
+
+/// Says that a party is known.
+pub async fn confirm<T: Transport>(desk: &mut Phone<T>, party: impl std::fmt::Display) {
+    let body = br#"{"known":true}"#.to_vec();
+    let path = format!("/v1/parties/{party}");
+    desk.request(Method::PATCH, &path, "application/json", body).await.expect("confirmed");
+}
+
+/// The minutes on an account, as its API shows them.
+pub async fn balance<T: Transport>(phone: &mut Phone<T>, account: impl std::fmt::Display) -> i64 {
+    let account: Value = phone.get(&format!("/v1/accounts/{account}")).await.expect("an account");
+    account["contribution_minutes"].as_i64().expect("minutes")
+}
+
+/// What a request that must fail is refused with.
+pub fn refused<A>(answer: Result<A, PhoneError>) -> (u16, String) {
+    match answer {
+        Err(PhoneError::Refused { status, code, .. }) => (status, code),
+        Err(error) => panic!("not an answer of the server: {error}"),
+        Ok(_) => panic!("the server said yes"),
+    }
+}
+
+/// The lines of an account's statement, newest first: minutes and the balance after each.
+pub async fn statement<T: Transport>(
+    phone: &mut Phone<T>,
+    account: impl std::fmt::Display,
+) -> Vec<(i64, i64)> {
+    let page: Value =
+        phone.get(&format!("/v1/accounts/{account}/statement?limit=200")).await.expect("a statement");
+    let lines = page["items"].as_array().expect("lines").iter();
+    let number = |line: &Value, key: &str| line[key].as_i64().expect("a number");
+    lines.map(|line| (number(line, "minutes"), number(line, "balance_after"))).collect()
+}
+
+/// Syncs a phone, lets the clerk work, and lets the phone hear of it.
+pub async fn post(app: &TestApp, phone: &mut TestPhone) {
+    phone.sync().await.expect("synced");
+    app.judge().await;
+    phone.sync().await.expect("synced");
+}
+
+/// What a phone was last told of a record: state, minutes and the code of the reason.
+pub fn told<T: Transport>(phone: &Phone<T>, id: ActivityId) -> (Review, Option<i64>, &str) {
+    let verdict = phone.verdicts.get(&id).expect("a verdict");
+    let code = verdict.reason.as_ref().map_or("", |reason| reason.code.as_str());
+    (verdict.review, verdict.minutes, code)
+}

@@ -1,0 +1,185 @@
+// A phone as an app developer writes it: stock Automerge, HTTP and WebCrypto. Records offline, syncs when it may.
+
+import * as Automerge from "@automerge/automerge";
+
+import { Book } from "./book.mjs";
+import { base64url, fromBase64url, hex, random, uuid7 } from "./bytes.mjs";
+import { reloaded } from "./reload.mjs";
+import { Session } from "./session.mjs";
+
+/** Changes of one request; what a server takes in one transaction. */
+const PUSH_CHANGES_MAX = 256;
+const PUSH_BYTES_MAX = 4 * 1024 * 1024;
+/** Requests of one sync: far more than any honest backlog needs. */
+const ROUNDS_MAX = 1000;
+
+export class Phone {
+  verdicts = new Map();
+  #verdictsAfter = null;
+  #offline = true;
+
+  /** A phone at its first start: it makes its key and ids, and can record from now on. */
+  static async create(name, url, clock = Date.now) {
+    const phone = new Phone();
+    phone.name = name;
+    phone.clock = clock;
+    phone.session = await Session.create(url, clock);
+    [phone.party, phone.device, phone.own] = [1, 2, 3].map(() => uuid7(clock()));
+    phone.register = hex(random(4));
+    phone.books = new Map([[phone.own, new Book(phone.own)]]);
+    return phone;
+  }
+
+  goOnline() {
+    this.#offline = false;
+  }
+
+  goOffline() {
+    this.#offline = true;
+  }
+
+  /** Its own daybook, or another one that it keeps; begun if it is not there. */
+  book(id = this.own) {
+    if (!this.books.has(id)) this.books.set(id, new Book(id));
+    return this.books.get(id);
+  }
+
+  /** Records an activity in its own daybook: one change. Answers its id. */
+  record(fields) {
+    const id = uuid7(this.clock());
+    this.change((doc) => {
+      doc[id] = fields;
+    });
+    return id;
+  }
+
+  /** Writes in an activity of its own daybook: one change. */
+  edit(id, write) {
+    this.change((doc) => write(doc[id], doc));
+  }
+
+  change(write) {
+    const book = this.book();
+    book.doc = Automerge.change(book.doc, { time: Math.floor(this.clock() / 1000) }, write);
+  }
+
+  /** What the phone's storage holds of its own daybook. */
+  stored() {
+    return this.book().stored();
+  }
+
+  /** The app starts from this storage, maybe an old copy; under a fresh actor, unless one is pinned. */
+  restart(stored = this.stored(), actor = undefined) {
+    this.books.set(this.own, new Book(this.own, stored, actor));
+  }
+
+  /** A second program on this phone: same key, tokens and daybook. */
+  twin(stored, actor) {
+    const twin = Object.assign(new Phone(), this);
+    twin.books = new Map();
+    twin.verdicts = new Map();
+    twin.restart(stored, actor);
+    if (!this.#offline) twin.goOnline();
+    return twin;
+  }
+
+  /** Redeems an invitation. What was recorded before stays and is pushed at the next sync. */
+  async enrol(invitation) {
+    this.#reach();
+    const answer = await this.session.post("/v1/enrolments", {
+      invitation,
+      device: { id: this.device, name: `${this.name}'s phone` },
+      party: { id: this.party, name: this.name },
+      daybook_id: this.own,
+    });
+    this.session.accessToken = answer.access_token;
+    this.session.refreshToken = answer.refresh_token;
+    return answer;
+  }
+
+  /** Syncs every daybook until neither side has anything that the other lacks. Answers what that took. */
+  async sync() {
+    const report = { requests: 0, accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0, reloads: 0, restarts: 0 };
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      this.#reach();
+      report.requests += 1;
+      const answer = await this.session.post("/v1/sync", this.#request());
+      for (const verdict of answer.verdicts) this.verdicts.set(verdict.activity_id, verdict);
+      this.#verdictsAfter = answer.verdicts_next;
+      report.verdictsPending = answer.verdicts_pending;
+      let again = answer.verdicts_more;
+      for (const daybook of answer.daybooks) again = (await this.#take(daybook, report)) || again;
+      if (!again) return report;
+    }
+    throw new Error("sync does not come to an end");
+  }
+
+  #reach() {
+    if (this.#offline) throw new Error("offline");
+  }
+
+  #request() {
+    let room = PUSH_BYTES_MAX;
+    const daybooks = [...this.books.values()].map((book) => {
+      const changes = [];
+      for (const { bytes } of book.more ? [] : book.unsent().slice(0, PUSH_CHANGES_MAX)) {
+        if (bytes.length > room && changes.length > 0) break;
+        room -= bytes.length;
+        changes.push(base64url(bytes));
+      }
+      return { id: book.id, cursor: book.cursor, changes };
+    });
+    const verdicts = this.#verdictsAfter ? { verdicts_after: this.#verdictsAfter } : {};
+    return { device_time: new Date(this.clock()).toISOString(), daybooks, ...verdicts };
+  }
+
+  /** Takes the answer for one daybook; says whether another request is needed. */
+  async #take(answer, report) {
+    const book = this.book(answer.id);
+    switch (answer.state) {
+      case "busy":
+        return true;
+      case "gone":
+        this.books.delete(answer.id);
+        return false;
+      case "not_found":
+        await this.session.post("/v1/daybooks", { id: answer.id });
+        this.books.set(answer.id, new Book(answer.id, { ...book.stored(), cursor: null, heads: [], held: [] }));
+        return true;
+      case "restart":
+        report.restarts += 1;
+        book.heads = [];
+        book.held.clear();
+    }
+    const again = this.#merge(book, answer, report);
+    // Until nothing else is unsent; then the one recovery.
+    if (again || book.refused.size === 0) return again;
+    report.reloads += 1;
+    await this.#reload(book);
+    return true;
+  }
+
+  #merge(book, answer, report) {
+    for (const { hash, outcome, code } of answer.outcomes) {
+      report[outcome] += 1;
+      if (outcome === "held") book.held.add(hash);
+      if (outcome === "refused") book.refused.set(hash, code);
+    }
+    book.apply(answer.changes.map(fromBase64url));
+    book.cursor = answer.cursor;
+    book.more = answer.more;
+    if (answer.heads) book.takeHeads(answer.heads);
+    if (book.more || answer.outcomes.some(({ outcome }) => outcome === "deferred")) return true;
+    if (book.lacks()) {
+      book.cursor = null;
+      return true;
+    }
+    return book.unsent().length > 0;
+  }
+
+  async #reload(book) {
+    const response = await this.session.call("GET", `/v1/daybooks/${book.id}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    this.books.set(book.id, reloaded(book, bytes, response.headers.get("daybook-cursor")));
+  }
+}
