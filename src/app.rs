@@ -48,7 +48,10 @@ pub trait Random: Send + Sync + 'static {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::expect_used, reason = "without randomness nothing here is safe, so the process must not go on")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness nothing here is safe, so the process must not go on"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness");
     }
@@ -135,7 +138,10 @@ impl App {
                 public_url,
                 operator_token,
                 bell: Bell::default(),
-                access: Cache::builder().time_to_live(ACCESS_CACHE_TTL).max_capacity(TOKENS_REMEMBERED_MAX).build(),
+                access: Cache::builder()
+                    .time_to_live(ACCESS_CACHE_TTL)
+                    .max_capacity(TOKENS_REMEMBERED_MAX)
+                    .build(),
                 tokens: Cache::builder().max_capacity(TOKENS_REMEMBERED_MAX).build(),
                 draining: AtomicBool::new(false),
             }),

@@ -187,7 +187,8 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-        let owned: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let owned: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         owned.into_iter()
     }
 
@@ -208,7 +209,10 @@ mod tests {
         let read = secrets_from_files(variables(&[("DAYBOOK_SECRET_FILE", &path)]), &[]).expect("read");
         assert_eq!(read, vec![("DAYBOOK_SECRET", "from the file".to_owned())]);
         let both = [("DAYBOOK_SECRET_FILE", path.as_str()), ("DAYBOOK_SECRET", "x")];
-        assert!(matches!(secrets_from_files(variables(&both), &["DAYBOOK_SECRET".into()]), Err(ConfigError::Twice(_))));
+        assert!(matches!(
+            secrets_from_files(variables(&both), &["DAYBOOK_SECRET".into()]),
+            Err(ConfigError::Twice(_))
+        ));
     }
 
     #[test]

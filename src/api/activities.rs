@@ -39,9 +39,12 @@ pub struct ActivityFilter {
     pub after: Option<String>,
     /// The party whose daybook it is.
     pub party_id: Option<Uuid>,
+    /// The daybook that it was recorded in.
     pub daybook_id: Option<Uuid>,
+    /// Only this kind.
     #[param(inline)]
     pub kind: Option<Kind>,
+    /// Only of this programme.
     pub programme: Option<String>,
     /// First day.
     #[param(format = Date, example = "2026-11-01")]
@@ -49,8 +52,10 @@ pub struct ActivityFilter {
     /// Last day.
     #[param(format = Date, example = "2026-11-30")]
     pub day_until: Option<String>,
+    /// Only in this state of review.
     #[param(inline)]
     pub review: Option<Review>,
+    /// Only with this kind of conflict.
     #[param(inline)]
     pub conflict: Option<Conflict>,
 }
@@ -70,9 +75,12 @@ pub struct VersionView {
     /// The grant that brought it; absent where the server did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<GrantId>,
+    /// When it happened, as claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred: Option<Instant>,
+    /// The phone's clock at the last change.
     pub recorded_at: Instant,
+    /// When the server received it.
     pub received_at: Instant,
     /// Its number in the journal; absent while it waits to be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]

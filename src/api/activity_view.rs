@@ -25,12 +25,14 @@ pub struct ActivityView {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(value_type = Option<String>, format = Date, example = "2026-11-21")]
     pub day: Option<String>,
+    /// When it began, by the phone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub started_at: Option<Instant>,
     /// `clocked`, `recalled` or `estimated`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub minutes_source: Option<String>,
     pub phase: Phase,
+    /// What the person wrote, at most 2,000 characters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
     /// Who gave how many minutes.
@@ -45,32 +47,45 @@ pub struct ActivityView {
     pub remainder_minutes: i64,
     /// Counts of items; each the sum of its registers.
     pub tallies: Vec<TallyView>,
+    /// Bags filled.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bags: Option<i64>,
     /// Grams.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub weight_g: Option<i64>,
+    /// Where it happened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<PlaceView>,
+    /// A place of the neighbourhood.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place_id: Option<String>,
+    /// Cleanliness before and after.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grade: Option<GradeView>,
+    /// What was repaired.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repair: Option<RepairView>,
+    /// What was fixed in the street.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub street: Option<StreetView>,
+    /// Where it was imported from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<SourceView>,
+    /// Photos that the record names.
     pub photos: Vec<PhotoView>,
+    /// The service or project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub programme: Option<String>,
+    /// The planned action that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub action: Option<String>,
+    /// The occasion that it is part of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub part_of: Option<ActivityId>,
+    /// The activity that its recorder confirms.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub confirms: Option<ActivityId>,
+    /// Taken back by its recorder.
     pub withdrawn: bool,
     /// Keys of the document that this version of the server does not know, as they are.
     #[schema(value_type = Object)]
@@ -109,34 +124,44 @@ pub struct ActivityView {
 /// Minutes of one party.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PartyMinutes {
+    /// Who gave them.
     pub party_id: PartyId,
+    /// The organisation that the party acted for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub organisation_id: Option<PartyId>,
+    /// 0 to 1,440; 0 means that the party is taken off.
     pub minutes: i64,
 }
 
 /// A count of one item.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TallyView {
+    /// What was counted: `category.object.type`.
     #[schema(example = "smoking.butts")]
     pub item: String,
     /// Only seen, not picked up.
     pub seen: bool,
+    /// The sum of the registers.
     pub count: i64,
+    /// What each phone counted.
     pub registers: Vec<RegisterView>,
 }
 
 /// One phone's own count.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RegisterView {
+    /// Names the phone; each makes its own.
     pub register: String,
+    /// What this phone counted.
     pub count: i64,
 }
 
 /// A place, WGS84.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PlaceView {
+    /// Degrees north. Rounded to about 100 m without the scope `places:exact`.
     pub lat: f64,
+    /// Degrees east. Rounded to about 100 m without the scope `places:exact`.
     pub lon: f64,
     /// Metres.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -146,8 +171,10 @@ pub struct PlaceView {
 /// Cleanliness grades A to D before and after.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct GradeView {
+    /// `A` (clean) to `D` (heavily littered).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<String>,
+    /// `A` (clean) to `D` (heavily littered).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub after: Option<String>,
 }
@@ -155,22 +182,31 @@ pub struct GradeView {
 /// A repair, in the terms of the Open Repair Data Standard.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepairView {
+    /// What it is, in the words of its owner.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub product: Option<String>,
+    /// Product category, by name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub category: Option<String>,
+    /// Product category, by number.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub category_id: Option<i64>,
+    /// Who made it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub brand: Option<String>,
+    /// Year of manufacture.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub year: Option<i64>,
+    /// Age in years.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub age_years: Option<f64>,
+    /// `Fixed`, `Repairable`, `End of life` or `Unknown`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub status: Option<String>,
+    /// Why it could not be fixed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub barrier: Option<String>,
+    /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<String>,
 }
@@ -178,8 +214,10 @@ pub struct RepairView {
 /// A street fix, in the terms of Open311.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StreetView {
+    /// Open311 service code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub service_code: Option<String>,
+    /// The Open311 request that it answers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fixes_request: Option<String>,
 }
@@ -187,12 +225,16 @@ pub struct StreetView {
 /// Where an imported record comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceView {
+    /// Who provided it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub provider: Option<String>,
+    /// Its id there.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub id: Option<String>,
+    /// Country, ISO 3166 alpha-3.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub country: Option<String>,
+    /// The group that recorded it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<String>,
 }
@@ -200,7 +242,9 @@ pub struct SourceView {
 /// A photo that the record names.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PhotoView {
+    /// SHA-256 of the photo, in hex.
     pub sha256: String,
+    /// By the phone.
     pub taken_at: Instant,
     /// Whether the photo itself was uploaded.
     pub arrived: bool,
@@ -219,6 +263,7 @@ pub struct ConflictView {
 /// One of the surviving values.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ConflictValue {
+    /// As the activity would show it.
     #[schema(value_type = Object)]
     pub value: serde_json::Value,
     /// The grant that brought it; absent in lists.

@@ -45,8 +45,10 @@ pub struct DaybookView {
     pub party_id: PartyId,
     /// Accepted changes.
     pub changes: i64,
+    /// Hashes of the changes that no other follows.
     pub heads: Vec<Hash>,
     pub created_at: Instant,
+    /// Rises with every change of the daybook.
     pub revision: i64,
 }
 

@@ -76,12 +76,14 @@ pub enum StepName {
 /// One outcome for each item, in its order.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DecisionsAnswer {
+    /// In the order of the request.
     pub items: Vec<DecisionOutcome>,
 }
 
 /// What became of one decision.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DecisionOutcome {
+    /// Of the request.
     pub id: DecisionId,
     /// As an HTTP status: 201 decided, 200 decided before, 404, 409, 422.
     #[schema(example = 201)]
@@ -106,6 +108,7 @@ pub struct DecisionOutcome {
 pub struct PresentView {
     /// The number of the newest version.
     pub version: i64,
+    /// Names the activity's last decision.
     pub decision_seq: i64,
     pub review: Review,
 }
@@ -128,8 +131,10 @@ pub struct DecisionView {
     /// The rule pack in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack_version: Option<i64>,
+    /// In plain words: the resident reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Its number in the journal.
     pub journal_no: i64,
     pub decided_at: Instant,
 }
@@ -161,6 +166,7 @@ pub struct DecisionFilter {
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
+    /// Only decisions about this activity.
     pub activity_id: Option<Uuid>,
 }
 

@@ -24,12 +24,15 @@ use crate::store::entity::device;
 pub struct DeviceView {
     pub id: DeviceId,
     pub party_id: PartyId,
+    /// As its owner calls it.
     pub name: String,
     /// This request comes from it.
     pub current: bool,
     pub created_at: Instant,
+    /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Instant>,
+    /// Rises with every change of the device.
     pub revision: i64,
 }
 
@@ -37,6 +40,7 @@ pub struct DeviceView {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePatch {
+    /// As its owner calls it.
     #[schema(example = "Old phone", min_length = 1, max_length = 200)]
     pub name: String,
 }

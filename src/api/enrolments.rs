@@ -37,6 +37,7 @@ pub struct EnrolmentRequest {
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
     pub id: DeviceId,
+    /// What its owner calls it.
     #[schema(example = "Asha's phone", min_length = 1, max_length = 200)]
     pub name: String,
 }
@@ -46,6 +47,7 @@ pub struct NewDevice {
 #[serde(deny_unknown_fields)]
 pub struct NewParty {
     pub id: PartyId,
+    /// What the neighbours call them.
     #[schema(example = "Asha", min_length = 1, max_length = 200)]
     pub name: String,
 }
@@ -58,6 +60,7 @@ pub struct EnrolmentAnswer {
     pub party_id: PartyId,
     pub device_id: DeviceId,
     pub grant_id: GrantId,
+    /// For the `Authorization` header, after the word `DPoP`.
     pub access_token: String,
     /// Always `DPoP`.
     #[schema(example = "DPoP")]
@@ -67,6 +70,7 @@ pub struct EnrolmentAnswer {
     pub expires_in: i64,
     /// Bound to the key; not rotated.
     pub refresh_token: String,
+    /// What it may do; names with a space between.
     #[schema(value_type = String)]
     pub scope: Scopes,
 }
@@ -75,6 +79,7 @@ pub struct EnrolmentAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct NeighbourhoodView {
     pub id: NeighbourhoodId,
+    /// As people call it.
     #[schema(example = "Balsall Heath")]
     pub name: String,
     /// IANA name.

@@ -72,8 +72,10 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "/docs/errors#not_found")]
     pub kind: String,
+    /// The same for each `code`.
     #[schema(example = "There is no such thing")]
     pub title: String,
+    /// The HTTP status.
     #[schema(example = 404)]
     pub status: u16,
     /// Stable; programs decide by it.

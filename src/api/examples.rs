@@ -4,15 +4,23 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder};
 
-/// By operation id: `request` and `response`, as JSON.
+/// By operation id: `parameters` by name, `request` and `response`, as JSON. A test holds them to be what the
+/// server answers.
 static EXAMPLES: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../openapi/examples.json")).unwrap_or_default());
 
 /// Adds the examples of an operation.
 pub fn add(operation: &mut Operation) {
     let Some(example) = operation.operation_id.as_ref().and_then(|id| EXAMPLES.get(id)) else { return };
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && let Some(value) = example.get("parameters").and_then(|values| values.get(&parameter.name))
+        {
+            *parameter = ParameterBuilder::from(parameter.clone()).example(Some(value.clone())).build();
+        }
+    }
     if let (Some(RefOr::T(body)), Some(request)) = (&mut operation.request_body, example.get("request")) {
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content {

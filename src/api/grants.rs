@@ -27,6 +27,7 @@ use crate::store::entity::access_grant;
 pub struct GrantRequest {
     /// Made by the client.
     pub id: GrantId,
+    /// To tell it from others.
     #[schema(example = "My spreadsheet", min_length = 1, max_length = 200)]
     pub name: String,
     /// Within the scopes of the caller's own grant.
@@ -40,7 +41,9 @@ pub struct GrantRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     pub id: GrantId,
+    /// To tell it from others.
     pub name: String,
+    /// What it may do; names with a space between.
     #[schema(value_type = String)]
     pub scope: Scopes,
     /// The device it belongs to; absent for a personal token.
@@ -53,8 +56,10 @@ pub struct GrantView {
     pub token: Option<String>,
     pub created_at: Instant,
     pub expires_at: Instant,
+    /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Instant>,
+    /// Rises with every change of the grant.
     pub revision: i64,
 }
 

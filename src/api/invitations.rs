@@ -45,13 +45,17 @@ pub struct InvitationView {
     /// The link that carries the token in its fragment, which browsers do not send to servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Whoever joins with it becomes a coordinator.
     pub coordinator: bool,
+    /// The party whose further device it enrols.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party_id: Option<PartyId>,
     pub created_at: Instant,
     pub expires_at: Instant,
+    /// When a device enrolled with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Instant>,
+    /// When it was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Instant>,
 }

@@ -44,17 +44,21 @@ pub struct StatementLine {
     pub asset: Asset,
     /// Above zero came from the commons, below zero went back.
     pub minutes: i64,
+    /// The balance of this asset after it.
     pub balance_after: i64,
     pub kind: Kind,
     pub phase: Phase,
+    /// The programme that the activity belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub programme: Option<String>,
+    /// The place that the activity names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The day that the minutes belong to.
     #[schema(format = Date, example = "2026-11-21")]
     pub day: String,
     pub capacity: Capacity,
+    /// Its number in the journal.
     pub journal_no: i64,
     pub posted_at: Instant,
 }
@@ -62,6 +66,7 @@ pub struct StatementLine {
 /// Sums of recognised minutes.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
+    /// One for each combination that occurs.
     pub items: Vec<Total>,
     /// Up to and with this journal number.
     pub journal_no: i64,
@@ -79,6 +84,7 @@ pub struct Total {
     /// The party's account, or the holding account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party_id: Option<AccountId>,
+    /// The sum.
     pub minutes: i64,
     /// Activities with minutes in this sum.
     pub activities: i64,

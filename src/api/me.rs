@@ -20,11 +20,13 @@ use crate::store;
 pub struct Me {
     pub neighbourhood: NeighbourhoodView,
     pub party_id: PartyId,
+    /// What the neighbours call them.
     #[schema(example = "Asha")]
     pub name: String,
     /// `coordinator`, or none.
     pub roles: Vec<String>,
     pub grant_id: GrantId,
+    /// The device that asks; absent for a personal token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
     /// What this grant may do now: its own scopes where the caller's role allows them.

@@ -23,6 +23,7 @@ use crate::store;
 pub struct NeighbourhoodRequest {
     /// Made by the client.
     pub id: NeighbourhoodId,
+    /// As people call it.
     #[schema(example = "Balsall Heath", min_length = 1, max_length = 200)]
     pub name: String,
     /// IANA name.

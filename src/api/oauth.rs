@@ -32,7 +32,9 @@ pub struct TokenRequest {
 /// A fresh access token.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TokenAnswer {
+    /// For the `Authorization` header, after the word `DPoP`.
     pub access_token: String,
+    /// Always `DPoP`.
     #[schema(example = "DPoP")]
     pub token_type: String,
     /// Seconds.
@@ -50,30 +52,45 @@ pub struct TokenError {
     /// `temporarily_unavailable` or `server_error`.
     #[schema(example = "invalid_grant")]
     pub error: String,
+    /// For developers.
     pub error_description: String,
 }
 
 /// Where this server's endpoints are (RFC 8414).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ServerMetadata {
+    /// This server.
     pub issuer: String,
+    /// Where tokens are issued.
     pub token_endpoint: String,
+    /// Where the keys are.
     pub jwks_uri: String,
+    /// Every scope there is.
     pub scopes_supported: Vec<String>,
+    /// None yet: apps use personal tokens.
     pub response_types_supported: Vec<String>,
+    /// What the token endpoint takes.
     pub grant_types_supported: Vec<String>,
+    /// `none`: the proof of the key stands for it.
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// How proofs are signed.
     pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
 /// What this API needs (RFC 9728).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ResourceMetadata {
+    /// This server.
     pub resource: String,
+    /// Whose tokens it takes.
     pub authorization_servers: Vec<String>,
+    /// Where the keys are.
     pub jwks_uri: String,
+    /// Every scope there is.
     pub scopes_supported: Vec<String>,
+    /// `header`: tokens travel in the `Authorization` header.
     pub bearer_methods_supported: Vec<String>,
+    /// How proofs are signed.
     pub dpop_signing_alg_values_supported: Vec<String>,
 }
 

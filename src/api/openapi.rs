@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ArrayItems, Schema};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -112,13 +114,18 @@ fn name_pages(response: &mut RefOr<Response>) {
 /// Pages name the schema of their items instead of repeating it.
 fn shape_pages(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
-    let pages: Vec<String> = components.schemas.keys().filter(|name| page_name(name).is_some()).cloned().collect();
+    let pages: Vec<String> =
+        components.schemas.keys().filter(|name| page_name(name).is_some()).cloned().collect();
     for page in pages {
-        let (Some(name), Some(mut schema)) = (page_name(&page), components.schemas.remove(&page)) else { continue };
+        let (Some(name), Some(mut schema)) = (page_name(&page), components.schemas.remove(&page)) else {
+            continue;
+        };
         if let RefOr::T(Schema::Object(object)) = &mut schema
             && let Some(RefOr::T(Schema::Array(items))) = object.properties.get_mut("items")
         {
-            items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(page.trim_start_matches("Page_")).into()));
+            items.items = ArrayItems::RefOrSchema(Box::new(
+                Ref::from_schema_name(page.trim_start_matches("Page_")).into(),
+            ));
         }
         components.schemas.insert(name, schema);
     }

@@ -48,6 +48,7 @@ pub struct PartyRequest {
     pub id: PartyId,
     pub kind: PartyKind,
     pub sector: Sector,
+    /// As people call it.
     #[schema(example = "Friends of the Park", min_length = 1, max_length = 200)]
     pub name: String,
 }
@@ -56,6 +57,7 @@ pub struct PartyRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartyPatch {
+    /// As people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
@@ -68,14 +70,18 @@ pub struct PartyPatch {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PartyView {
     pub id: PartyId,
+    /// `resident`, `group` or `organisation`.
     #[schema(example = "resident")]
     pub kind: String,
+    /// `resident`, `community`, `public_body` or `business`.
     #[schema(example = "resident")]
     pub sector: String,
+    /// As people call it.
     pub name: String,
     /// Enrolled, or confirmed by a coordinator.
     pub known: bool,
     pub created_at: Instant,
+    /// Rises with every change of the party.
     pub revision: i64,
 }
 

@@ -71,6 +71,7 @@ pub struct SyncAnswer {
     pub server_time: Instant,
     /// What became of the caller's records since `verdicts_after`: only the latest of each activity.
     pub verdicts: Vec<Verdict>,
+    /// Send it as `verdicts_after` next time.
     pub verdicts_next: String,
     /// There are more verdicts: sync again.
     pub verdicts_more: bool,
@@ -86,6 +87,7 @@ pub struct Verdict {
     pub activity_id: ActivityId,
     /// The version judged.
     pub version: i64,
+    /// Rises with every verdict on this activity.
     pub revision: i64,
     pub review: Review,
     pub conflict: Conflict,
@@ -103,8 +105,10 @@ pub struct Verdict {
 /// Why, in a code for programs and in plain words for people.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
+    /// Stable; programs decide by it.
     #[schema(example = "unknown_party")]
     pub code: String,
+    /// For the resident, in plain words.
     #[schema(example = "We need to check who this is.")]
     pub text: String,
 }
@@ -172,6 +176,7 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(example = "missing_dependency")]
     pub code: Option<String>,
+    /// What to do, for developers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
     /// The activities that the change touches.

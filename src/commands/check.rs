@@ -56,7 +56,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let ring = server_keys::read(&db, &secret).await;
             let state = ring.map(|ring| {
                 let plan = plan_rotation(&ring, SystemClock.now_ms());
-                format!("{} open, {} due to be made at the next start", ring.times().count(), plan.create.len())
+                format!(
+                    "{} open, {} due to be made at the next start",
+                    ring.times().count(),
+                    plan.create.len()
+                )
             });
             say("keys", state.map_err(|error| format!("{error}: is the secret the one that sealed them?")));
         }

@@ -29,7 +29,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (app, _) = setup::app(&args.common.config, setup::Migrations::Embedded).await?;
     let all = store::neighbourhoods::list(app.db().read()).await?;
     let wanted = &args.neighbourhood;
-    let mut named = all.iter().filter(|row| row.name == *wanted || row.neighbourhood_id.to_string() == *wanted);
+    let mut named =
+        all.iter().filter(|row| row.name == *wanted || row.neighbourhood_id.to_string() == *wanted);
     let id = match (named.next(), named.next()) {
         (Some(row), None) => NeighbourhoodId(row.neighbourhood_id),
         (Some(_), Some(_)) => anyhow::bail!("several neighbourhoods are called {wanted}: give the id"),

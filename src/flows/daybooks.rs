@@ -22,7 +22,9 @@ pub async fn owners(db: &impl ConnectionTrait, caller: &Access) -> Result<Vec<Pa
     let me = BTreeSet::from([caller.party]);
     let memberships = store::parties::memberships(db, caller.neighbourhood, &me).await?;
     let mut owners = vec![caller.party];
-    owners.extend(memberships.into_iter().filter(|row| row.until_day.is_none()).map(|row| PartyId(row.group_id)));
+    owners.extend(
+        memberships.into_iter().filter(|row| row.until_day.is_none()).map(|row| PartyId(row.group_id)),
+    );
     Ok(owners)
 }
 

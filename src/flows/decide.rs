@@ -75,7 +75,9 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
     }
     let (brief, people) = bring_up(&mut sitting, wish.activity).await?;
     let seen: [u8; 4] = brief.reading.hash()[..4].try_into().unwrap_or_default();
-    let Some(case) = sitting.case(wish.activity) else { return Err(FlowError::internal("nothing is taken up")) };
+    let Some(case) = sitting.case(wish.activity) else {
+        return Err(FlowError::internal("nothing is taken up"));
+    };
     let before = case.judgement.clone();
     let present = Present {
         version: before.judged_version,
@@ -93,6 +95,8 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
         Ok(step) => step,
         Err(refusal) => return Ok(refused(refusal.code(), &sentence(&refusal), Some(present))),
     };
+    // What an undo brings back may take from another occasion than the newest version names.
+    sitting.load(&step.occasions.iter().copied().collect()).await?;
     settle(&mut sitting, wish.activity, step, Some(request_hash.to_vec())).await?;
     sitting.close().await?;
     txn.commit().await?;
@@ -159,9 +163,10 @@ async fn request(
         WishedStep::Reject => Ask::Reject,
         WishedStep::Keep => Ask::Keep,
         WishedStep::AskForChanges => Ask::AskForChanges,
-        WishedStep::Undo(decision) => {
-            Ask::Undo { decision: *decision, before: before(sitting, wish.activity, *decision).await?.map(Box::new) }
-        }
+        WishedStep::Undo(decision) => Ask::Undo {
+            decision: *decision,
+            before: before(sitting, wish.activity, *decision).await?.map(Box::new),
+        },
     };
     Ok(Ok(Request {
         id: wish.id,

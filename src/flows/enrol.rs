@@ -63,7 +63,8 @@ pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError>
     super::daybooks::insert(app, &txn, neighbourhood, request.daybook, party).await?;
     let enrolled = insert_device(app, &txn, neighbourhood, party, &request).await?;
     let at_ms = app.now_ms();
-    store::access::redeem_invitation(&txn, neighbourhood, request.invitation.id, request.device, at_ms).await?;
+    store::access::redeem_invitation(&txn, neighbourhood, request.invitation.id, request.device, at_ms)
+        .await?;
     let body = serde_json::json!({ "party": party, "device": request.device });
     sitting.number("device_enrolled", request.device.0, None, &body)?;
     sitting.close().await?;
@@ -129,6 +130,11 @@ async fn join(
                 return Err(FlowError::IdReused);
             }
             store::parties::insert_alias(txn, neighbourhood, request.party, party, now_ms).await?;
+        }
+        // Somebody whom a phone met is known once enrolled.
+        if let Some(met) = store::parties::find(txn, neighbourhood, party).await?.filter(|met| !met.known) {
+            let known = party::Model { known: true, revision: met.revision + 1, ..met };
+            store::parties::update(txn, known).await?;
         }
         return Ok(party);
     }
@@ -211,7 +217,12 @@ async fn insert_device(
 ///
 /// # Errors
 /// [`FlowError::NotFound`] unless it is the caller's, or the caller is a coordinator.
-pub async fn rename(app: &App, caller: &Access, id: DeviceId, name: &str) -> Result<device::Model, FlowError> {
+pub async fn rename(
+    app: &App,
+    caller: &Access,
+    id: DeviceId,
+    name: &str,
+) -> Result<device::Model, FlowError> {
     let txn = app.db().begin().await?;
     let row = visible(&txn, caller, id).await?;
     store::access::rename_device(&txn, caller.neighbourhood, id, name).await?;
@@ -243,8 +254,14 @@ pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), Flow
     Ok(())
 }
 
-async fn visible(txn: &DatabaseTransaction, caller: &Access, id: DeviceId) -> Result<device::Model, FlowError> {
+async fn visible(
+    txn: &DatabaseTransaction,
+    caller: &Access,
+    id: DeviceId,
+) -> Result<device::Model, FlowError> {
     let row = store::access::find_device(txn, caller.neighbourhood, id).await?;
-    let mine = |row: &device::Model| row.party_id == caller.party.0 || caller.scopes.has(crate::auth::scopes::Scope::Manage);
+    let mine = |row: &device::Model| {
+        row.party_id == caller.party.0 || caller.scopes.has(crate::auth::scopes::Scope::Manage)
+    };
     row.filter(mine).ok_or(FlowError::NotFound)
 }

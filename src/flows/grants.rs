@@ -116,7 +116,12 @@ pub async fn create_personal(
     Ok((row, Some(text), true))
 }
 
-fn personal(app: &App, caller: &Access, id: GrantId, made_at_ms: i64) -> Result<(String, Vec<u8>), FlowError> {
+fn personal(
+    app: &App,
+    caller: &Access,
+    id: GrantId,
+    made_at_ms: i64,
+) -> Result<(String, Vec<u8>), FlowError> {
     let secret = derived_secret(app, "personal token", id.0, made_at_ms)?;
     let random = &mut |bytes: &mut [u8]| bytes.copy_from_slice(&secret[..bytes.len()]);
     let minted = personal_token(caller.neighbourhood, id, random);

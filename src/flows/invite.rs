@@ -105,6 +105,7 @@ pub(super) fn derived_secret(
     id: Uuid,
     made_at_ms: i64,
 ) -> Result<[u8; 32], FlowError> {
-    let sealed = signed::seal(&app.keys(), purpose, id.as_bytes(), made_at_ms).map_err(FlowError::internal)?;
+    let sealed =
+        signed::seal(&app.keys(), purpose, id.as_bytes(), made_at_ms).map_err(FlowError::internal)?;
     Ok(Sha256::digest(sealed.as_bytes()).into())
 }

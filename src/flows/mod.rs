@@ -81,7 +81,10 @@ fn is_contention(error: &DbErr) -> bool {
     match &**error {
         sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => {
-            matches!(error.code().as_deref(), Some("5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" | "57P01"))
+            matches!(
+                error.code().as_deref(),
+                Some("5" | "6" | "261" | "517" | "40001" | "40P01" | "55P03" | "57P01")
+            )
         }
         _ => false,
     }

@@ -52,7 +52,9 @@ pub async fn keep(app: App, secret: SealingSecret) {
         let now_ms = app.now_ms();
         match ready(app.db(), &secret, now_ms, &mut |bytes| app.fill(bytes)).await {
             Ok(ring) => app.set_keys(ring),
-            Err(error) => tracing::error!(%error, "the keys cannot be read; the ones in memory stay in force"),
+            Err(error) => {
+                tracing::error!(%error, "the keys cannot be read; the ones in memory stay in force")
+            }
         }
     }
 }

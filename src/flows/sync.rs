@@ -167,7 +167,9 @@ async fn sync_one(
     } else {
         match take(app, caller, id, push.entries).await {
             Ok(outcomes) => outcomes,
-            Err(FlowError::Gone) => return Ok(DaybookSynced { state: State::Gone, ..empty(id, push.cursor) }),
+            Err(FlowError::Gone) => {
+                return Ok(DaybookSynced { state: State::Gone, ..empty(id, push.cursor) });
+            }
             Err(error) => {
                 tracing::warn!(%error, "a daybook answers busy");
                 return Ok(DaybookSynced { state: State::Busy, ..empty(id, push.cursor) });
@@ -300,7 +302,8 @@ async fn verdicts(
     let pending = store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
     let start = verdicts_start(app, caller, given).await?;
     let after = i64::try_from(start.position).unwrap_or(i64::MAX);
-    let mut rows = store::judgements::verdicts(db, caller.neighbourhood, mine, after, SYNC_VERDICTS_MAX + 1).await?;
+    let mut rows =
+        store::judgements::verdicts(db, caller.neighbourhood, mine, after, SYNC_VERDICTS_MAX + 1).await?;
     let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);

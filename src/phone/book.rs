@@ -45,8 +45,12 @@ impl Book {
 
     /// Changes that the server may lack, in causal order, without those that it holds or refused.
     pub fn unsent(&mut self) -> Vec<([u8; 32], Vec<u8>)> {
-        let known: Vec<ChangeHash> =
-            self.server_heads.iter().filter(|head| self.doc.get_change_by_hash(head).is_some()).copied().collect();
+        let known: Vec<ChangeHash> = self
+            .server_heads
+            .iter()
+            .filter(|head| self.doc.get_change_by_hash(head).is_some())
+            .copied()
+            .collect();
         let changes = self.doc.get_changes(&known);
         let new = changes.into_iter().filter(|change| {
             let hash = change.hash().0;

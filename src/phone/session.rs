@@ -107,8 +107,7 @@ impl<T: Transport> Session<T> {
         let form = format!("grant_type=refresh_token&refresh_token={token}").into_bytes();
         let kind = "application/x-www-form-urlencoded";
         for last in [false, true] {
-            let response =
-                self.once(Method::POST, "/oauth/token", kind, form.clone(), None, now_ms).await?;
+            let response = self.once(Method::POST, "/oauth/token", kind, form.clone(), None, now_ms).await?;
             if response.status().is_success() {
                 let answer: crate::api::oauth::TokenAnswer = read(&response)?;
                 self.access_token = Some(answer.access_token);
@@ -197,7 +196,11 @@ impl<T: Transport> Phone<T> {
         }
         let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let text = |key: &str| problem.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
-        Err(PhoneError::Refused { status: response.status().as_u16(), code: text("code"), detail: text("detail") })
+        Err(PhoneError::Refused {
+            status: response.status().as_u16(),
+            code: text("code"),
+            detail: text("detail"),
+        })
     }
 }
 

@@ -64,7 +64,9 @@ impl<T: Transport> Phone<T> {
         let request = self.sync_request();
         let unreadable = |error: String| PhoneError::Answer(error);
         let (kind, body) = match self.form {
-            Form::Json => ("application/json", serde_json::to_vec(&request).map_err(|e| unreadable(e.to_string()))?),
+            Form::Json => {
+                ("application/json", serde_json::to_vec(&request).map_err(|e| unreadable(e.to_string()))?)
+            }
             Form::Cbor => (
                 "application/cbor",
                 cbor4ii::serde::to_vec(Vec::new(), &request).map_err(|e| unreadable(e.to_string()))?,

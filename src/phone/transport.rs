@@ -70,7 +70,8 @@ impl Transport for InProcess {
         let request = request.map(Body::from);
         let response = self.0.clone().oneshot(request).await.map_err(|error| NoAnswer(error.to_string()))?;
         let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| NoAnswer(error.to_string()))?;
+        let bytes =
+            axum::body::to_bytes(body, usize::MAX).await.map_err(|error| NoAnswer(error.to_string()))?;
         Ok(Response::from_parts(parts, bytes.to_vec()))
     }
 }

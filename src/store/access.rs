@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::entity::{access_grant, device, invitation};
@@ -33,7 +33,8 @@ pub async fn invitations(
     made_by: Option<PartyId>,
     limit: u64,
 ) -> Result<Vec<invitation::Model>, DbErr> {
-    let mut query = invitation::Entity::find().filter(invitation::Column::NeighbourhoodId.eq(neighbourhood.0));
+    let mut query =
+        invitation::Entity::find().filter(invitation::Column::NeighbourhoodId.eq(neighbourhood.0));
     if let Some(party) = made_by {
         query = query.filter(invitation::Column::CreatedBy.eq(party.0));
     }
@@ -137,7 +138,12 @@ pub async fn devices(
     if let Some(party) = party {
         query = query.filter(device::Column::PartyId.eq(party.0));
     }
-    query.order_by_desc(device::Column::CreatedAtMs).order_by_desc(device::Column::Id).limit(limit).all(db).await
+    query
+        .order_by_desc(device::Column::CreatedAtMs)
+        .order_by_desc(device::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
 }
 
 /// Adds a device and its grant.
@@ -193,7 +199,10 @@ pub async fn revoke_device(
         .await?;
     access_grant::Entity::update_many()
         .col_expr(access_grant::Column::RevokedAtMs, Expr::value(Some(at_ms)))
-        .col_expr(access_grant::Column::Revision, Expr::col(access_grant::Column::Revision).add(Expr::value(1)))
+        .col_expr(
+            access_grant::Column::Revision,
+            Expr::col(access_grant::Column::Revision).add(Expr::value(1)),
+        )
         .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(access_grant::Column::DeviceId.eq(id.0))
         .filter(access_grant::Column::RevokedAtMs.is_null())
@@ -271,7 +280,10 @@ pub async fn revoke_grant(
 ) -> Result<(), DbErr> {
     access_grant::Entity::update_many()
         .col_expr(access_grant::Column::RevokedAtMs, Expr::value(Some(at_ms)))
-        .col_expr(access_grant::Column::Revision, Expr::col(access_grant::Column::Revision).add(Expr::value(1)))
+        .col_expr(
+            access_grant::Column::Revision,
+            Expr::col(access_grant::Column::Revision).add(Expr::value(1)),
+        )
         .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(access_grant::Column::Id.eq(id.0))
         .filter(access_grant::Column::RevokedAtMs.is_null())

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -108,7 +108,8 @@ pub async fn upsert(db: &impl ConnectionTrait, rows: Vec<activity::Model>) -> Re
     let mut written = 0;
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
-        let part: Vec<_> = rows.by_ref().take(LIST_MAX).map(|row| row.into_active_model().reset_all()).collect();
+        let part: Vec<_> =
+            rows.by_ref().take(LIST_MAX).map(|row| row.into_active_model().reset_all()).collect();
         let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
             .update_columns([
                 A::State,
@@ -126,7 +127,8 @@ pub async fn upsert(db: &impl ConnectionTrait, rows: Vec<activity::Model>) -> Re
                 Expr::col((activity::Entity, A::DaybookId)).eq(Expr::col(("excluded", A::DaybookId))),
             )
             .to_owned();
-        written += activity::Entity::insert_many(part).on_conflict(conflict).exec_without_returning(db).await?;
+        written +=
+            activity::Entity::insert_many(part).on_conflict(conflict).exec_without_returning(db).await?;
     }
     Ok(written)
 }
@@ -300,7 +302,8 @@ pub async fn page(
     filter: &Filter,
     limit: u64,
 ) -> Result<Vec<(activity::Model, Option<judgement::Model>)>, DbErr> {
-    let mut query = activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0)).filter(equals(filter));
+    let mut query =
+        activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0)).filter(equals(filter));
     if let Some(review) = &filter.review {
         query = query.filter(reviewed(neighbourhood, review));
     }
@@ -310,8 +313,12 @@ pub async fn page(
             .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.lt(id)));
         query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(older);
     }
-    let rows =
-        query.order_by(A::ReceivedAtMs, Order::Desc).order_by(A::Id, Order::Desc).limit(limit).all(db).await?;
+    let rows = query
+        .order_by(A::ReceivedAtMs, Order::Desc)
+        .order_by(A::Id, Order::Desc)
+        .limit(limit)
+        .all(db)
+        .await?;
     let ids: BTreeSet<ActivityId> = rows.iter().map(|row| ActivityId(row.id)).collect();
     let judged = super::judgements::of_ids(db, neighbourhood, &ids).await?;
     Ok(rows

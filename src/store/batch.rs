@@ -27,11 +27,8 @@ impl Batch {
     {
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let part: Vec<E::ActiveModel> = rows
-                .by_ref()
-                .take(INSERT_ROWS_MAX)
-                .map(|row| row.into_active_model().reset_all())
-                .collect();
+            let part: Vec<E::ActiveModel> =
+                rows.by_ref().take(INSERT_ROWS_MAX).map(|row| row.into_active_model().reset_all()).collect();
             self.statements.push(E::insert_many(part).build(backend));
         }
     }
@@ -66,4 +63,3 @@ impl Batch {
         connection.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.map(|_| ())
     }
 }
-

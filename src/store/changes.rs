@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Order, Query, UnionType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
+    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -82,7 +82,11 @@ pub async fn known(db: &impl ConnectionTrait, of: Of, hashes: &[Vec<u8>]) -> Res
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn last_of_actors(db: &impl ConnectionTrait, of: Of, actors: &[Vec<u8>]) -> Result<Vec<Known>, DbErr> {
+pub async fn last_of_actors(
+    db: &impl ConnectionTrait,
+    of: Of,
+    actors: &[Vec<u8>],
+) -> Result<Vec<Known>, DbErr> {
     let mut found = Vec::new();
     for actor in actors {
         found.extend(
@@ -103,7 +107,11 @@ pub async fn last_of_actors(db: &impl ConnectionTrait, of: Of, actors: &[Vec<u8>
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn covering(db: &impl ConnectionTrait, of: Of, ids: &[(Vec<u8>, u64)]) -> Result<Vec<Covering>, DbErr> {
+pub async fn covering(
+    db: &impl ConnectionTrait,
+    of: Of,
+    ids: &[(Vec<u8>, u64)],
+) -> Result<Vec<Covering>, DbErr> {
     let mut found = Vec::new();
     for part in ids.chunks(LIST_MAX / 8) {
         let mut branches = part.iter().map(|(actor, counter)| covering_one(of, actor, *counter));
@@ -288,7 +296,11 @@ pub async fn refused(
     for part in hashes.chunks(LIST_MAX) {
         let rows: Vec<(Vec<u8>, String, String)> = refused_change::Entity::find()
             .select_only()
-            .columns([refused_change::Column::Hash, refused_change::Column::Code, refused_change::Column::Detail])
+            .columns([
+                refused_change::Column::Hash,
+                refused_change::Column::Code,
+                refused_change::Column::Detail,
+            ])
             .filter(refused_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
             .filter(refused_change::Column::DaybookId.eq(of.daybook.0))
             .filter(refused_change::Column::Hash.is_in(part.to_vec()))

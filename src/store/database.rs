@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 /// How long a statement waits for another process's lock on the SQLite file.
@@ -67,7 +67,10 @@ impl Database {
             std::fs::create_dir_all(folder).map_err(DatabaseError::Folder)?;
         }
         let write = sea_orm::Database::connect(sqlite_options(url, 1, false)).await?;
-        let database = Self { read: sea_orm::Database::connect(sqlite_options(url, SQLITE_READERS, true)).await?, write };
+        let database = Self {
+            read: sea_orm::Database::connect(sqlite_options(url, SQLITE_READERS, true)).await?,
+            write,
+        };
         for (name, wanted, found) in database.settings().await? {
             if found != wanted {
                 return Err(DatabaseError::Setting { name, found, wanted });

@@ -1,8 +1,8 @@
 //! Daybooks: their rows, without the changes.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
 use super::entity::daybook;
@@ -53,7 +53,10 @@ pub async fn of_parties(
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn all(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<Vec<daybook::Model>, DbErr> {
+pub async fn all(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<Vec<daybook::Model>, DbErr> {
     daybook::Entity::find()
         .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
         .order_by_asc(daybook::Column::Id)

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -87,7 +87,10 @@ pub async fn due(
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn neighbourhoods_due(db: &impl ConnectionTrait, now_ms: i64) -> Result<Vec<NeighbourhoodId>, DbErr> {
+pub async fn neighbourhoods_due(
+    db: &impl ConnectionTrait,
+    now_ms: i64,
+) -> Result<Vec<NeighbourhoodId>, DbErr> {
     let ids: Vec<Uuid> = judgement::Entity::find()
         .select_only()
         .column(J::NeighbourhoodId)
@@ -101,7 +104,12 @@ pub async fn neighbourhoods_due(db: &impl ConnectionTrait, now_ms: i64) -> Resul
 
 /// The statement that makes everything due that waits for a reason, such as a party nobody knew.
 #[must_use]
-pub fn make_due(backend: DbBackend, neighbourhood: NeighbourhoodId, reason_code: &str, at_ms: i64) -> Statement {
+pub fn make_due(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    reason_code: &str,
+    at_ms: i64,
+) -> Statement {
     judgement::Entity::update_many()
         .col_expr(J::DueAtMs, Expr::value(Some(at_ms)))
         .filter(J::NeighbourhoodId.eq(neighbourhood.0))

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -34,7 +34,10 @@ pub async fn lock_tip(
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn find_tip(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<Option<tip::Model>, DbErr> {
+pub async fn find_tip(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<Option<tip::Model>, DbErr> {
     tip::Entity::find_by_id(neighbourhood.0).one(db).await
 }
 
@@ -135,8 +138,9 @@ pub async fn accounts_page(
 #[must_use]
 pub fn upsert_accounts(backend: DbBackend, rows: Vec<account::Model>) -> Statement {
     use account::Column as A;
-    let conflict =
-        OnConflict::columns([A::NeighbourhoodId, A::Id]).update_columns([A::Contribution, A::Credit]).to_owned();
+    let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
+        .update_columns([A::Contribution, A::Credit])
+        .to_owned();
     account::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
         .on_conflict(conflict)
         .build(backend)

@@ -1,7 +1,9 @@
 //! Tenants and their rules.
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use sea_orm::ColumnTrait;
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 
 use super::entity::{neighbourhood, rule_pack};
 use crate::domain::ids::NeighbourhoodId;
@@ -11,7 +13,10 @@ use crate::domain::rules::RulePack;
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn find(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<Option<neighbourhood::Model>, DbErr> {
+pub async fn find(
+    db: &impl ConnectionTrait,
+    id: NeighbourhoodId,
+) -> Result<Option<neighbourhood::Model>, DbErr> {
     neighbourhood::Entity::find_by_id(id.0).one(db).await
 }
 
@@ -64,5 +69,8 @@ pub async fn insert_rules(
         created_by: None,
         created_at_ms: at_ms,
     };
-    rule_pack::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
+    rule_pack::Entity::insert(row.into_active_model().reset_all())
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
 }

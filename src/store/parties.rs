@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -53,7 +53,8 @@ pub async fn insert_new(db: &impl ConnectionTrait, rows: Vec<party::Model>) -> R
         return Ok(());
     }
     let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
-    let key = OnConflict::columns([party::Column::NeighbourhoodId, party::Column::Id]).do_nothing().to_owned();
+    let key =
+        OnConflict::columns([party::Column::NeighbourhoodId, party::Column::Id]).do_nothing().to_owned();
     party::Entity::insert_many(rows).on_conflict(key).exec_without_returning(db).await.map(|_| ())
 }
 
@@ -237,7 +238,10 @@ pub async fn aliases_of(
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn groups(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<BTreeSet<PartyId>, DbErr> {
+pub async fn groups(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<BTreeSet<PartyId>, DbErr> {
     let ids: Vec<Uuid> = party::Entity::find()
         .select_only()
         .column(party::Column::Id)

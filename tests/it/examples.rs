@@ -1,7 +1,7 @@
 //! `openapi/examples.json` is what the server really answered: a story of one neighbourhood, told through
 //! the whole router on a clock and a randomness that are the same each time.
 
-mod recorder;
+pub mod recorder;
 mod server;
 mod story;
 

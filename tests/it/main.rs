@@ -1,6 +1,7 @@
 //! The one test binary: stories by noun, and the rules that hold for all code. They drive the real router,
 //! with phones that record and sync, on SQLite and on PostgreSQL.
 
+mod always;
 mod decisions;
 mod layering;
 mod ledger;

@@ -1,5 +1,7 @@
 //! Phones in stock JavaScript: what they tell each other, the database and Automerge in Rust agree on it.
 
+mod histories;
+
 use std::collections::BTreeMap;
 
 use daybook::domain::ids::{AccountId, ActivityId, DaybookId};
@@ -9,9 +11,9 @@ use daybook::store;
 use daybook::store::changes::Of;
 use serde_json::Value;
 
+use crate::support::TestApp;
 use crate::support::app::Backend;
 use crate::support::listening::{Listening, node};
-use crate::support::TestApp;
 
 /// More than any of these daybooks has.
 const ALL: u64 = 10_000;
@@ -52,7 +54,10 @@ type Plain = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 fn in_plain_values(readings: &BTreeMap<ActivityId, Reading>) -> Plain {
     let fields = |reading: &Reading| {
-        let values = reading.fields.iter().map(|(key, field)| (key.clone(), texts(field.values().iter().map(|value| value.to_json()))));
+        let values = reading
+            .fields
+            .iter()
+            .map(|(key, field)| (key.clone(), texts(field.values().iter().map(|value| value.to_json()))));
         values.collect()
     };
     readings.iter().map(|(id, reading)| (id.to_string(), fields(reading))).collect()
@@ -61,7 +66,9 @@ fn in_plain_values(readings: &BTreeMap<ActivityId, Reading>) -> Plain {
 fn in_javascript(activities: &Value) -> Plain {
     let fields = |fields: &Value| {
         let fields = fields.as_object().expect("fields").iter();
-        fields.map(|(key, values)| (key.clone(), texts(values.as_array().expect("values").iter().cloned()))).collect()
+        fields
+            .map(|(key, values)| (key.clone(), texts(values.as_array().expect("values").iter().cloned())))
+            .collect()
     };
     activities.as_object().expect("activities").iter().map(|(id, read)| (id.clone(), fields(read))).collect()
 }

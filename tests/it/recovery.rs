@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use automerge::transaction::Transactable as _;
-use automerge::{ObjType, ScalarValue};
+use automerge::ObjType;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
+use daybook::domain::limits::OBJECT_DEPTH_MAX;
 use daybook::phone::{Phone, PhoneError, Transport};
 use serde_json::Value;
 
@@ -97,16 +98,15 @@ both! {
     }
 }
 
-/// Writes a list that no server takes: far more operations than bytes. Automerge itself is content with it.
-fn write_too_much(phone: &mut TestPhone, id: ActivityId) {
+/// Nests maps deeper than any server takes. Automerge itself is content with it.
+fn nest_too_deep(phone: &mut TestPhone, id: ActivityId) {
     let now_ms = phone.now_ms;
     let book = phone.own_book();
-    let map = book.activity(id).expect("a map");
-    let list = book.doc.put_object(&map, "far_too_long", ObjType::List).expect("a list");
-    for at in 0..25_000 {
-        book.doc.insert(&list, at, ScalarValue::Null).expect("an element");
-    }
+    let mut map = book.activity(id).expect("a map");
     book.doc.put(&map, "minutes_source", "recalled").expect("put");
+    for _ in 0..OBJECT_DEPTH_MAX {
+        map = book.doc.put_object(&map, "inner", ObjType::Map).expect("a map");
+    }
     book.commit(now_ms);
 }
 
@@ -115,7 +115,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let id = hours(&mut asha, "2026-11-18", 10);
         asha.sync().await.expect("synced");
-        write_too_much(&mut asha, id);
+        nest_too_deep(&mut asha, id);
         let me = asha.party;
         let later = hours(&mut asha, "2026-11-19", 20);
         asha.edit(id, |a| { a.minutes(me, 15).note("after the refused one"); }).expect("edited");

@@ -11,6 +11,8 @@ export class Book {
   held = new Set();
   /** Codes of refused changes, by hash. */
   refused = new Map();
+  /** The server's changes and this document's do not go together: one actor went two ways. Until the reload. */
+  forked = false;
   /** The server has more to send: nothing is pushed meanwhile. */
   more = false;
 

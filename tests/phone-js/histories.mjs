@@ -114,8 +114,8 @@ function live(doc) {
     try {
       act(doc);
     } catch (error) {
-      // A counter cannot be overwritten, a cut pair of UTF-16 not be spliced: an app learns so at once.
-      if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError) throw error;
+      // A counter cannot be overwritten, a half of a pair of UTF-16 not be deleted: an app learns so at once.
+      if (error instanceof WebAssembly.RuntimeError || error?.name === "PanicError") throw error;
     }
   }
 }

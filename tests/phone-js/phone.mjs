@@ -153,7 +153,7 @@ export class Phone {
     }
     const again = this.#merge(book, answer, report);
     // Until nothing else is unsent; then the one recovery.
-    if (again || book.refused.size === 0) return again;
+    if (again || !(book.forked || book.refused.size > 0)) return again;
     report.reloads += 1;
     await this.#reload(book);
     return true;
@@ -165,11 +165,20 @@ export class Phone {
       if (outcome === "held") book.held.add(hash);
       if (outcome === "refused") book.refused.set(hash, code);
     }
-    book.apply(answer.changes.map(fromBase64url));
+    const deferred = answer.outcomes.some(({ outcome }) => outcome === "deferred");
+    try {
+      book.apply(answer.changes.map(fromBase64url));
+    } catch {
+      book.forked = true;
+    }
+    if (book.forked) {
+      book.more = false;
+      return deferred || book.unsent().length > 0;
+    }
     book.cursor = answer.cursor;
     book.more = answer.more;
     if (answer.heads) book.takeHeads(answer.heads);
-    if (book.more || answer.outcomes.some(({ outcome }) => outcome === "deferred")) return true;
+    if (book.more || deferred) return true;
     if (book.lacks()) {
       book.cursor = null;
       return true;

@@ -50,6 +50,7 @@ function readView(view) {
   }
   for (const { sha256, taken_at: taken } of view.photos) fields[`photo/${sha256}`] = taken;
   if (view.withdrawn) fields.withdrawn = true;
+  if (view.phase !== "delivery") fields.phase = view.phase; // "delivery" also where the document says nothing
   const read = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   const all = Object.fromEntries(read.map(([key, value]) => [key, [value]]));
   for (const { field, values } of view.conflicts) all[field] = several(values.map(({ value }) => value));

@@ -82,7 +82,7 @@ function recordAll(phone) {
   });
   const hours = phone.record({ kind: "hours", day: "2026-11-17", phase: "planning", [me]: 60, weather: "wet" });
   phone.edit(hours, (fields) => {
-    fields[`tally/leaflets#${phone.register}`] = new Counter(5);
+    fields[`tally/paper.leaflets#${phone.register}`] = new Counter(5);
   });
   return { pick, repair, street, hours };
 }
@@ -124,11 +124,11 @@ async function disagree(one, two, { pick, street, hours }) {
   });
   one.edit(hours, (fields) => {
     fields.minutes_source = "clocked";
-    fields[`tally/leaflets#${one.register}`].increment(2);
+    fields[`tally/paper.leaflets#${one.register}`].increment(2);
   });
   two.edit(hours, (fields) => {
     fields.minutes_source = "recalled";
-    fields[`tally/leaflets#${one.register}`].increment(3);
+    fields[`tally/paper.leaflets#${one.register}`].increment(3);
   });
   one.edit(street, (fields) => {
     fields[`party/${one.party}`] = 40;
@@ -149,7 +149,7 @@ async function disagree(one, two, { pick, street, hours }) {
 
   const seen = new Map((await views(one)).map((view) => [view.id, view]));
   assert.deepEqual(counts(seen.get(pick)), { "smoking.butts": 57, bags: 3 }, "counts add up");
-  assert.deepEqual(counts(seen.get(hours)), { leaflets: 10 }, "increments add up");
+  assert.deepEqual(counts(seen.get(hours)), { "paper.leaflets": 10 }, "increments add up");
   assert.equal(seen.get(pick).note, "the canal path, both sides", "notes merge");
   assert.deepEqual([seen.get(pick).conflict, seen.get(hours).conflict, seen.get(street).conflict], ["none", "soft", "hard"]);
   assert.equal(seen.get(street).grade.after, "A", "written and deleted at once: written");
@@ -168,7 +168,7 @@ async function fork(one, { pick, hours }) {
   });
   right.edit(hours, (fields) => {
     delete fields.weather;
-    fields[`tally/leaflets#${one.register}`].increment(1);
+    fields[`tally/paper.leaflets#${one.register}`].increment(1);
   });
   await left.sync();
   const report = await right.sync();
@@ -179,7 +179,7 @@ async function fork(one, { pick, hours }) {
   assert.deepEqual(read[onRight].note, ["gate"]);
   assert.deepEqual(read[pick].note, ["The canal path, both sides"]);
   assert.deepEqual(read[pick][`tally/bags#${one.register}`], [3]);
-  assert.deepEqual(read[hours][`tally/leaflets#${one.register}`], [11]);
+  assert.deepEqual(read[hours][`tally/paper.leaflets#${one.register}`], [11]);
   assert.equal(read[hours].weather, undefined);
   return { left, right, ids: { onLeft, onRight } };
 }

@@ -35,7 +35,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     config.log = format!("warn,{}", config.log.replace("info", "warn"));
     logging::start(&config)?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen on {}: is something there already? Choose another address with --listen", config.listen)
+        format!(
+            "cannot listen on {}: is something there already? Choose another address with --listen",
+            config.listen
+        )
     })?;
     let (app, secret) = setup::app_at(&config, setup::Migrations::Run, Arc::new(SystemClock)).await?;
     let serving = tokio::spawn(serve::serve(app.clone(), secret, listener));
@@ -72,8 +75,8 @@ async fn existing(app: &App) -> anyhow::Result<Option<People>> {
         }
     }
     let found = coordinator.zip(resident);
-    let (coordinator, resident) =
-        found.context("the demo was interrupted while it was made: delete ./data/demo.db* and start again")?;
+    let (coordinator, resident) = found
+        .context("the demo was interrupted while it was made: delete ./data/demo.db* and start again")?;
     Ok(Some(People { neighbourhood, coordinator, resident }))
 }
 
@@ -105,7 +108,8 @@ async fn token(app: &App, people: &People, party: PartyId, scopes: &str) -> anyh
         revoked: false,
     };
     let (id, until) = (GrantId(app.uuid()), app.now_ms() + TOKEN_LIFE_MS);
-    let made = grants::create_personal(app, &caller, id, "printed at the start of the demo", scopes.parse()?, until);
+    let made =
+        grants::create_personal(app, &caller, id, "printed at the start of the demo", scopes.parse()?, until);
     made.await?.1.context("no token")
 }
 

@@ -141,8 +141,13 @@ impl Stage<'_> {
                 let (product, category, problem) = PRODUCTS[self.random.below(PRODUCTS.len())];
                 let fixed = self.random.below(3) > 0;
                 phone.record(Kind::Repair, day, |entry| {
-                    entry.minutes(me, minutes).put("repair.product", product).put("repair.category_id", category);
-                    entry.put("repair.problem", problem).put("repair.status", if fixed { "Fixed" } else { "Repairable" });
+                    entry
+                        .minutes(me, minutes)
+                        .put("repair.product", product)
+                        .put("repair.category_id", category);
+                    entry
+                        .put("repair.problem", problem)
+                        .put("repair.status", if fixed { "Fixed" } else { "Repairable" });
                 })?;
             }
             2 => {
@@ -230,7 +235,11 @@ impl Stage<'_> {
         let mut decisions = Vec::new();
         for (item, step, reason) in [
             (long, StepName::Approve, "Confirmed with the café: it was a long day. Thank you!"),
-            (twice, StepName::AskForChanges, "It looks as if this pick is written down twice. Which of the two is right?"),
+            (
+                twice,
+                StepName::AskForChanges,
+                "It looks as if this pick is written down twice. Which of the two is right?",
+            ),
         ] {
             let Some(item) = item else { continue };
             decisions.push(DecisionRequest {
@@ -244,9 +253,13 @@ impl Stage<'_> {
                 decision_id: None,
             });
         }
-        let answer: DecisionsAnswer = maryam.post("/v1/decisions", &DecisionsRequest { items: decisions }).await?;
+        let answer: DecisionsAnswer =
+            maryam.post("/v1/decisions", &DecisionsRequest { items: decisions }).await?;
         for item in answer.items.iter().filter(|item| item.status != 201) {
-            tracing::warn!(code = item.code.as_deref().unwrap_or_default(), "a decision of the demo was refused");
+            tracing::warn!(
+                code = item.code.as_deref().unwrap_or_default(),
+                "a decision of the demo was refused"
+            );
         }
         Ok(())
     }

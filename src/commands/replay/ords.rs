@@ -42,7 +42,12 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for row in csv::Reader::from_path(file)?.deserialize() {
         let row: Row = row?;
-        anyhow::ensure!(parse_day(&row.event_date).is_some(), "row {}: {:?} is no day", row.id, row.event_date);
+        anyhow::ensure!(
+            parse_day(&row.event_date).is_some(),
+            "row {}: {:?} is no day",
+            row.id,
+            row.event_date
+        );
         rows.push(row);
     }
     Ok(rows)

@@ -2,12 +2,11 @@
 
 use anyhow::Context as _;
 
-
 use super::ords::named;
 use crate::api::activity_view::ActivityView;
+use crate::api::grants::{GrantRequest, GrantView};
 use crate::api::invitations::{InvitationRequest, InvitationView};
 use crate::api::oauth::ResourceMetadata;
-use crate::api::grants::{GrantRequest, GrantView};
 use crate::api::types::{Instant, Page};
 use crate::app::{Clock as _, Random as _, SystemClock, SystemRandom};
 use crate::domain::ids::{DaybookId, GrantId, InvitationId, PartyId};
@@ -51,7 +50,8 @@ pub fn phone(transport: Http, public_url: &str, group: &str) -> Result<Phone<Htt
     let name = if group.is_empty() { "Somebody" } else { group };
     let random = SystemRandom;
     let now_ms = SystemClock.now_ms();
-    let mut phone = Phone::new(name, transport, public_url, now_ms, Box::new(move |bytes| random.fill(bytes)))?;
+    let mut phone =
+        Phone::new(name, transport, public_url, now_ms, Box::new(move |bytes| random.fill(bytes)))?;
     phone.party = PartyId(named("replay party", group));
     phone.own = DaybookId(named("replay daybook", group));
     let book = Book::new(phone.own, phone.random());
@@ -103,7 +103,8 @@ impl Desk {
     /// If it does not say.
     pub async fn public_url(&self) -> anyhow::Result<String> {
         let url = format!("{}/.well-known/oauth-protected-resource", self.url);
-        let metadata: ResourceMetadata = self.client.get(url).send().await?.error_for_status()?.json().await?;
+        let metadata: ResourceMetadata =
+            self.client.get(url).send().await?.error_for_status()?.json().await?;
         Ok(metadata.resource)
     }
 
@@ -114,12 +115,17 @@ impl Desk {
     pub async fn invite(&self, party: PartyId) -> anyhow::Result<String> {
         let there = self.get(&format!("/v1/parties/{party}")).send().await?;
         let known = there.status().is_success();
-        anyhow::ensure!(known || there.status().as_u16() == 404, "the token may not see parties: {}", there.status());
+        anyhow::ensure!(
+            known || there.status().as_u16() == 404,
+            "the token may not see parties: {}",
+            there.status()
+        );
         let mut random = [0; 16];
         SystemRandom.fill(&mut random);
         let id = InvitationId(uuid::Builder::from_random_bytes(random).into_uuid());
         let request = InvitationRequest { id, coordinator: false, party_id: known.then_some(party) };
-        let made = self.client.post(format!("{}/v1/invitations", self.url)).bearer_auth(&self.token).json(&request);
+        let made =
+            self.client.post(format!("{}/v1/invitations", self.url)).bearer_auth(&self.token).json(&request);
         let invitation: InvitationView = made.send().await?.error_for_status()?.json().await?;
         invitation.token.context("the server keeps the invitation's token to itself")
     }
@@ -145,4 +151,3 @@ impl Desk {
         self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 }
-

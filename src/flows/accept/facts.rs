@@ -59,7 +59,8 @@ pub async fn load(
     row: &daybook::Model,
     changes: &[&Checked],
 ) -> Result<Facts, FlowError> {
-    let hashes: BTreeSet<Hash> = changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
+    let hashes: BTreeSet<Hash> =
+        changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
     let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
     for known in store::changes::known(db, of, &hashes).await? {
@@ -98,7 +99,9 @@ async fn load_rows(
     let ids: Vec<(Vec<u8>, u64)> = ids.iter().map(|id| (id.actor.as_bytes().to_vec(), id.counter)).collect();
     for row in store::changes::covering(db, of, &ids).await? {
         let actor = Actor::new(&row.actor);
-        facts.add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects).map_err(FlowError::internal)?;
+        facts
+            .add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects)
+            .map_err(FlowError::internal)?;
     }
     Ok(())
 }

@@ -27,11 +27,11 @@ use crate::store::Batch;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
-pub use plan::Became;
 pub(super) use document::fill_states;
 pub(super) use facts::{hash, lookup, signed, unsigned};
-pub(super) use rows::own_change;
+pub use plan::Became;
 pub(super) use readings::{Bringer, Readings};
+pub(super) use rows::own_change;
 
 use facts::Held;
 use plan::{Incoming, Plan, plan};
@@ -77,8 +77,15 @@ struct Filled {
 enum Attempt {
     Done(Vec<ChunkOutcome>),
     /// Only the document can tell whether `change` may follow these.
-    NeedsProof { accepted: Vec<Arc<Checked>>, change: Arc<Checked> },
-    NeedsDocument { revision: i64, accepted: Vec<Arc<Checked>>, states: BTreeMap<ActivityId, ActivityState> },
+    NeedsProof {
+        accepted: Vec<Arc<Checked>>,
+        change: Arc<Checked>,
+    },
+    NeedsDocument {
+        revision: i64,
+        accepted: Vec<Arc<Checked>>,
+        states: BTreeMap<ActivityId, ActivityState>,
+    },
 }
 
 /// Accepts. Answers once everything is committed, one outcome a chunk in the order given; sending the same
@@ -149,7 +156,14 @@ impl Accept<'_> {
             let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
             return Ok(Attempt::NeedsProof { accepted, change });
         }
-        let mut readings = Readings::load(&txn, self.of, &row, plan.accepted.iter().map(|accepted| &*accepted.change), &lookup(&facts)).await?;
+        let mut readings = Readings::load(
+            &txn,
+            self.of,
+            &row,
+            plan.accepted.iter().map(|accepted| &*accepted.change),
+            &lookup(&facts),
+        )
+        .await?;
         for accepted in &plan.accepted {
             readings.reduce(&accepted.change, &lookup(&facts));
         }
@@ -173,12 +187,7 @@ impl Accept<'_> {
         Ok(Attempt::Done(outcomes))
     }
 
-    fn outcomes(
-        &self,
-        plan: &Plan,
-        facts: &Facts,
-        readings: &Readings,
-    ) -> Vec<ChunkOutcome> {
+    fn outcomes(&self, plan: &Plan, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {
         let sent: BTreeMap<Hash, &Arc<Checked>> = self
             .chunks
             .iter()
@@ -221,7 +230,8 @@ impl Accept<'_> {
 
 impl Filled {
     fn fits(&self, row: &daybook::Model, accepted: &[Arc<Checked>]) -> bool {
-        self.revision == row.revision && accepted.iter().map(|change| change.hash).eq(self.accepted.iter().copied())
+        self.revision == row.revision
+            && accepted.iter().map(|change| change.hash).eq(self.accepted.iter().copied())
     }
 }
 

@@ -63,7 +63,10 @@ impl Plan {
 
     /// Whether nothing is to be written.
     pub fn is_empty(&self) -> bool {
-        self.accepted.is_empty() && self.held.is_empty() && self.refused.is_empty() && self.released.is_empty()
+        self.accepted.is_empty()
+            && self.held.is_empty()
+            && self.refused.is_empty()
+            && self.released.is_empty()
     }
 
     /// Operations of all accepted changes, expanded.
@@ -259,7 +262,8 @@ impl Planner {
 
     fn finish(mut self) -> Plan {
         let waiting = self.waiting.into_values().flatten().chain(self.ahead).chain(self.ready);
-        self.plan.held = waiting.filter(|waiting| !waiting.old).map(|waiting| (waiting.change, waiting.reason)).collect();
+        self.plan.held =
+            waiting.filter(|waiting| !waiting.old).map(|waiting| (waiting.change, waiting.reason)).collect();
         self.plan
     }
 }
@@ -275,12 +279,18 @@ fn operations(change: &Checked) -> u64 {
 /// What a client's developer does about a change refused for its place in the daybook.
 fn advice(code: RefusalCode) -> &'static str {
     match code {
-        RefusalCode::SeqGap => "the sequence number is not the actor's last plus one, though nothing is missing",
+        RefusalCode::SeqGap => {
+            "the sequence number is not the actor's last plus one, though nothing is missing"
+        }
         RefusalCode::StartOpLow => "start_op is not above every operation that the change depends on",
         RefusalCode::MissingObject => "an operation works in an object that does not exist",
-        RefusalCode::MissingPredecessor => "an operation names a predecessor that does not exist in its place",
+        RefusalCode::MissingPredecessor => {
+            "an operation names a predecessor that does not exist in its place"
+        }
         RefusalCode::MissingElement => "an operation names an element that does not exist",
-        RefusalCode::ActorFork => "the actor has another change with this sequence number: reload under a fresh actor",
+        RefusalCode::ActorFork => {
+            "the actor has another change with this sequence number: reload under a fresh actor"
+        }
         RefusalCode::OnRefused => "it depends on a change that was refused: reload",
         RefusalCode::TooDeep => "objects are nested too deep",
         _ => "the change was refused before: reload",

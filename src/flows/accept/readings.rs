@@ -99,7 +99,8 @@ impl Readings {
 
     /// The activities whose state the reducer cannot finish alone.
     pub fn needing_document(&self) -> BTreeSet<ActivityId> {
-        let stale = self.states.iter().filter(|(id, state)| !self.is_elsewhere(**id) && state.needs_document());
+        let stale =
+            self.states.iter().filter(|(id, state)| !self.is_elsewhere(**id) && state.needs_document());
         stale.map(|(id, _)| *id).collect()
     }
 

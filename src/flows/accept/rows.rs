@@ -10,9 +10,9 @@ use super::plan::{Plan, Refused};
 use super::readings::recorded_at_ms;
 use super::{Accept, hash, heads, signed, unsigned};
 use crate::domain::limits::{HEADS_MAX, QUARANTINE_BYTES_MAX};
+use crate::merge::admit::{Admission, Facts, admit};
 use crate::merge::cursor::chain_next;
 use crate::merge::guard::Checked;
-use crate::merge::admit::{Admission, Facts, admit};
 use crate::merge::guard::{self, Chunk};
 use crate::merge::{Hash, document};
 use crate::store;
@@ -36,7 +36,13 @@ pub fn changes(
     facts: &mut Facts,
     merge_actor: [u8; 16],
 ) -> Result<Written, FlowError> {
-    let mut book = Book { before: row.position, heads: heads(&row.heads).into_iter().collect(), chain: hash(&row.chain)?, row, changes: Vec::new() };
+    let mut book = Book {
+        before: row.position,
+        heads: heads(&row.heads).into_iter().collect(),
+        chain: hash(&row.chain)?,
+        row,
+        changes: Vec::new(),
+    };
     for accepted in &plan.accepted {
         let now = Brought { grant: accept.grant.map(|grant| grant.0), at_ms: accept.now_ms };
         let before = held.brought.get(&accepted.change.hash).filter(|_| accepted.was_held);
@@ -94,7 +100,12 @@ impl Book {
     }
 
     /// An empty change on top of all heads: otherwise every later change would name them all.
-    fn join_heads(&mut self, accept: &Accept<'_>, facts: &mut Facts, actor: [u8; 16]) -> Result<(), FlowError> {
+    fn join_heads(
+        &mut self,
+        accept: &Accept<'_>,
+        facts: &mut Facts,
+        actor: [u8; 16],
+    ) -> Result<(), FlowError> {
         let heads: Vec<Hash> = self.heads.iter().copied().collect();
         let start_op = unsigned(self.row.max_op) + 1;
         let (_, bytes) = document::merge_change(actor, &heads, start_op);
@@ -148,7 +159,8 @@ pub async fn held_and_refused(
     if !plan.refused.is_empty() {
         let mut room = QUARANTINE_BYTES_MAX
             .saturating_sub(unsigned(store::changes::quarantined_bytes(txn, accept.of).await?));
-        let rows: Vec<_> = plan.refused.iter().map(|refused| quarantine(accept, refused, &mut room)).collect();
+        let rows: Vec<_> =
+            plan.refused.iter().map(|refused| quarantine(accept, refused, &mut room)).collect();
         for part in rows.chunks(400) {
             batch.push(store::changes::insert_refused(backend, part.to_vec()));
         }

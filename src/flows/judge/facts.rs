@@ -11,7 +11,7 @@ use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::time::civil_day;
-use crate::ledger::{Capacity, CleanFacts, Corrections, Decided, LineContext, decide_lines, clean};
+use crate::ledger::{Capacity, CleanFacts, Corrections, Decided, LineContext, clean, decide_lines};
 use crate::store;
 use crate::store::entity::{activity_version, membership};
 
@@ -98,7 +98,9 @@ impl People {
             store::parties::memberships(sitting.txn(), sitting.neighbourhood(), &members).await?;
         let mut ids: BTreeMap<PartyId, BTreeSet<PartyId>> =
             members.iter().map(|party| (*party, BTreeSet::from([*party]))).collect();
-        for (alias, party) in store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &members).await? {
+        for (alias, party) in
+            store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &members).await?
+        {
             ids.entry(party).or_default().insert(alias);
         }
         Ok(Self { known, aliases, ids, memberships })
@@ -123,9 +125,10 @@ impl People {
 
     fn capacities(&self, day: NaiveDate) -> BTreeMap<(PartyId, PartyId), Capacity> {
         let day = day.to_string();
-        let on_that_day = self.memberships.iter().filter(|row| {
-            row.from_day <= day && row.until_day.as_ref().is_none_or(|until| day <= *until)
-        });
+        let on_that_day = self
+            .memberships
+            .iter()
+            .filter(|row| row.from_day <= day && row.until_day.as_ref().is_none_or(|until| day <= *until));
         on_that_day
             .map(|row| {
                 let capacity =
@@ -148,8 +151,11 @@ impl Sitting<'_> {
         let mut ids: BTreeSet<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
         ids.extend(briefs.iter().filter_map(Brief::part_of));
         self.load(&ids).await?;
-        let claimed: BTreeSet<ActivityId> =
-            self.cases().filter_map(|(_, case)| case.judgement.claim()).map(|(occasion, _)| occasion).collect();
+        let claimed: BTreeSet<ActivityId> = self
+            .cases()
+            .filter_map(|(_, case)| case.judgement.claim())
+            .map(|(occasion, _)| occasion)
+            .collect();
         let more: BTreeSet<ActivityId> = claimed.difference(&ids).copied().collect();
         self.load(&more).await?;
         let people = People::load(self, briefs).await?;
@@ -161,11 +167,11 @@ impl Sitting<'_> {
     async fn load_days(&mut self, briefs: &[Brief], people: &People) -> Result<(), FlowError> {
         let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
         for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
-            accounts.extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
+            accounts
+                .extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
             days.extend(around(activity, self.zone).iter().map(NaiveDate::to_string));
         }
-        let rows =
-            store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
+        let rows = store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
         let mut others = BTreeSet::new();
         for row in rows {
             let (account, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
@@ -177,8 +183,12 @@ impl Sitting<'_> {
 
     /// What is known around a version; everything was prepared.
     pub fn clean_facts(&self, brief: &Brief, activity: &Activity, people: &People) -> CleanFacts {
-        let parties: BTreeSet<PartyId> =
-            activity.parties.iter().filter(|party| party.minutes > 0).map(|party| people.resolved(party.party_id)).collect();
+        let parties: BTreeSet<PartyId> = activity
+            .parties
+            .iter()
+            .filter(|party| party.minutes > 0)
+            .map(|party| people.resolved(party.party_id))
+            .collect();
         let day = activity.day.to_string();
         let minutes_that_day = parties.iter().map(|party| {
             let there = self.days.get(&(AccountId(party.0), day.clone()));
@@ -188,9 +198,16 @@ impl Sitting<'_> {
         CleanFacts {
             unknown_parties: people.unknown(activity),
             minutes_that_day: minutes_that_day.collect(),
-            overlaps: parties.iter().flat_map(|party| self.overlaps(brief.id, activity, *party, people)).collect(),
+            overlaps: parties
+                .iter()
+                .flat_map(|party| self.overlaps(brief.id, activity, *party, people))
+                .collect(),
             remainder: self.remainder(brief),
-            unreadable_fields: brief.reading.fields.values().any(|field| matches!(field, Field::Unreadable(_))),
+            unreadable_fields: brief
+                .reading
+                .fields
+                .values()
+                .any(|field| matches!(field, Field::Unreadable(_))),
             open_suspicions: is_far_from_its_start(activity, self.zone)
                 .then(|| "day_and_start_differ".to_owned())
                 .into_iter()
@@ -210,13 +227,17 @@ impl Sitting<'_> {
         let given = activity.parties.iter().filter(|given| people.resolved(given.party_id) == party);
         let mine = (start, given.map(|given| given.minutes).sum());
         let (account, ids) = (AccountId(party.0), people.ids.get(&party));
-        let near = around(activity, self.zone).into_iter().filter_map(|day| self.days.get(&(account, day.to_string()))).flatten();
+        let near = around(activity, self.zone)
+            .into_iter()
+            .filter_map(|day| self.days.get(&(account, day.to_string())))
+            .flatten();
         let others: BTreeSet<ActivityId> =
             near.filter(|(other, minutes)| **other != id && **minutes > 0).map(|(other, _)| *other).collect();
         let holds = |other: &ActivityId| {
             let decided = self.case(*other)?.judgement.in_force()?;
             // Lines keep the id that they froze, which may have become an alias since.
-            let stands_for = |id: AccountId| id == account || ids.is_some_and(|ids| ids.contains(&PartyId(id.0)));
+            let stands_for =
+                |id: AccountId| id == account || ids.is_some_and(|ids| ids.contains(&PartyId(id.0)));
             let lines = decided.lines.iter().filter(|line| stands_for(line.account));
             let theirs = (decided.started_at_ms?, lines.map(|line| line.minutes).sum());
             clean::same_time(mine, theirs).then_some((party, *other))

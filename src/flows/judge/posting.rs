@@ -109,7 +109,8 @@ impl Sitting<'_> {
         if self.accounts.contains_key(&id) {
             return Ok(());
         }
-        let found = store::ledger::accounts_of(self.txn(), self.neighbourhood(), &BTreeSet::from([id])).await?;
+        let found =
+            store::ledger::accounts_of(self.txn(), self.neighbourhood(), &BTreeSet::from([id])).await?;
         let holding = id.0 == self.neighbourhood().0;
         let row = found.into_iter().next().unwrap_or_else(|| account::Model {
             neighbourhood_id: self.neighbourhood().0,

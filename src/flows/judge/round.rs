@@ -91,16 +91,12 @@ async fn due_briefs(sitting: &mut Sitting<'_>, due: &[ActivityId]) -> Result<Vec
 }
 
 /// The readings that approvals were given for, to compare new ones with.
-async fn bases(
-    sitting: &Sitting<'_>,
-    briefs: &[Brief],
-) -> Result<BTreeMap<ActivityId, Reading>, FlowError> {
+async fn bases(sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<BTreeMap<ActivityId, Reading>, FlowError> {
     let mut bases = BTreeMap::new();
     for brief in briefs {
         let covered = sitting.case(brief.id).and_then(|case| case.judgement.covered.as_ref());
         let Some(base) = covered.map(|covered| covered.base) else { continue };
-        let row =
-            store::activities::version(sitting.txn(), sitting.neighbourhood(), brief.id, base).await?;
+        let row = store::activities::version(sitting.txn(), sitting.neighbourhood(), brief.id, base).await?;
         if let Some(row) = row {
             bases.insert(brief.id, serde_json::from_str(&row.reading)?);
         }
@@ -168,6 +164,8 @@ pub async fn settle(
     request_hash: Option<Vec<u8>>,
 ) -> Result<(), FlowError> {
     let Step { after, decision, occasions } = step;
+    let newest = after.judged_version;
+    let taken_up = sitting.case(id).is_none_or(|case| case.judgement.judged_version != newest);
     sitting.change(id, |case| case.judgement = after);
     if let Some(decision) = &decision {
         let by = match decision.by {
@@ -178,7 +176,7 @@ pub async fn settle(
     }
     sitting.post(id, &occasions).await?;
     sitting.change(id, |case| {
-        case.reason = reason(case, decision.as_ref());
+        case.reason = reason(case, decision.as_ref(), taken_up);
         // Where something is in force, the occasion is the one that minutes were taken from.
         if let Some((occasion, _)) = case.judgement.claim() {
             case.part_of = Some(occasion);
@@ -187,8 +185,11 @@ pub async fn settle(
     Ok(())
 }
 
+/// The code of a reason in the words of whoever decided.
+const DECIDED: &str = "decided";
+
 /// What the resident is told besides the state: the decider's words, else what has to be checked.
-fn reason(case: &Case, decision: Option<&StoredDecision>) -> Option<(String, String)> {
+fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) -> Option<(String, String)> {
     let judged = &case.judgement;
     if let Some(mark) = judged.mark.as_ref().filter(|mark| mark.version == judged.judged_version) {
         let code = match mark.kind {
@@ -206,7 +207,13 @@ fn reason(case: &Case, decision: Option<&StoredDecision>) -> Option<(String, Str
             _ => None,
         };
         if let Some(text) = text {
-            return Some(("decided".to_owned(), text));
+            return Some((DECIDED.to_owned(), text));
+        }
+    } else if !taken_up || judged.review() == Review::Approved {
+        // What somebody decided is still in force, and so are the words for it.
+        let told = case.reason.as_ref().filter(|(code, _)| code == DECIDED);
+        if told.is_some() {
+            return told.cloned();
         }
     }
     match judged.review() {

@@ -13,9 +13,7 @@ use crate::domain::rules::RulePack;
 use crate::ledger::{Doubt, Judgement, StoredDecision, chain};
 use crate::store;
 use crate::store::Batch;
-use crate::store::entity::{
-    account, activity_version, decision, journal, judgement, party, tip, transfer,
-};
+use crate::store::entity::{account, activity_version, decision, journal, judgement, party, tip, transfer};
 
 /// An activity in a sitting.
 #[derive(Debug, Clone)]
@@ -158,7 +156,8 @@ impl<'a> Sitting<'a> {
     /// Notes which owners are groups: their daybooks' remainders are held by them.
     pub async fn load_owners(&mut self, owners: BTreeSet<PartyId>) -> Result<(), FlowError> {
         for owner in owners {
-            let found: Option<party::Model> = store::parties::find(self.txn, self.neighbourhood, owner).await?;
+            let found: Option<party::Model> =
+                store::parties::find(self.txn, self.neighbourhood, owner).await?;
             if found.is_some_and(|party| party.kind == "group") {
                 self.groups.insert(owner);
             }
@@ -202,8 +201,12 @@ impl<'a> Sitting<'a> {
         let about = activity.map(|activity| activity.0);
         let entry = journal_entry(no, kind, subject, about, self.posted_at_ms, &body);
         let commitment = chain::commitment(&salt, &entry);
-        let previous: [u8; 32] =
-            self.tip.chain.as_slice().try_into().map_err(|_| FlowError::internal("the tip's chain is not 32 bytes"))?;
+        let previous: [u8; 32] = self
+            .tip
+            .chain
+            .as_slice()
+            .try_into()
+            .map_err(|_| FlowError::internal("the tip's chain is not 32 bytes"))?;
         let link = chain::link(&previous, &commitment);
         self.journal.push(journal::Model {
             neighbourhood_id: self.neighbourhood.0,

@@ -120,7 +120,8 @@ impl Replay<'_> {
         let body: serde_json::Value = serde_json::from_str(&row.body)?;
         let number = body["version"].as_i64().unwrap_or_default();
         let stored = store::activities::version(self.txn, self.neighbourhood, id, number).await?;
-        let stored = stored.ok_or_else(|| FlowError::internal(format!("version {number} of {id} is missing")))?;
+        let stored =
+            stored.ok_or_else(|| FlowError::internal(format!("version {number} of {id} is missing")))?;
         let reading = serde_json::from_str(&stored.reading)?;
         self.taking_up.push((stored, reading));
         if body["newest"].as_i64() != Some(number) {
@@ -188,7 +189,8 @@ impl Replay<'_> {
         let mut differing = Vec::new();
         let ids: BTreeSet<ActivityId> = self.cases.keys().copied().collect();
         let stored = store::judgements::of_ids(self.txn, self.neighbourhood, &ids).await?;
-        let mut stored: BTreeMap<_, _> = stored.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
+        let mut stored: BTreeMap<_, _> =
+            stored.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
         for (id, case) in &self.cases {
             let mut again = judgement_row(self.neighbourhood, *id, case)?;
             let there = stored.remove(id);
@@ -226,8 +228,11 @@ async fn balances(
         after = last.journal_no;
         for row in rows {
             let sum = sums.entry(row.account_id).or_default();
-            let (own, common) =
-                if row.asset == "credit" { (&mut sum.1, &mut commons.1) } else { (&mut sum.0, &mut commons.0) };
+            let (own, common) = if row.asset == "credit" {
+                (&mut sum.1, &mut commons.1)
+            } else {
+                (&mut sum.0, &mut commons.0)
+            };
             *own += row.minutes;
             *common -= row.minutes;
             if row.balance_after != *own {

@@ -88,7 +88,8 @@ pub async fn rebuild(app: &App, neighbourhood: NeighbourhoodId, mode: Mode) -> R
     let mut batch = Batch::default();
     for daybook in store::daybooks::all(&txn, neighbourhood).await? {
         let of = Of { neighbourhood, daybook: DaybookId(daybook.id) };
-        let locked = store::daybooks::lock(&txn, neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
+        let locked =
+            store::daybooks::lock(&txn, neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
         testimony::rebuild(&txn, of, &locked, &mut rebuilt, &mut batch).await?;
     }
     // Judgements read the versions, so those go first.

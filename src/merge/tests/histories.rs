@@ -42,7 +42,7 @@ fn follow(seed: u64, steps: usize) -> BTreeMap<ActivityId, Reading> {
 
 #[test]
 fn states_read_what_automerge_reads_after_every_change() {
-    let seeds = std::env::var("HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
+    let seeds = std::env::var("HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(25);
     let first = std::env::var("FIRST").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
     for seed in first..first + seeds {
         follow(seed, 60);

@@ -1,5 +1,6 @@
 //! Tests of the whole path from bytes to readings.
 
+mod batches;
 mod histories;
 mod mutants;
 mod phones;

@@ -153,7 +153,7 @@ fn edit(document: &Automerge) -> Result<(), String> {
 
 #[test]
 fn what_the_guard_lets_through_leaves_a_sound_document() {
-    let count: u64 = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+    let count: u64 = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
     let first: u64 = std::env::var("FIRST").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
     let (mut accepted, mut refused) = (0, 0);
     for seed in first..first + count {
@@ -198,7 +198,7 @@ fn damaged_bytes_never_panic_and_never_pass_for_another_change() {
     phones.live(40);
     let changes = phones.deliver();
     let mut dice = Dice(11);
-    let count = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000);
+    let count = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000);
     let mut passed = 0;
     for _ in 0..count {
         let mut bytes = dice.pick(&changes).raw_bytes().to_vec();

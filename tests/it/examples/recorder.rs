@@ -1,10 +1,11 @@
-//! Writes down what goes through the router: for each operation the last request that was answered well.
+//! Writes down what goes through the router: for each operation the last request that was answered well,
+//! or the one that the story keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use axum::http::{Request, Response};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Request, Response};
 use daybook::phone::{InProcess, NoAnswer, Transport};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +17,7 @@ pub struct Recorder {
     router: InProcess,
     document: Arc<Value>,
     examples: Arc<Mutex<BTreeMap<String, Value>>>,
+    kept: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Every operation of a document: method, path, operation.
@@ -30,12 +32,22 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
 impl Recorder {
     pub fn new(router: axum::Router) -> Self {
         let document = serde_json::to_value(daybook::api::document()).expect("a document");
-        Self { router: InProcess(router), document: Arc::new(document), examples: Arc::default() }
+        Self {
+            router: InProcess(router),
+            document: Arc::new(document),
+            examples: Arc::default(),
+            kept: Arc::default(),
+        }
     }
 
     /// By operation id.
     pub fn examples(&self) -> Value {
         json!(*self.examples.lock().expect("nobody panicked"))
+    }
+
+    /// What the operation answered last stays its example.
+    pub fn keep(&self, operation_id: &str) {
+        self.kept.lock().expect("nobody panicked").insert(operation_id.to_owned());
     }
 
     fn remember(&self, request: &Request<Vec<u8>>, response: &Response<Vec<u8>>) {
@@ -46,11 +58,16 @@ impl Recorder {
         let (operation, mut parameters) = found.expect("a route of the document");
         for pair in request.uri().query().into_iter().flat_map(|query| query.split('&')) {
             let (name, text) = pair.split_once('=').expect("a name and a value");
-            let value = text.parse::<u64>().map_or_else(|_| json!(text.replace("%2C", ",")), |number| json!(number));
+            let value =
+                text.parse::<u64>().map_or_else(|_| json!(text.replace("%2C", ",")), |number| json!(number));
             parameters.insert(name.to_owned(), value);
         }
         let documented = |name: &str| {
-            operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == name)
+            operation["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|parameter| parameter["name"] == name)
         };
         if let Some(proof) = request.headers().get("dpop").filter(|_| documented("DPoP")) {
             parameters.insert("DPoP".to_owned(), json!(proof.to_str().expect("text")));
@@ -70,7 +87,9 @@ impl Recorder {
         let mut example = Value::Object(example);
         tidy(&mut example);
         let id = operation["operationId"].as_str().expect("an id").to_owned();
-        self.examples.lock().expect("nobody panicked").insert(id, example);
+        if !self.kept.lock().expect("nobody panicked").contains(&id) {
+            self.examples.lock().expect("nobody panicked").insert(id, example);
+        }
     }
 }
 
@@ -104,7 +123,12 @@ fn read(kind: Option<&str>, body: &[u8]) -> Option<Value> {
         "application/json" => Some(serde_json::from_slice(body).expect("JSON")),
         "application/x-www-form-urlencoded" => {
             let text = std::str::from_utf8(body).expect("text");
-            Some(text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, text)| (name, json!(text))).collect())
+            Some(
+                text.split('&')
+                    .filter_map(|pair| pair.split_once('='))
+                    .map(|(name, text)| (name, json!(text)))
+                    .collect(),
+            )
         }
         _ => None,
     }

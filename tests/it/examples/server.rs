@@ -1,7 +1,7 @@
 //! A server on a clock and a randomness of the story's own, so that it answers the same each time.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use daybook::app::{App, Clock, Random};
 use daybook::auth::seal::SealingSecret;

@@ -108,14 +108,17 @@ impl Story {
     async fn joining(&self, bilal: &mut StoryPhone, asha: &mut StoryPhone) -> StoryPhone {
         self.pass(1, &mut [bilal, asha]);
         let withdrawn = bilal.uuid();
-        let _: Value = bilal.post("/v1/invitations", &json!({ "id": withdrawn })).await.expect("an invitation");
+        let _: Value =
+            bilal.post("/v1/invitations", &json!({ "id": withdrawn })).await.expect("an invitation");
         send(bilal, Method::DELETE, &format!("/v1/invitations/{withdrawn}"), None).await;
 
         self.pass(1, &mut [bilal, asha]);
         let body = json!({ "id": asha.uuid(), "party_id": asha.party });
         let invitation = json!({ "id": bilal.uuid() });
         let invitation: Value = bilal.post("/v1/invitations", &invitation).await.expect("an invitation");
+        self.recorder.keep("create_invitation");
         asha.enrol(invitation["token"].as_str().expect("a token")).await.expect("enrolled");
+        self.recorder.keep("enrol_device");
 
         let mut second = self.phone("Asha's tablet");
         let further: Value = asha.post("/v1/invitations", &body).await.expect("an invitation");
@@ -125,9 +128,6 @@ impl Story {
         second.own = asha.own;
         let path = format!("/v1/devices/{}", second.device);
         send(asha, Method::PATCH, &path, Some(json!({ "name": "Asha's tablet" }))).await;
-        // Bilal's invitation to her is the example; it shows the commonest case.
-        let invitation = json!({ "id": bilal.uuid() });
-        let _: Value = bilal.post("/v1/invitations", &invitation).await.expect("an invitation");
         let _: Value = bilal.get("/v1/invitations").await.expect("invitations");
         second
     }
@@ -136,7 +136,8 @@ impl Story {
     async fn grouping(&self, bilal: &mut StoryPhone, asha: &mut StoryPhone) -> PartyId {
         self.pass(1, &mut [bilal, asha]);
         let group = PartyId(bilal.uuid());
-        let body = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends of the Park" });
+        let body =
+            json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends of the Park" });
         let _: Value = bilal.post("/v1/parties", &body).await.expect("a group");
         let path = format!("/v1/parties/{group}/members/{}", asha.party);
         send(bilal, Method::PUT, &path, Some(json!({ "capacity": "lay", "from_day": "2026-11-01" }))).await;
@@ -154,7 +155,10 @@ impl Story {
         let me = asha.party;
         let pick = asha.record(Kind::LitterPick, "2026-11-21", |a| {
             a.minutes(me, 90).put("minutes_source", "clocked").count("smoking.butts", 40).count("bags", 2);
-            a.place(52.4563, -1.8893, 8.0).put("grade.before", "C").put("grade.after", "A").note("Along the canal");
+            a.place(52.4563, -1.8893, 8.0)
+                .put("grade.before", "C")
+                .put("grade.after", "A")
+                .note("Along the canal");
         });
         let pick = pick.expect("recorded");
         let carol = asha.meet("Carol");
@@ -165,7 +169,9 @@ impl Story {
         self.judge().await;
 
         second.sync().await.expect("synced");
-        second.edit(pick, |a| _ = a.count("smoking.butts", 12).put("minutes_source", "estimated")).expect("edited");
+        second
+            .edit(pick, |a| _ = a.count("smoking.butts", 12).put("minutes_source", "estimated"))
+            .expect("edited");
         asha.edit(pick, |a| _ = a.put("minutes_source", "recalled")).expect("edited");
         self.pass(5, &mut [asha, second]);
         second.sync().await.expect("synced");

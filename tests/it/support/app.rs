@@ -55,6 +55,8 @@ pub type TestPhone = Phone<InProcess>;
 enum Kept {
     Folder(#[expect(dead_code, reason = "the folder goes away with the test")] tempfile::TempDir),
     Database(#[expect(dead_code, reason = "the database is dropped with the test")] TestDatabase),
+    /// By the first process.
+    Elsewhere,
 }
 
 /// The application, its router and a neighbourhood.
@@ -64,6 +66,7 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     pub neighbourhood: NeighbourhoodId,
     pub backend: Backend,
+    url: String,
     seed: AtomicU64,
     _kept: Kept,
 }
@@ -72,28 +75,28 @@ impl TestApp {
     /// Starts on a fresh database.
     pub async fn start(backend: Backend) -> Self {
         let (url, kept) = fresh(backend).await;
-        let db = Database::connect(&url, 8).await.expect("the database answers");
-        if backend == Backend::Sqlite {
-            Migrator::up(db.writer(), None).await.expect("migrations run");
-        }
-        let secret = SealingSecret::new(&[7; 32]).expect("a secret");
         let clock = Arc::new(ManualClock(AtomicI64::new(START_MS)));
-        let random = SystemRandom;
-        let keys = server_keys::ready(&db, &secret, START_MS, &mut |bytes| random.fill(bytes)).await;
-        let operator = Some(OPERATOR.to_owned());
-        let app = App::new(
-            db,
-            keys.expect("keys are made"),
-            clock.clone(),
-            Arc::new(random),
-            PUBLIC_URL.to_owned(),
-            operator,
-        );
+        let app = process(&url, clock.clone(), backend == Backend::Sqlite).await;
         let neighbourhood = NeighbourhoodId(app.uuid());
         let zone = chrono_tz::Europe::London;
         neighbourhoods::create(&app, neighbourhood, "Balsall Heath", zone).await.expect("a neighbourhood");
         let router = daybook::api::router(app.clone());
-        Self { app, router, clock, neighbourhood, backend, seed: AtomicU64::new(1), _kept: kept }
+        Self { app, router, clock, neighbourhood, backend, url, seed: AtomicU64::new(1), _kept: kept }
+    }
+
+    /// A further process of the server on the same database, which must live as long as this one.
+    pub async fn another_replica(&self) -> Self {
+        let app = process(&self.url, self.clock.clone(), false).await;
+        Self {
+            router: daybook::api::router(app.clone()),
+            app,
+            clock: self.clock.clone(),
+            neighbourhood: self.neighbourhood,
+            backend: self.backend,
+            url: self.url.clone(),
+            seed: AtomicU64::new(1),
+            _kept: Kept::Elsewhere,
+        }
     }
 
     /// A phone at its first start, not enrolled.
@@ -194,6 +197,19 @@ impl TestApp {
 /// The API's view of an activity, for whoever asks.
 pub async fn activity(phone: &mut TestPhone, id: ActivityId) -> Value {
     phone.get(&format!("/v1/activities/{id}")).await.expect("the activity")
+}
+
+/// One process of the server: connections, keys, caches of its own.
+async fn process(url: &str, clock: Arc<ManualClock>, migrate: bool) -> App {
+    let db = Database::connect(url, 8).await.expect("the database answers");
+    if migrate {
+        Migrator::up(db.writer(), None).await.expect("migrations run");
+    }
+    let secret = SealingSecret::new(&[7; 32]).expect("a secret");
+    let random = SystemRandom;
+    let keys = server_keys::ready(&db, &secret, START_MS, &mut |bytes| random.fill(bytes)).await;
+    let keys = keys.expect("keys are made");
+    App::new(db, keys, clock, Arc::new(random), PUBLIC_URL.to_owned(), Some(OPERATOR.to_owned()))
 }
 
 async fn fresh(backend: Backend) -> (String, Kept) {

@@ -1,0 +1,72 @@
+//! The property test of "Always": random neighbourhoods on two replicas, checked after every judgement.
+
+mod books;
+mod check;
+mod dice;
+mod planted;
+mod radio;
+mod steps;
+mod world;
+
+use std::collections::BTreeSet;
+
+use crate::support::{TestApp, both};
+use world::World;
+
+/// Runs of one test; more with `DAYBOOK_ALWAYS_RUNS`.
+const RUNS: u64 = 25;
+/// Steps of one run; more with `DAYBOOK_ALWAYS_STEPS`.
+const STEPS: u64 = 40;
+/// Lines of a story that a failure shows.
+const STORY_LINES: usize = 60;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Plays one run. What went wrong is told with the seed and the story.
+async fn play(replicas: [&TestApp; 2], seed: u64, steps: u64) -> Result<BTreeSet<String>, String> {
+    let mut world = World::new(replicas, seed).await;
+    let mut outcome = Ok(());
+    for _ in 0..steps {
+        outcome = world.step().await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if outcome.is_ok() {
+        outcome = world.finish().await;
+    }
+    match outcome {
+        Ok(()) => Ok(world.reached),
+        Err(error) => {
+            let from = world.story.len().saturating_sub(STORY_LINES);
+            let story = world.story[from..].join("\n");
+            Err(format!("{story}\nDAYBOOK_ALWAYS_SEED={seed} DAYBOOK_ALWAYS_RUNS=1: {error}"))
+        }
+    }
+}
+
+both! {
+    async fn what_always_holds_holds_after_every_judgement(app: TestApp) {
+        let other = app.another_replica().await;
+        let (seed, steps) = (number("DAYBOOK_ALWAYS_SEED", 1), number("DAYBOOK_ALWAYS_STEPS", STEPS));
+        let runs = number("DAYBOOK_ALWAYS_RUNS", RUNS);
+        let mut reached = BTreeSet::new();
+        for seed in seed..seed + runs {
+            match play([&app, &other], seed, steps).await {
+                Ok(more) => reached.extend(more),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // A run that reaches nothing shows nothing.
+        if runs >= RUNS {
+            let wanted = [
+                "again", "approve", "ask_for_changes", "confirm", "decided", "keep", "lost", "nothing_posted",
+                "offline", "own_credit", "pushed", "reject", "restored", "undo", "undo_blocked", "version_changed",
+            ];
+            let missed: Vec<&str> = wanted.into_iter().filter(|step| !reached.contains(*step)).collect();
+            assert_eq!(missed, Vec::<&str>::new(), "never reached");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Everything that a neighbourhood's tables say of judgement and ledger, read at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daybook::app::App;
+use daybook::domain::ids::{AccountId, ActivityId, NeighbourhoodId};
+use daybook::ledger::{Judgement, StoredDecision};
+use daybook::store::entity::{
+    account, activity, activity_version, daybook_change, decision, journal, judgement, party, party_alias,
+    tip, transfer,
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+/// The tables of one neighbourhood.
+pub struct Books {
+    pub neighbourhood: NeighbourhoodId,
+    pub tip: tip::Model,
+    /// By number.
+    pub journal: Vec<journal::Model>,
+    /// By journal number.
+    pub transfers: Vec<transfer::Model>,
+    pub accounts: BTreeMap<Uuid, account::Model>,
+    pub judgements: BTreeMap<ActivityId, (judgement::Model, Judgement)>,
+    /// By journal number.
+    pub decisions: Vec<(decision::Model, StoredDecision)>,
+    pub versions: Vec<activity_version::Model>,
+    pub activities: Vec<activity::Model>,
+    pub groups: BTreeSet<Uuid>,
+    aliases: BTreeMap<Uuid, Uuid>,
+}
+
+/// All rows of one table of the neighbourhood, in an order.
+macro_rules! rows {
+    ($db:expr, $neighbourhood:expr, $table:ident, $order:ident) => {
+        $table::Entity::find()
+            .filter($table::Column::NeighbourhoodId.eq($neighbourhood.0))
+            .order_by_asc($table::Column::$order)
+            .all($db)
+            .await
+            .expect("rows")
+    };
+}
+
+impl Books {
+    pub async fn read(app: &App, neighbourhood: NeighbourhoodId) -> Self {
+        Self::read_in(app.db().read(), neighbourhood).await
+    }
+
+    /// Within a transaction.
+    pub async fn read_in(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Self {
+        let judgements = rows!(db, neighbourhood, judgement, ActivityId).into_iter().map(|row| {
+            let judged = serde_json::from_str(&row.body).expect("a judgement");
+            (ActivityId(row.activity_id), (row, judged))
+        });
+        let decisions = rows!(db, neighbourhood, decision, JournalNo).into_iter().map(|row| {
+            let stored = serde_json::from_str(&row.body).expect("a decision");
+            (row, stored)
+        });
+        let aliases = rows!(db, neighbourhood, party_alias, AliasId);
+        let groups = rows!(db, neighbourhood, party, Id).into_iter().filter(|row| row.kind == "group");
+        let accounts = rows!(db, neighbourhood, account, Id).into_iter();
+        Self {
+            neighbourhood,
+            tip: rows!(db, neighbourhood, tip, JournalNo).remove(0),
+            journal: rows!(db, neighbourhood, journal, No),
+            transfers: rows!(db, neighbourhood, transfer, JournalNo),
+            accounts: accounts.map(|row| (row.id, row)).collect(),
+            judgements: judgements.collect(),
+            decisions: decisions.collect(),
+            versions: rows!(db, neighbourhood, activity_version, Version),
+            activities: rows!(db, neighbourhood, activity, Id),
+            groups: groups.map(|row| row.id).collect(),
+            aliases: aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect(),
+        }
+    }
+
+    /// The raw changes of each daybook.
+    pub async fn changes(app: &App, neighbourhood: NeighbourhoodId) -> BTreeMap<Uuid, Vec<Vec<u8>>> {
+        let mut changes: BTreeMap<Uuid, Vec<Vec<u8>>> = BTreeMap::new();
+        for row in rows!(app.db().read(), neighbourhood, daybook_change, Position) {
+            changes.entry(row.daybook_id).or_default().push(row.bytes);
+        }
+        changes
+    }
+
+    /// The party that an id stands for.
+    pub fn resolved(&self, id: Uuid) -> Uuid {
+        self.aliases.get(&id).copied().unwrap_or(id)
+    }
+
+    /// The account for people who are not named, of this activity.
+    pub fn holding(&self, row: &judgement::Model) -> AccountId {
+        let group = self.groups.contains(&row.party_id);
+        AccountId(if group { row.party_id } else { self.neighbourhood.0 })
+    }
+
+    /// The transfers of an activity.
+    pub fn transfers_of(&self, id: ActivityId) -> impl Iterator<Item = &transfer::Model> {
+        self.transfers.iter().filter(move |row| row.activity_id == id.0)
+    }
+
+    /// Σ of what the parts of an occasion claim that are in force.
+    pub fn claimed(&self, occasion: ActivityId) -> i64 {
+        let claims = self.judgements.iter().filter(|(id, _)| **id != occasion);
+        let claims = claims.filter_map(|(_, (_, judged))| judged.claim());
+        claims.filter(|(of, _)| *of == occasion).map(|(_, minutes)| minutes).sum()
+    }
+
+    /// How much there is of everything that a request may change.
+    pub fn digest(&self, changes: &BTreeMap<Uuid, Vec<Vec<u8>>>) -> String {
+        let revisions: i64 = self.activities.iter().map(|row| row.revision).sum();
+        let judged: i64 = self.judgements.values().map(|(row, _)| row.revision).sum();
+        let changes: Vec<usize> = changes.values().map(Vec::len).collect();
+        let due = self.judgements.values().filter(|(row, _)| row.due_at_ms.is_some()).count();
+        format!(
+            "journal {} {:?}, revisions {revisions} and {judged}, due {due}, changes {changes:?}, versions {}, decisions {}, transfers {}",
+            self.tip.journal_no,
+            self.tip.chain,
+            self.versions.len(),
+            self.decisions.len(),
+            self.transfers.len(),
+        )
+    }
+}

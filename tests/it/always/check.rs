@@ -1,0 +1,255 @@
+//! What always holds in a neighbourhood ("Always"), checked on its tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daybook::domain::ids::ActivityId;
+use daybook::flows::judge::journal_entry;
+use daybook::ledger::chain::{self, ChainRow, Opened};
+use daybook::ledger::{self, By, DecisionStep, LineKey};
+use daybook::store::entity::transfer;
+use uuid::Uuid;
+
+use super::books::Books;
+
+/// Minutes of a person and a day that a rule may approve.
+const PERSON_DAY_MINUTES_MAX: i64 = 480;
+
+type Checked = Result<(), String>;
+
+fn hold(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// After every transaction of judging.
+pub fn always(books: &Books) -> Checked {
+    journal(books)?;
+    versions(books)?;
+    balances(books)?;
+    postings(books)?;
+    targets(books)?;
+    remainders(books)?;
+    decisions(books)?;
+    clock_minutes(books)?;
+    rule_days(books)
+}
+
+/// The journal has no gaps, and every number is built on its predecessor.
+fn journal(books: &Books) -> Checked {
+    let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| "not 32 bytes".to_owned());
+    let mut rows = Vec::new();
+    for row in &books.journal {
+        let entry = journal_entry(row.no, &row.kind, row.subject_id, row.activity_id, row.at_ms, &row.body);
+        let opened = Some(Opened { salt: bytes(&row.salt)?, entry });
+        rows.push(ChainRow {
+            no: row.no,
+            opened,
+            commitment: bytes(&row.commitment)?,
+            link: bytes(&row.chain)?,
+        });
+    }
+    let start = (0, chain::genesis(books.neighbourhood));
+    let end = chain::verify(start, &rows).map_err(|error| format!("journal: {error}"))?;
+    hold(end == (books.tip.journal_no, bytes(&books.tip.chain)?), || "the tip is not the journal's end".to_owned())
+}
+
+/// A version's number names its row in the journal, numbers rise with versions, and the newest numbered one
+/// is the one judged.
+fn versions(books: &Books) -> Checked {
+    let mut newest: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
+    for row in &books.versions {
+        let (last, last_no) = newest.get(&row.activity_id).copied().unwrap_or_default();
+        let Some(no) = row.journal_no else { continue };
+        let index = usize::try_from(no - 1).map_err(|error| error.to_string())?;
+        let named = books.journal.get(index);
+        let named = named.is_some_and(|entry| entry.kind == "version" && entry.activity_id == Some(row.activity_id));
+        hold(named, || format!("journal number {no} is not version {} of {}", row.version, row.activity_id))?;
+        hold(row.version == last + 1 && no > last_no, || {
+            format!("version {} of {} is numbered {no} after {last_no}", row.version, row.activity_id)
+        })?;
+        newest.insert(row.activity_id, (row.version, no));
+    }
+    for (id, (row, judged)) in &books.judgements {
+        let taken_up = newest.get(&id.0).map_or(0, |(version, _)| *version);
+        hold(row.judged_version == taken_up && judged.judged_version == taken_up, || {
+            format!("{id} is judged at version {}, taken up is {taken_up}", row.judged_version)
+        })?;
+    }
+    Ok(())
+}
+
+/// Every balance is the sum of its transfers, each transfer says the balance after it, and with the commons
+/// each asset sums to zero.
+fn balances(books: &Books) -> Checked {
+    let mut running: BTreeMap<(Uuid, &str), i64> = BTreeMap::new();
+    for row in &books.transfers {
+        let balance = running.entry((row.account_id, row.asset.as_str())).or_default();
+        *balance += row.minutes;
+        hold(*balance == row.balance_after, || {
+            format!("journal {}: the balance after is {}, not {balance}", row.journal_no, row.balance_after)
+        })?;
+    }
+    for row in books.accounts.values() {
+        let of = |asset| running.get(&(row.id, asset)).copied().unwrap_or(0);
+        hold((row.contribution, row.credit) == (of("contribution"), of("credit")), || {
+            format!("account {} holds {}, its transfers {}", row.id, row.contribution, of("contribution"))
+        })?;
+    }
+    let contribution: i64 = books.accounts.values().map(|row| row.contribution).sum();
+    let credit: i64 = books.accounts.values().map(|row| row.credit).sum();
+    hold((contribution + books.tip.contribution, credit + books.tip.credit) == (0, 0), || {
+        format!("accounts hold {contribution}, the commons {}", books.tip.contribution)
+    })
+}
+
+/// One posting for each (activity, sequence, line), numbered without gaps, each with its row in the journal.
+fn postings(books: &Books) -> Checked {
+    let mut seen: BTreeMap<Uuid, BTreeMap<i64, BTreeSet<i64>>> = BTreeMap::new();
+    for row in &books.transfers {
+        let lines = seen.entry(row.activity_id).or_default().entry(row.posting_seq).or_default();
+        hold(lines.insert(row.line_no) && row.minutes != 0, || format!("transfer {} is posted twice", row.id))?;
+        let entry = usize::try_from(row.journal_no - 1).ok().and_then(|index| books.journal.get(index));
+        hold(entry.is_some_and(|entry| entry.kind == "transfer" && entry.subject_id == row.id), || {
+            format!("transfer {} has no row in the journal", row.id)
+        })?;
+    }
+    for (id, sequences) in &seen {
+        let without_gaps = |numbers: Vec<i64>| numbers.iter().zip(1..).all(|(number, expected)| *number == expected);
+        let whole = without_gaps(sequences.keys().copied().collect())
+            && sequences.values().all(|lines| without_gaps(lines.iter().copied().collect()));
+        hold(whole, || format!("postings of {id} are numbered {sequences:?}"))?;
+        let judged = books.judgements.get(&ActivityId(*id));
+        let posting_seq = judged.map_or(0, |(row, _)| row.posting_seq);
+        hold(sequences.keys().last() == Some(&posting_seq), || {
+            format!("{id} is at posting {posting_seq}, its transfers at {sequences:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// What stands in the ledger is the target, by the judgement's own account and by the transfers.
+fn targets(books: &Books) -> Checked {
+    for (id, (row, judged)) in &books.judgements {
+        let target = ledger::target(judged, books.claimed(*id), books.holding(row));
+        hold(target == judged.posted, || format!("{id}: target {target:?}\nposted {:?}", judged.posted))?;
+        let mut left: BTreeMap<LineKey, i64> = BTreeMap::new();
+        for line in &target {
+            let mut key = line.key();
+            key.account.0 = books.resolved(key.account.0);
+            *left.entry(key).or_default() += line.minutes;
+        }
+        for transfer in books.transfers_of(*id) {
+            *left.entry(key(transfer)?).or_default() -= transfer.minutes;
+        }
+        let differ: Vec<_> = left.iter().filter(|(_, minutes)| **minutes != 0).collect();
+        hold(differ.is_empty(), || format!("{id}: target less transfers is {differ:?}"))?;
+        let review = serde_json::to_value(judged.review()).map_err(|error| error.to_string())?;
+        let posted: i64 = judged.posted.iter().map(|line| line.minutes).sum();
+        let columns = (row.review.as_str(), row.minutes, row.decision_seq, row.posting_seq, row.revision);
+        let says =
+            (review.as_str().unwrap_or_default(), posted, judged.decision_seq, judged.posting_seq, judged.revision);
+        hold(columns == says, || format!("{id}: columns {columns:?}, judgement {says:?}"))?;
+    }
+    Ok(())
+}
+
+fn key(row: &transfer::Model) -> Result<LineKey, String> {
+    let json = serde_json::json!({
+        "account": row.account_id, "asset": row.asset, "kind": row.kind, "phase": row.phase,
+        "programme": row.programme, "place": row.place, "day": row.day, "capacity": row.capacity,
+    });
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}
+
+/// named + remainder + approved parts = max(the total, named + parts), by the transfers.
+fn remainders(books: &Books) -> Checked {
+    for (id, (row, judged)) in &books.judgements {
+        let holding = books.holding(row);
+        let held = books.transfers_of(*id).filter(|transfer| transfer.account_id == holding.0);
+        let held: i64 = held.map(|transfer| transfer.minutes).sum();
+        let Some((decided, total)) = judged.in_force().and_then(|decided| Some((decided, decided.person_minutes?)))
+        else {
+            hold(held == 0, || format!("{id} states no total that counts and holds {held}"))?;
+            continue;
+        };
+        if decided.part_of.is_some() {
+            hold(held == 0, || format!("{id} is a part and holds {held}"))?;
+            continue;
+        }
+        let parts = books.claimed(*id);
+        hold(decided.named + held + parts == total.max(decided.named + parts), || {
+            format!("{id}: named {}, held {held}, parts {parts}, total {total}", decided.named)
+        })?;
+    }
+    Ok(())
+}
+
+/// Decisions of an activity are numbered without gaps, and the judgement stands at the last one.
+fn decisions(books: &Books) -> Checked {
+    let mut last: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for (row, _) in &books.decisions {
+        let seq = last.entry(row.activity_id).or_default();
+        hold(row.seq == *seq + 1, || format!("decision {} of {} follows {seq}", row.seq, row.activity_id))?;
+        *seq = row.seq;
+    }
+    for (id, (row, _)) in &books.judgements {
+        let seq = last.get(&id.0).copied().unwrap_or(0);
+        hold(row.decision_seq == seq, || format!("{id} is at decision {}, stored is {seq}", row.decision_seq))?;
+    }
+    Ok(())
+}
+
+/// Nobody is credited twice for a clock minute unless a person decided the later of the two.
+fn clock_minutes(books: &Books) -> Checked {
+    let mut spans: Vec<(Uuid, i64, i64, i64, bool, ActivityId)> = Vec::new();
+    for (id, (_, judged)) in &books.judgements {
+        let Some(decided) = judged.in_force() else { continue };
+        let Some(start) = decided.started_at_ms else { continue };
+        let sets = |step| matches!(step, DecisionStep::Approve | DecisionStep::Undo);
+        let mut by = books.decisions.iter().filter(|(row, stored)| row.activity_id == id.0 && sets(stored.step));
+        let Some((row, stored)) = by.next_back() else { return Err(format!("{id} is in force, undecided")) };
+        let mut minutes: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for line in &decided.lines {
+            *minutes.entry(books.resolved(line.account.0)).or_default() += line.minutes;
+        }
+        let person = matches!(stored.by, By::Person(_));
+        spans.extend(minutes.into_iter().map(|(account, minutes)| {
+            (account, start, start + minutes * 60_000, row.journal_no, person, *id)
+        }));
+    }
+    for (at, a) in spans.iter().enumerate() {
+        for b in &spans[at + 1..] {
+            let twice = a.0 == b.0 && a.1 < b.2 && b.1 < a.2;
+            let later_by_person = if a.3 > b.3 { a.4 } else { b.4 };
+            hold(!twice || later_by_person, || format!("{} is credited twice by {} and {}", a.0, a.5, b.5))?;
+        }
+    }
+    Ok(())
+}
+
+/// A rule never takes a person over the minutes of a day.
+fn rule_days(books: &Books) -> Checked {
+    let mut days: BTreeMap<(Uuid, &str), i64> = BTreeMap::new();
+    let mut deciding: BTreeMap<Uuid, bool> = BTreeMap::new();
+    let decided = books.decisions.iter().map(|(row, stored)| (row.journal_no, row.activity_id, stored.by == By::Rule));
+    let mut decided = decided.peekable();
+    for posting in books.transfers.chunk_by(|a, b| (a.activity_id, a.posting_seq) == (b.activity_id, b.posting_seq)) {
+        while let Some((_, activity, rule)) = decided.next_if(|(no, _, _)| *no < posting[0].journal_no) {
+            deciding.insert(activity, rule);
+        }
+        let by_rule = deciding.get(&posting[0].activity_id).copied().unwrap_or(false);
+        for row in posting {
+            *days.entry((row.account_id, row.day.as_str())).or_default() += row.minutes;
+        }
+        for row in posting.iter().filter(|row| row.minutes > 0) {
+            let minutes = days[&(row.account_id, row.day.as_str())];
+            let holding = row.account_id == books.neighbourhood.0 || books.groups.contains(&row.account_id);
+            hold(!by_rule || holding || minutes <= PERSON_DAY_MINUTES_MAX, || {
+                let there = books.transfers.iter().filter(|there| (there.account_id, &there.day) == (row.account_id, &row.day));
+                let there: Vec<_> = there.map(|there| (there.journal_no, there.activity_id, there.minutes)).collect();
+                eprintln!("DEBUG {:#?}", books.journal.iter().map(|r| format!("{} {} {:?} {}", r.no, r.kind, r.activity_id, &r.body)).collect::<Vec<_>>());
+                format!("a rule gave {} {minutes} minutes on {} at {}: {there:?}", row.account_id, row.day, row.journal_no)
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! A small neighbourhood: phones that record offline, two coordinators, a group, two replicas.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use axum::http::Method;
+use daybook::domain::ids::{ActivityId, DaybookId, InvitationId, NeighbourhoodId, PartyId};
+use daybook::flows::{invite, neighbourhoods};
+use daybook::phone::{Book, Phone};
+use serde_json::{Value, json};
+
+use super::books::Books;
+use super::check;
+use super::dice::Dice;
+use super::radio::{Air, Radio};
+use crate::support::TestApp;
+use crate::support::app::PUBLIC_URL;
+
+/// Coordinators among the phones.
+pub const DESKS: [usize; 2] = [3, 4];
+/// Phones of the group's members.
+const MEMBERS: [usize; 3] = [0, 1, 2];
+
+/// A phone with what its owner keeps beside it.
+pub struct Handset {
+    pub phone: Phone<Radio>,
+    pub air: Arc<Air>,
+    pub online: bool,
+    /// An old copy of its storage.
+    pub copy: Option<BTreeMap<DaybookId, Book>>,
+    /// The daybooks it writes in.
+    pub writes: Vec<DaybookId>,
+}
+
+/// A decision as it was sent.
+pub struct Sent {
+    pub desk: usize,
+    pub item: Value,
+    pub outcome: Value,
+}
+
+/// The neighbourhood and what is known of it outside the server.
+pub struct World<'a> {
+    pub replicas: [&'a TestApp; 2],
+    pub neighbourhood: NeighbourhoodId,
+    pub dice: Dice,
+    pub phones: Vec<Handset>,
+    /// Everybody who can be named: two of them nobody knows at first.
+    pub people: Vec<PartyId>,
+    pub unknown: Vec<PartyId>,
+    pub activities: Vec<(DaybookId, ActivityId)>,
+    pub occasions: Vec<ActivityId>,
+    /// Activities as a coordinator last saw them.
+    pub seen: BTreeMap<ActivityId, Value>,
+    pub sent: Vec<Sent>,
+    pub pushed: Vec<(usize, Vec<u8>)>,
+    /// What happened, for whoever has to find out why.
+    pub story: Vec<String>,
+    /// Steps and outcomes that occurred.
+    pub reached: BTreeSet<String>,
+}
+
+impl<'a> World<'a> {
+    /// Phones enrolled, a group with its daybook, nothing recorded.
+    pub async fn new(replicas: [&'a TestApp; 2], seed: u64) -> Self {
+        let app = &replicas[0].app;
+        let neighbourhood = NeighbourhoodId(app.uuid());
+        let zone = chrono_tz::Europe::London;
+        neighbourhoods::create(app, neighbourhood, &format!("Run {seed}"), zone).await.expect("a neighbourhood");
+        let mut world = Self {
+            replicas,
+            neighbourhood,
+            dice: Dice::new(seed),
+            phones: Vec::new(),
+            people: Vec::new(),
+            unknown: Vec::new(),
+            activities: Vec::new(),
+            occasions: Vec::new(),
+            seen: BTreeMap::new(),
+            sent: Vec::new(),
+            pushed: Vec::new(),
+            story: Vec::new(),
+            reached: BTreeSet::new(),
+        };
+        for name in ["Asha", "Asha's tablet", "Bo", "Dee", "Eve"] {
+            world.enrol(name).await;
+        }
+        world.found_group().await;
+        for name in ["Fay", "Gil"] {
+            let met = world.phones[0].phone.meet(name);
+            world.people.push(met);
+            world.unknown.push(met);
+        }
+        world
+    }
+
+    async fn enrol(&mut self, name: &str) {
+        let index = self.phones.len();
+        let air = Arc::new(Air::default());
+        let radio = Radio {
+            replicas: [self.replicas[0].router.clone(), self.replicas[1].router.clone()],
+            air: air.clone(),
+        };
+        let random = Mutex::new(Dice::new(self.dice.next()));
+        let fill = move |bytes: &mut [u8]| random.lock().expect("not poisoned").fill(bytes);
+        let now_ms = self.replicas[0].app.now_ms();
+        let mut phone = Phone::new(name, radio, PUBLIC_URL, now_ms, Box::new(fill)).expect("a phone");
+        let further = (index == 1).then(|| (self.phones[0].phone.party, self.phones[0].phone.own));
+        let app = &self.replicas[0].app;
+        let invited = invite::Invited {
+            id: InvitationId(app.uuid()),
+            coordinator: DESKS.contains(&index),
+            party: further.map(|(party, _)| party),
+        };
+        let made = invite::create(app, self.neighbourhood, None, invited).await.expect("an invitation");
+        phone.enrol(&made.1.text).await.expect("enrolled");
+        if let Some((_, own)) = further {
+            phone.book(own);
+            phone.own = own;
+        }
+        self.people.push(phone.party);
+        let writes = vec![phone.own];
+        self.phones.push(Handset { phone, air, online: true, copy: None, writes });
+    }
+
+    async fn found_group(&mut self) {
+        let (group, book) = (self.replicas[0].app.uuid(), DaybookId(self.replicas[0].app.uuid()));
+        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
+        let members = MEMBERS.map(|index| self.phones[index].phone.party);
+        let desk = &mut self.phones[DESKS[0]].phone;
+        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
+        for member in [members[0], members[2]] {
+            let path = format!("/v1/parties/{group}/members/{member}");
+            let body = br#"{"capacity":"lay"}"#.to_vec();
+            desk.request(Method::PUT, &path, "application/json", body).await.expect("a member");
+        }
+        let body = json!({ "id": book, "party_id": group });
+        let _: Value = self.phones[0].phone.post("/v1/daybooks", &body).await.expect("a daybook");
+        for index in MEMBERS {
+            let handset = &mut self.phones[index];
+            handset.phone.book(book);
+            handset.writes.push(book);
+        }
+    }
+
+    /// Lets the clerk of a replica work: one round, or until nothing waits.
+    pub async fn judge(&mut self, replica: usize, once: bool) -> Result<(), String> {
+        use daybook::flows::judge;
+        let app = &self.replicas[replica].app;
+        if once {
+            judge::round(app, self.neighbourhood).await.map_err(|error| error.to_string())?;
+        } else {
+            judge::until_quiet(app, self.neighbourhood).await.map_err(|error| error.to_string())?;
+        }
+        self.check().await
+    }
+
+    /// What always holds.
+    pub async fn check(&self) -> Result<(), String> {
+        check::always(&Books::read(&self.replicas[0].app, self.neighbourhood).await)
+    }
+
+    /// How much there is of everything that a request may change.
+    pub async fn digest(&self) -> String {
+        let app = &self.replicas[0].app;
+        let changes = Books::changes(app, self.neighbourhood).await;
+        Books::read(app, self.neighbourhood).await.digest(&changes)
+    }
+
+    /// Everybody has signal, everything is sent and judged: nothing may be left.
+    pub async fn finish(&mut self) -> Result<(), String> {
+        for round in 0..3 {
+            for index in 0..self.phones.len() {
+                let handset = &mut self.phones[index];
+                handset.air.calm();
+                handset.phone.go_online();
+                let report = handset.phone.sync().await.map_err(|error| format!("phone {index}: {error}"))?;
+                if (report.refused, report.held) != (0, 0) {
+                    return Err(format!("phone {index}, round {round}: {report:?}"));
+                }
+            }
+        }
+        self.judge(0, false).await?;
+        self.all_judged().await?;
+        self.same_readings().await
+    }
+
+    /// Every accepted version is judged.
+    async fn all_judged(&self) -> Result<(), String> {
+        let books = Books::read(&self.replicas[0].app, self.neighbourhood).await;
+        let waiting = books.versions.iter().filter(|row| row.journal_no.is_none()).count();
+        let due = books.judgements.values().filter(|(row, _)| row.due_at_ms.is_some()).count();
+        let versions: i64 = books.activities.iter().map(|row| row.version).sum();
+        let judged: i64 = books.judgements.values().map(|(row, _)| row.judged_version).sum();
+        if (waiting, due, versions) == (0, 0, judged) {
+            return Ok(());
+        }
+        Err(format!("{waiting} versions wait, {due} are due, {versions} versions, judged up to {judged}"))
+    }
+
+    /// The readings kept are those of Automerge, and every phone has the server's document.
+    async fn same_readings(&mut self) -> Result<(), String> {
+        use daybook::merge::document;
+        let app = &self.replicas[0].app;
+        let books = Books::read(app, self.neighbourhood).await;
+        for (daybook, changes) in Books::changes(app, self.neighbourhood).await {
+            let document = document::load(&changes).map_err(|error| error.to_string())?;
+            let oracle = document::read_all(&document).map_err(|error| error.to_string())?;
+            let kept = books.activities.iter().filter(|row| row.daybook_id == daybook);
+            let kept: BTreeMap<ActivityId, Value> = kept
+                .map(|row| (ActivityId(row.id), serde_json::from_str(&row.reading).expect("a reading")))
+                .collect();
+            let oracle: BTreeMap<ActivityId, Value> = oracle
+                .into_iter()
+                .map(|(id, reading)| (id, serde_json::to_value(&reading).expect("a reading")))
+                .collect();
+            if kept != oracle {
+                return Err(format!("daybook {daybook}: kept {kept:?}\nAutomerge {oracle:?}"));
+            }
+            let mut heads = document.get_heads();
+            heads.sort();
+            for (index, handset) in self.phones.iter_mut().enumerate() {
+                let Some(book) = handset.phone.books.get_mut(&DaybookId(daybook)) else { continue };
+                let mut there = book.doc.get_heads();
+                there.sort();
+                if there != heads {
+                    return Err(format!("phone {index} has {there:?} of {daybook}, the server {heads:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
