@@ -264,7 +264,6 @@ pub struct ConflictView {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ConflictValue {
     /// As the activity would show it.
-    #[schema(value_type = Object)]
     pub value: serde_json::Value,
     /// The grant that brought it; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -92,9 +92,12 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
-/// An error on its way out.
+/// An error on its way out; boxed, since every handler's result carries room for one.
 #[derive(Debug)]
-pub struct ApiError {
+pub struct ApiError(Box<Outgoing>);
+
+#[derive(Debug)]
+struct Outgoing {
     code: Code,
     detail: Option<String>,
     errors: Vec<FieldError>,
@@ -106,7 +109,7 @@ pub type ApiResult<T> = Result<T, ApiError>;
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), headers: Vec::new() }
+        Self(Box::new(Outgoing { code, detail: None, errors: Vec::new(), headers: Vec::new() }))
     }
 }
 
@@ -114,41 +117,47 @@ impl ApiError {
     /// An error with more to say than its code's advice.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::from(code) }
+        let mut error = Self::from(code);
+        error.0.detail = Some(detail.into());
+        error
     }
 
     /// One field that does not fit.
     #[must_use]
     pub fn field(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
         let error = FieldError { pointer: pointer.into(), code: code.to_owned() };
-        Self { errors: vec![error], ..Self::new(FIELD_INVALID, detail) }
+        let mut problem = Self::new(FIELD_INVALID, detail);
+        problem.push(error);
+        problem
     }
 
     /// One query parameter that does not fit.
     #[must_use]
     pub fn query(name: &str, detail: impl Into<String>) -> Self {
         let error = FieldError { pointer: format!("?{name}"), code: "invalid".to_owned() };
-        Self { errors: vec![error], ..Self::new(QUERY_INVALID, detail) }
+        let mut problem = Self::new(QUERY_INVALID, detail);
+        problem.push(error);
+        problem
     }
 
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
+            self.0.headers.push((name, value));
         }
         self
     }
 
     /// Adds a field that does not fit.
     pub fn push(&mut self, error: FieldError) {
-        self.errors.push(error);
+        self.0.errors.push(error);
     }
 
     /// Which code it carries.
     #[must_use]
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 }
 
@@ -194,21 +203,22 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let Outgoing { code, detail, errors, headers: more } = *self.0;
+        let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let problem = Problem {
-            kind: format!("/docs/errors#{}", self.code.code),
-            title: self.code.title.to_owned(),
+            kind: format!("/docs/errors#{}", code.code),
+            title: code.title.to_owned(),
             status: status.as_u16(),
-            code: self.code.code.to_owned(),
-            detail: self.detail.unwrap_or_else(|| self.code.advice.to_owned()),
-            errors: self.errors,
+            code: code.code.to_owned(),
+            detail: detail.unwrap_or_else(|| code.advice.to_owned()),
+            errors,
             request_id: super::middleware::current_request_id(),
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = format!("DPoP error=\"{}\", algs=\"ES256\", Bearer", self.code.code);
+            let challenge = format!("DPoP error=\"{}\", algs=\"ES256\", Bearer", code.code);
             if let Ok(value) = HeaderValue::from_str(&challenge) {
                 headers.insert(WWW_AUTHENTICATE, value);
             }
@@ -216,7 +226,7 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        headers.extend(self.headers);
+        headers.extend(more);
         response
     }
 }

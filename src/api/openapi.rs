@@ -85,7 +85,7 @@ pub fn finish(document: &mut OpenApi) {
         for operation in operations(item) {
             add_problems(path, operation);
             super::examples::add(operation);
-            for (_, response) in &mut operation.responses.responses {
+            for response in operation.responses.responses.values_mut() {
                 name_pages(response);
             }
         }

@@ -135,7 +135,7 @@ fn personal(
 pub async fn revoke(app: &App, caller: &Access, id: GrantId) -> Result<(), FlowError> {
     let txn = app.db().begin().await?;
     let row = store::access::find_grant(&txn, caller.neighbourhood, id).await?;
-    if !row.is_some_and(|row| row.party_id == caller.party.0) {
+    if row.is_none_or(|row| row.party_id != caller.party.0) {
         return Err(FlowError::NotFound);
     }
     store::access::revoke_grant(&txn, caller.neighbourhood, id, app.now_ms()).await?;

@@ -328,7 +328,7 @@ async fn verdicts(
 }
 
 async fn verdicts_start(app: &App, caller: &Access, given: Option<&str>) -> Result<Cursor, FlowError> {
-    let Some(cursor) = given.and_then(|text| Cursor::decode(text)) else { return Ok(start_of_all()) };
+    let Some(cursor) = given.and_then(Cursor::decode) else { return Ok(start_of_all()) };
     let no = i64::try_from(cursor.position).unwrap_or(i64::MAX);
     let chain = store::ledger::chain_at(app.db().read(), caller.neighbourhood, no).await?;
     let fits = chain.is_some_and(|chain| chain.starts_with(&cursor.chain));

@@ -280,8 +280,8 @@ pub fn resolved(aliases: &BTreeMap<PartyId, PartyId>, party: PartyId) -> PartyId
     let mut at = party;
     for _ in 0..ALIAS_STEPS_MAX {
         match aliases.get(&at) {
-            Some(next) => at = *next,
-            None => return at,
+            Some(next) if *next != at => at = *next,
+            _ => return at,
         }
     }
     party

@@ -4,7 +4,7 @@
 //! One activity goes through here in this order:
 //! 1. [`decide_lines`] turns a version into what an approval of it would freeze;
 //! 2. [`doubts`] says whether a rule may approve it;
-//! 3. [`take_up`] (the clerk) or [`decide`] (a person) gives a [`Step`]: the judgement afterwards and the
+//! 3. [`take_up()`] (the clerk) or [`decide()`] (a person) gives a [`Step`]: the judgement afterwards and the
 //!    decision to store;
 //! 4. [`post`] compares target and posted, for the activity and for every occasion that the step names,
 //!    and gives the transfers.

@@ -1,7 +1,7 @@
 //! Automerge, and nothing else: bytes in, bytes and readings out. No clock, no database.
 //!
 //! A change passes through [`guard`] (context-free), [`admit`] (against the facts of its daybook) and
-//! [`reduce`] into the states of activities ([`ActivityState`]), from which readings come; [`document`]
+//! [`reduce()`] into the states of activities ([`ActivityState`]), from which readings come; [`document`]
 //! reads the same through Automerge itself.
 
 pub mod admit;
@@ -20,6 +20,7 @@ mod state;
 mod state_wire;
 mod text;
 mod visible;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! The stored form of an activity's state: one small blob, readable by later versions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::op::{Actor, OpId};
 use super::state::{ActivityState, FieldOp, SlotKind};
 use super::visible::Visible;
+use super::words::Word;
 
 const VERSION: u8 = 1;
 
@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 pub struct BadState(&'static str);
 
 type WireId = (u32, u64);
-type WireFields = Vec<(String, Vec<WireField>)>;
+type WireFields = Vec<(Word, Vec<WireField>)>;
 
 #[derive(Default, Serialize, Deserialize)]
 struct Wire {
@@ -49,7 +49,7 @@ impl ActivityState {
             let mut written = Vec::with_capacity(fields.len());
             for (key, values) in fields {
                 let values = values.iter().map(|value| actors.field(value)).collect();
-                written.push((key.to_string(), values));
+                written.push((Word::of(key), values));
             }
             wire.maps.push((actors.id(map), written));
         }
@@ -82,7 +82,10 @@ impl ActivityState {
             let mut fields = BTreeMap::new();
             for (key, values) in written {
                 let values = values.into_iter().map(|field| read_field(field, id));
-                fields.insert(Arc::from(key), values.collect::<Result<Vec<_>, BadState>>()?);
+                fields.insert(
+                    key.key().ok_or(BadState("word"))?,
+                    values.collect::<Result<Vec<_>, BadState>>()?,
+                );
             }
             maps.insert(id(map)?, fields);
         }

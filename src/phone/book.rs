@@ -20,6 +20,8 @@ pub struct Book {
     pub refused: BTreeMap<[u8; 32], String>,
     /// The server has more to send: nothing is pushed meanwhile.
     pub more: bool,
+    /// The server's changes and this document's do not go together: one actor went two ways. Until the reload.
+    pub forked: bool,
 }
 
 impl Book {
@@ -35,6 +37,7 @@ impl Book {
             held: BTreeSet::new(),
             refused: BTreeMap::new(),
             more: false,
+            forked: false,
         }
     }
 

@@ -13,6 +13,8 @@ use crate::domain::ids::DaybookId;
 
 /// Requests of one sync: far more than any honest backlog needs.
 const ROUNDS_MAX: usize = 10_000;
+/// Reloads of one sync: more would mean that what the phone writes anew is refused again.
+const RELOADS_MAX: usize = 8;
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,18 +120,22 @@ impl<T: Transport> Phone<T> {
             DaybookState::Restart => report.restarts += 1,
             DaybookState::Ok | DaybookState::Reload => {}
         }
-        let reload = answer.state == DaybookState::Reload;
-        let mut again = self.merge(answer, report)?;
-        if reload && !again {
-            report.reloads += 1;
-            self.reload(id, report).await?;
-            again = true;
+        let again = self.merge(answer, report);
+        let book = self.book(id);
+        // Until nothing else is unsent; then the one recovery, also where an earlier sync was cut before it.
+        if again || !(book.forked || !book.refused.is_empty()) {
+            return Ok(again);
         }
-        Ok(again)
+        if report.reloads == RELOADS_MAX {
+            return Err(PhoneError::Endless);
+        }
+        report.reloads += 1;
+        self.reload(id, report).await?;
+        Ok(true)
     }
 
     /// Puts an answer into the daybook; says whether the two sides still differ.
-    fn merge(&mut self, answer: DaybookAnswer, report: &mut Report) -> Result<bool, PhoneError> {
+    fn merge(&mut self, answer: DaybookAnswer, report: &mut Report) -> bool {
         let restarted = answer.state == DaybookState::Restart;
         let book = self.book(answer.id);
         if restarted {
@@ -154,7 +160,11 @@ impl<T: Transport> Phone<T> {
             }
         }
         let changes: Vec<Vec<u8>> = answer.changes.into_iter().map(|bytes| bytes.0).collect();
-        book.apply(&changes).map_err(PhoneError::Answer)?;
+        book.forked |= book.apply(&changes).is_err();
+        if book.forked {
+            book.more = false;
+            return deferred || !book.unsent().is_empty();
+        }
         book.cursor = answer.cursor;
         book.more = answer.more;
         if let Some(heads) = answer.heads {
@@ -165,13 +175,13 @@ impl<T: Transport> Phone<T> {
             book.held.retain(|hash| lacking.contains(hash));
         }
         if book.more || deferred {
-            return Ok(true);
+            return true;
         }
         if book.lacks() {
             book.cursor = None;
-            return Ok(true);
+            return true;
         }
-        Ok(!book.unsent().is_empty())
+        !book.unsent().is_empty()
     }
 }
 

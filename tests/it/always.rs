@@ -14,7 +14,7 @@ use crate::support::{TestApp, both};
 use world::World;
 
 /// Runs of one test; more with `DAYBOOK_ALWAYS_RUNS`.
-const RUNS: u64 = 25;
+const RUNS: u64 = 20;
 /// Steps of one run; more with `DAYBOOK_ALWAYS_STEPS`.
 const STEPS: u64 = 40;
 /// Lines of a story that a failure shows.

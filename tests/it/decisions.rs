@@ -234,3 +234,18 @@ both! {
         assert_eq!(balance(&mut desk, dee).await, 0);
     }
 }
+
+both! {
+    async fn the_ids_of_all_ones_phones_are_one_person(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        let (me, also_me) = (asha.party, tablet.party);
+        let long = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 300).minutes(also_me, 181); }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, long), (Review::Received, None, "day_minutes"));
+        asha.edit(long, |a| { a.minutes(also_me, 180); }).expect("edited");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, long), (Review::Approved, Some(480), ""));
+        assert_eq!(statement(&mut asha, me).await, [(480, 480)], "one line, not two");
+    }
+}

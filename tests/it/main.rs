@@ -2,11 +2,15 @@
 //! with phones that record and sync, on SQLite and on PostgreSQL.
 
 mod always;
+mod authorization;
 mod decisions;
 mod layering;
 mod ledger;
 mod occasions;
 mod phone_js;
+mod rebuild;
+mod replay;
 mod revisions;
+mod schema;
 mod support;
 mod sync;

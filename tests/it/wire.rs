@@ -91,23 +91,43 @@ pub async fn every_activity<T: Transport>(phone: &mut Phone<T>) -> Vec<Value> {
     }
 }
 
-/// Reaches the router; every n-th answer is lost on the way back.
+/// Reaches the router; some answers are lost on the way back.
 #[derive(Clone)]
 pub struct LosesAnswers {
     inner: InProcess,
-    /// 0: none is lost.
-    pub every: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
+    /// Every n-th; 0: none.
+    every: Arc<AtomicUsize>,
+    /// Requests until the next loss is due, counting down.
+    left: Arc<AtomicUsize>,
+}
+
+impl LosesAnswers {
+    /// From now on every n-th answer is lost; 0: none.
+    pub fn lose_every(&self, every: usize) {
+        self.every.store(every, Ordering::SeqCst);
+        self.left.store(every, Ordering::SeqCst);
+    }
+
+    /// Lets so many answers through and loses the next one, no other.
+    pub fn lose_after(&self, answers: usize) {
+        self.every.store(0, Ordering::SeqCst);
+        self.left.store(answers + 1, Ordering::SeqCst);
+    }
 }
 
 impl Transport for LosesAnswers {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, NoAnswer> {
         let response = self.inner.send(request).await?;
-        let count = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
-        match self.every.load(Ordering::SeqCst) {
+        match self.left.load(Ordering::SeqCst) {
             0 => Ok(response),
-            every if count.is_multiple_of(every) => Err(NoAnswer("lost on the way back".to_owned())),
-            _ => Ok(response),
+            1 => {
+                self.left.store(self.every.load(Ordering::SeqCst), Ordering::SeqCst);
+                Err(NoAnswer("lost on the way back".to_owned()))
+            }
+            left => {
+                self.left.store(left - 1, Ordering::SeqCst);
+                Ok(response)
+            }
         }
     }
 }
@@ -115,8 +135,7 @@ impl Transport for LosesAnswers {
 /// A phone behind a network that loses answers, not enrolled.
 pub fn unlucky_phone(app: &TestApp, name: &str) -> Phone<LosesAnswers> {
     let inner = InProcess(app.router.clone());
-    let (every, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let transport = LosesAnswers { inner, every, requests };
+    let transport = LosesAnswers { inner, every: Arc::default(), left: Arc::default() };
     let random = SystemRandom;
     Phone::new(name, transport, PUBLIC_URL, START_MS, Box::new(move |bytes| random.fill(bytes))).expect("a phone")
 }

@@ -1,11 +1,10 @@
 // Random histories of a daybook on several phones, as stock Automerge for JavaScript writes them:
 //
-//     node histories.mjs --seed 7 [--steps 60]
+//     node histories.mjs --seed 7 [--histories 1] [--steps 60]
 //
-// Prints each change of their merge as one line of base64url, then the heads as one line of JSON. The same seed
-// prints the same.
+// Prints each change of their merge as one line of base64url, then the heads as one line of JSON; then the
+// history of the next seed. The same seed prints the same.
 
-import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 
 import * as Automerge from "@automerge/automerge";
@@ -13,12 +12,15 @@ import * as Automerge from "@automerge/automerge";
 import { base64url } from "./bytes.mjs";
 
 const { Counter, Float64, ImmutableString, Int, Uint } = Automerge;
-const { seed, steps } = parseArgs({
-  options: { seed: { type: "string", default: "0" }, steps: { type: "string", default: "60" } },
-}).values;
+const options = {
+  seed: { type: "string", default: "0" },
+  histories: { type: "string", default: "1" },
+  steps: { type: "string", default: "60" },
+};
+const { seed, histories, steps } = parseArgs({ options }).values;
 
 /** A small generator (mulberry32): the next number below the bound. */
-let state = Number(seed) >>> 0;
+let state = 0;
 function below(bound) {
   state = (state + 0x6d2b79f5) >>> 0;
   let mixed = Math.imul(state ^ (state >>> 15), state | 1);
@@ -120,13 +122,33 @@ function live(doc) {
   }
 }
 
-const options = () => ({ time: below(1000) });
-const actor = (at) => [at, 0, ...Array.from({ length: 14 }, () => below(256))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const now = () => ({ time: below(1000) });
 
-let drawn = 0;
-const replicas = Array.from({ length: 2 + below(4) }, () => Automerge.init({ actor: actor((drawn += 1)) }));
+let started = 0;
+function freshActor() {
+  started += 1;
+  const bytes = [started, 0, ...Array.from({ length: 14 }, () => below(256))];
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
-function step(at) {
+/** The app starts again, from what its storage holds. */
+const restart = (bytes) => Automerge.load(bytes, { actor: freshActor() });
+
+/** Writes as of an older version, under an actor that the library derives. */
+function writeInThePast(doc) {
+  const hashes = Automerge.getChangesMetaSince(doc, []).map(({ hash }) => hash);
+  if (hashes.length === 0) return doc;
+  const bytes = Automerge.save(doc);
+  try {
+    return Automerge.changeAt(doc, [pick(hashes)], now(), live).newDoc;
+  } catch (error) {
+    // The library loses its way on some objects ("invalid obj id"), and the document with it.
+    if (typeof error !== "string") throw error;
+    return restart(bytes);
+  }
+}
+
+function step(replicas, at) {
   const doc = replicas[at];
   const other = replicas[(at + 1 + below(replicas.length - 1)) % replicas.length];
   const past = at % 2 === 1; // these write as of older versions, the others say so when they merge
@@ -135,26 +157,30 @@ function step(at) {
     case 1:
       return Automerge.merge(doc, other);
     case 2:
-      return past ? doc : Automerge.emptyChange(Automerge.merge(doc, other), options());
-    case 3: {
-      const hashes = Automerge.getChangesMetaSince(doc, []).map(({ hash }) => hash);
-      if (!past || hashes.length === 0) return doc;
-      return Automerge.changeAt(doc, [pick(hashes)], options(), live).newDoc;
-    }
-    case 4: // the app starts again
-      return oneIn(3) ? Automerge.load(Automerge.save(doc), { actor: actor((drawn += 1)) }) : doc;
+      return past ? doc : Automerge.emptyChange(Automerge.merge(doc, other), now());
+    case 3:
+      return past ? writeInThePast(doc) : doc;
+    case 4:
+      return oneIn(3) ? restart(Automerge.save(doc)) : doc;
     default:
-      return Automerge.change(doc, options(), live);
+      return Automerge.change(doc, now(), live);
   }
 }
 
-for (let done = 0; done < Number(steps); done += 1) {
-  const at = below(replicas.length);
-  replicas[at] = step(at);
+function history() {
+  const replicas = Array.from({ length: 2 + below(4) }, () => Automerge.init({ actor: freshActor() }));
+  for (let done = 0; done < Number(steps); done += 1) {
+    const at = below(replicas.length);
+    replicas[at] = step(replicas, at);
+  }
+  const merged = replicas.reduce((all, replica) => Automerge.merge(all, replica), Automerge.init({ actor: "ff" }));
+  return { changes: Automerge.getAllChanges(merged), heads: Automerge.getHeads(merged) };
 }
-let merged = Automerge.init({ actor: "ff" });
-for (const replica of replicas) merged = Automerge.merge(merged, replica);
-const changes = Automerge.getAllChanges(merged);
-assert.ok(changes.length > 0);
-for (const bytes of changes) console.log(base64url(bytes));
-console.log(JSON.stringify(Automerge.getHeads(merged)));
+
+for (let at = 0; at < Number(histories); at += 1) {
+  state = (Number(seed) + at) >>> 0;
+  started = 0;
+  const { changes, heads } = history();
+  for (const bytes of changes) console.log(base64url(bytes));
+  console.log(JSON.stringify(heads));
+}

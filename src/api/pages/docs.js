@@ -12,7 +12,7 @@ function make(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== ""));
   return element;
 }
 
@@ -111,8 +111,7 @@ function fields(schema, asked, seen = []) {
 
 function sample(text, label) {
   const code = make("code", {}, text);
-  const said = make("span", { role: "status" });
-  const button = make("button", { class: "button", type: "button", "aria-label": `Copy: ${label}` }, "Copy");
+  const button = make("button", { class: "button", type: "button", "aria-live": "polite", title: `Copy the ${label}` }, "Copy");
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -122,10 +121,9 @@ function sample(text, label) {
       getSelection().selectAllChildren(code);
       button.textContent = "Marked";
     }
-    said.textContent = "";
     setTimeout(() => (button.textContent = "Copy"), 2000);
   });
-  return make("div", { class: "sample" }, make("pre", { tabindex: "0", "aria-label": label }, code), button, said);
+  return make("div", { class: "sample" }, make("pre", { tabindex: "0", "aria-label": label }, code), button);
 }
 
 const json = (value) => JSON.stringify(value, null, 2);
@@ -170,9 +168,9 @@ function who(operation) {
   if (schemes.includes("operator")) return ["Whoever runs the server, with the operator’s token."];
   const kinds = "A phone’s token or a personal token";
   if (!scopes.length) return [`${kinds}, of any scope.`];
-  const named = scopes.flatMap((scope) => [make("code", {}, scope), " "]);
+  const named = scopes.flatMap((scope) => [" ", make("code", {}, scope)]);
   const coordinators = scopes.some((scope) => FOR_COORDINATORS.includes(scope));
-  return [`${kinds} with the scope`, ...named, coordinators ? "and the role of a coordinator." : ""];
+  return [`${kinds} with the scope`, named, coordinators ? ", held by a coordinator." : "."];
 }
 
 function parameters(operation) {
@@ -196,7 +194,7 @@ function request(operation) {
   const content = operation.requestBody?.content;
   if (!content) return [];
   const schema = Object.values(content)[0].schema;
-  const kinds = Object.keys(content).flatMap((kind, at) => [at ? " or " : "", make("code", {}, kind)]);
+  const kinds = Object.keys(content).reverse().flatMap((kind, at) => [at ? " or " : "", make("code", {}, kind)]);
   return [make("h4", {}, "Request, ", kinds), paragraphs(resolved(schema).description), fields(schema, true)];
 }
 
@@ -235,11 +233,10 @@ function problems(operation) {
 }
 
 function inside(method, path, operation) {
-  const [, ...further] = [operation.summary, ...paragraphs(operation.description)];
   return make(
     "div",
     { class: "inside" },
-    further,
+    paragraphs(operation.description),
     make("p", { class: "who" }, make("strong", {}, "Who"), make("span", {}, who(operation))),
     sample(curl(method, path, operation), `curl line for ${operation.operationId}`),
     parameters(operation),

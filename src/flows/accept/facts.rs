@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
+use crate::domain::limits::HEADS_MAX;
 use crate::merge::admit::{ActorLast, Facts, references};
 use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
@@ -59,8 +60,13 @@ pub async fn load(
     row: &daybook::Model,
     changes: &[&Checked],
 ) -> Result<Facts, FlowError> {
-    let hashes: BTreeSet<Hash> =
+    let mut hashes: BTreeSet<Hash> =
         changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
+    let heads = super::heads(&row.heads);
+    if heads.len() + changes.len() > HEADS_MAX {
+        // The change that joins the heads depends on all of them.
+        hashes.extend(heads);
+    }
     let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
     for known in store::changes::known(db, of, &hashes).await? {

@@ -20,7 +20,7 @@ use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::store;
 
 pub(super) use facts::{Brief, People, withdrawn};
-pub(super) use round::settle;
+pub(super) use round::{reason, settle};
 pub use sitting::journal_entry;
 pub(super) use sitting::{Case, Sitting, judgement_row};
 

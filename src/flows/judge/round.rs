@@ -189,7 +189,7 @@ pub async fn settle(
 const DECIDED: &str = "decided";
 
 /// What the resident is told besides the state: the decider's words, else what has to be checked.
-fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) -> Option<(String, String)> {
+pub fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) -> Option<(String, String)> {
     let judged = &case.judgement;
     if let Some(mark) = judged.mark.as_ref().filter(|mark| mark.version == judged.judged_version) {
         let code = match mark.kind {

@@ -1,5 +1,6 @@
 //! A sitting: everything that one transaction of judging has loaded and will write, the tip locked.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
@@ -145,9 +146,8 @@ impl<'a> Sitting<'a> {
         let mut owners = BTreeSet::new();
         for row in rows {
             owners.insert(PartyId(row.party_id));
-            let id = ActivityId(row.activity_id);
-            if !self.cases.contains_key(&id) {
-                self.cases.insert(id, Case::from_row(row)?);
+            if let Entry::Vacant(case) = self.cases.entry(ActivityId(row.activity_id)) {
+                case.insert(Case::from_row(row)?);
             }
         }
         self.load_owners(owners).await

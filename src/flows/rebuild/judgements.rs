@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::DatabaseTransaction;
 
 use super::super::FlowError;
-use super::super::judge::{Case, journal_entry, judgement_row, withdrawn};
+use super::super::judge::{Case, journal_entry, judgement_row, reason, withdrawn};
 use super::{Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
@@ -98,7 +98,7 @@ impl Replay<'_> {
                 let before = self.cases.get(&activity).map(|case| case.judgement.clone()).unwrap_or_default();
                 let after = ledger::apply(&before, &decision);
                 let step = ledger::Step::new(&before, after, None);
-                self.judged(activity, step.after);
+                self.judged(activity, step.after, Some(&decision));
                 self.post(activity, &step.occasions);
             }
             "transfer" => {
@@ -149,7 +149,7 @@ impl Replay<'_> {
         if let Some(case) = self.cases.get_mut(&id) {
             case.part_of = activity.and_then(|activity| activity.part_of);
         }
-        self.judged(id, step.after);
+        self.judged(id, step.after, None);
         self.post(id, &step.occasions);
         Ok(())
     }
@@ -160,9 +160,10 @@ impl Replay<'_> {
         Ok(row.map(|row| serde_json::from_str(&row.reading)).transpose()?)
     }
 
-    fn judged(&mut self, id: ActivityId, after: Judgement) {
+    fn judged(&mut self, id: ActivityId, after: Judgement, decision: Option<&StoredDecision>) {
         if let Some(case) = self.cases.get_mut(&id) {
             case.judgement = after;
+            case.reason = reason(case, decision);
             if let Some((occasion, _)) = case.judgement.claim() {
                 case.part_of = Some(occasion);
             }
@@ -184,7 +185,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Compares with the stored judgements. What the resident was told, and when to look again, is kept.
+    /// Compares with the stored judgements. What has to be checked, which depended on others at the time, and
+    /// when to look again, are kept.
     async fn compare(self, rebuilt: &mut Rebuilt, batch: &mut Batch) -> Result<(), FlowError> {
         let mut differing = Vec::new();
         let ids: BTreeSet<ActivityId> = self.cases.keys().copied().collect();
@@ -195,8 +197,10 @@ impl Replay<'_> {
             let mut again = judgement_row(self.neighbourhood, *id, case)?;
             let there = stored.remove(id);
             if let Some(there) = &there {
-                again.reason_code.clone_from(&there.reason_code);
-                again.reason_text.clone_from(&there.reason_text);
+                if again.reason_code.is_none() {
+                    again.reason_code.clone_from(&there.reason_code);
+                    again.reason_text.clone_from(&there.reason_text);
+                }
                 again.due_at_ms = there.due_at_ms;
             }
             let same = there.as_ref() == Some(&again);

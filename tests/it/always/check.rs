@@ -246,7 +246,6 @@ fn rule_days(books: &Books) -> Checked {
             hold(!by_rule || holding || minutes <= PERSON_DAY_MINUTES_MAX, || {
                 let there = books.transfers.iter().filter(|there| (there.account_id, &there.day) == (row.account_id, &row.day));
                 let there: Vec<_> = there.map(|there| (there.journal_no, there.activity_id, there.minutes)).collect();
-                eprintln!("DEBUG {:#?}", books.journal.iter().map(|r| format!("{} {} {:?} {}", r.no, r.kind, r.activity_id, &r.body)).collect::<Vec<_>>());
                 format!("a rule gave {} {minutes} minutes on {} at {}: {there:?}", row.account_id, row.day, row.journal_no)
             })?;
         }

@@ -13,11 +13,12 @@ use daybook::merge::replay::{Replay, compare};
 use crate::support::listening::node;
 
 /// Histories of one run; `JS_HISTORIES` asks for more, from the seed `JS_FIRST` on.
-const HISTORIES: u64 = 12;
+const HISTORIES: u64 = 30;
 
 /// What a comparison looked at.
 #[derive(Debug, Default)]
 struct Compared {
+    histories: u64,
     changes: usize,
     readings: usize,
     slots: usize,
@@ -27,13 +28,22 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// The history's changes, and the heads that the replicas merged to.
-async fn history(seed: u64) -> (Vec<Change>, Vec<String>) {
-    let printed = node("histories.mjs", &["--seed", &seed.to_string()]).await;
-    let mut lines: Vec<&str> = printed.lines().collect();
-    let heads = serde_json::from_str(lines.pop().expect("heads")).expect("heads in JSON");
-    let bytes = lines.iter().map(|line| URL_SAFE_NO_PAD.decode(line).expect("base64url"));
-    (bytes.map(|bytes| Change::try_from(bytes.as_slice()).expect("a change")).collect(), heads)
+/// Each history's changes, and the heads that the replicas merged to.
+async fn histories(first: u64, count: u64) -> Vec<(Vec<Change>, Vec<String>)> {
+    let arguments = ["--seed", &first.to_string(), "--histories", &count.to_string()];
+    let printed = node("histories.mjs", &arguments).await;
+    let (mut all, mut changes) = (Vec::new(), Vec::new());
+    for line in printed.lines() {
+        if line.starts_with('[') {
+            let mut heads: Vec<String> = serde_json::from_str(line).expect("heads in JSON");
+            heads.sort();
+            all.push((std::mem::take(&mut changes), heads));
+        } else {
+            let bytes = URL_SAFE_NO_PAD.decode(line).expect("base64url");
+            changes.push(Change::try_from(bytes.as_slice()).expect("a change"));
+        }
+    }
+    all
 }
 
 /// Some order in which the changes may arrive: each after what it depends on.
@@ -84,14 +94,13 @@ fn follow(seed: u64, changes: Vec<Change>, heads: &[String], compared: &mut Comp
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn states_read_what_automerge_reads_of_stock_javascript() {
-    let first = number("JS_FIRST", 0);
-    let seeds = first..first + number("JS_HISTORIES", HISTORIES);
+    let (first, count) = (number("JS_FIRST", 0), number("JS_HISTORIES", HISTORIES));
     let mut compared = Compared::default();
-    for seed in seeds.clone() {
-        let (changes, mut heads) = history(seed).await;
-        heads.sort();
+    for (seed, (changes, heads)) in (first..).zip(histories(first, count).await) {
         follow(seed, changes, &heads, &mut compared);
+        compared.histories += 1;
     }
-    println!("histories of JavaScript, seeds {seeds:?}: {compared:?}, no difference");
+    println!("stock JavaScript from seed {first} on: {compared:?}, no difference");
+    assert_eq!(compared.histories, count);
     assert!(compared.slots > 1_000, "{compared:?}");
 }
