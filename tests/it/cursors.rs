@@ -5,7 +5,7 @@ use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::merge::cursor::Cursor;
 
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::{TestPhone, both};
 use crate::wire;
 
 /// Records and syncs, so many changes.

@@ -10,7 +10,7 @@ use daybook::domain::activity::Kind;
 use daybook::domain::limits::BODY_INFLATED_BYTES_MAX;
 
 use crate::support::app::activity;
-use crate::support::{TestApp, both};
+use crate::support::both;
 use crate::wire;
 
 const JSON: &str = "application/json";

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::Value;
 
 use crate::support::app::activity;
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::{TestPhone, both};
 use crate::wire;
 
 /// So many records, one change each, each on top of the one before; nothing is sent.

@@ -127,7 +127,7 @@ fn mutate_path(dice: &mut Dice, path: &str) -> String {
     if dice.below(4) == 0 {
         let mut parts: Vec<&str> = path.split('/').collect();
         let at = dice.below(parts.len());
-        parts[at] = dice.pick(&IDS);
+        parts[at] = dice.pick::<&str>(&IDS);
         path = parts.join("/");
     }
     for sign in ['?', '&'] {

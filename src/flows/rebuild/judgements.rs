@@ -163,7 +163,7 @@ impl Replay<'_> {
     fn judged(&mut self, id: ActivityId, after: Judgement, decision: Option<&StoredDecision>) {
         if let Some(case) = self.cases.get_mut(&id) {
             case.judgement = after;
-            case.reason = reason(case, decision);
+            case.reason = reason(case, decision, decision.is_none());
             if let Some((occasion, _)) = case.judgement.claim() {
                 case.part_of = Some(occasion);
             }
