@@ -1,5 +1,6 @@
 //! `daybook check`: says whether the configuration, the database and the keys are fit to serve with.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -70,9 +71,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn live(listen: std::net::SocketAddr) -> anyhow::Result<ExitCode> {
-    let host = if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
+async fn live(listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    let anywhere = listen.ip().is_unspecified();
+    let ip = match listen.ip() {
+        IpAddr::V4(_) if anywhere => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) if anywhere => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
     let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).build()?;
-    let answer = client.get(format!("http://{host}:{}/readyz", listen.port())).send().await?;
+    let answer = client.get(format!("http://{}/readyz", SocketAddr::new(ip, listen.port()))).send().await?;
     Ok(if answer.status().is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -58,7 +58,7 @@ pub(super) enum Slot {
     Element,
     /// A new value of this element.
     Update(OpId),
-    /// Nothing that can be named: a deletion or an increment.
+    /// Nothing that can be named: a deletion. (Increments can: an edit of a text with a counter in it does.)
     Nothing,
 }
 
@@ -108,7 +108,7 @@ impl Footprint {
     /// Adds the next operation, which works in this object.
     pub fn push(&mut self, op: &Op, info: &ObjectInfo) {
         let slot = match (&op.action, &op.key) {
-            (Action::Delete | Action::Increment(_), _) => Slot::Nothing,
+            (Action::Delete, _) => Slot::Nothing,
             (_, OpKey::Map(key)) => Slot::Key(Arc::clone(key)),
             (_, OpKey::Head) => Slot::Element,
             (_, OpKey::Element(_)) if op.insert => Slot::Element,

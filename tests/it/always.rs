@@ -24,6 +24,11 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
+/// What always holds, for other stories.
+pub async fn holds(app: &TestApp) -> Result<(), String> {
+    check::always(&books::Books::read(&app.app, app.neighbourhood).await)
+}
+
 /// Plays one run. What went wrong is told with the seed and the story.
 async fn play(replicas: [&TestApp; 2], seed: u64, steps: u64) -> Result<BTreeSet<String>, String> {
     let mut world = World::new(replicas, seed).await;

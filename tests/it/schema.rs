@@ -118,7 +118,10 @@ async fn both_databases_have_the_same_tables_and_columns() {
     assert!(on_sqlite.len() > 150, "{} columns", on_sqlite.len());
     assert_eq!(on_sqlite, shape(tables(postgres.app.db().read()).await));
     let keys = |tables: Vec<Table>| -> Vec<_> {
-        tables.into_iter().map(|table| (table.name, table.primary_key, table.uniques, table.indexes)).collect()
+        tables
+            .into_iter()
+            .map(|table| (table.name, table.primary_key, table.uniques, table.indexes))
+            .collect()
     };
     let on_sqlite = keys(tables(sqlite.app.db().read()).await);
     assert_eq!(on_sqlite, keys(tables(postgres.app.db().read()).await));

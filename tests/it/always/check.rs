@@ -49,7 +49,9 @@ fn journal(books: &Books) -> Checked {
     }
     let start = (0, chain::genesis(books.neighbourhood));
     let end = chain::verify(start, &rows).map_err(|error| format!("journal: {error}"))?;
-    hold(end == (books.tip.journal_no, bytes(&books.tip.chain)?), || "the tip is not the journal's end".to_owned())
+    hold(end == (books.tip.journal_no, bytes(&books.tip.chain)?), || {
+        "the tip is not the journal's end".to_owned()
+    })
 }
 
 /// A version's number names its row in the journal, numbers rise with versions, and the newest numbered one
@@ -61,7 +63,8 @@ fn versions(books: &Books) -> Checked {
         let Some(no) = row.journal_no else { continue };
         let index = usize::try_from(no - 1).map_err(|error| error.to_string())?;
         let named = books.journal.get(index);
-        let named = named.is_some_and(|entry| entry.kind == "version" && entry.activity_id == Some(row.activity_id));
+        let named =
+            named.is_some_and(|entry| entry.kind == "version" && entry.activity_id == Some(row.activity_id));
         hold(named, || format!("journal number {no} is not version {} of {}", row.version, row.activity_id))?;
         hold(row.version == last + 1 && no > last_no, || {
             format!("version {} of {} is numbered {no} after {last_no}", row.version, row.activity_id)
@@ -106,14 +109,17 @@ fn postings(books: &Books) -> Checked {
     let mut seen: BTreeMap<Uuid, BTreeMap<i64, BTreeSet<i64>>> = BTreeMap::new();
     for row in &books.transfers {
         let lines = seen.entry(row.activity_id).or_default().entry(row.posting_seq).or_default();
-        hold(lines.insert(row.line_no) && row.minutes != 0, || format!("transfer {} is posted twice", row.id))?;
+        hold(lines.insert(row.line_no) && row.minutes != 0, || {
+            format!("transfer {} is posted twice", row.id)
+        })?;
         let entry = usize::try_from(row.journal_no - 1).ok().and_then(|index| books.journal.get(index));
         hold(entry.is_some_and(|entry| entry.kind == "transfer" && entry.subject_id == row.id), || {
             format!("transfer {} has no row in the journal", row.id)
         })?;
     }
     for (id, sequences) in &seen {
-        let without_gaps = |numbers: Vec<i64>| numbers.iter().zip(1..).all(|(number, expected)| *number == expected);
+        let without_gaps =
+            |numbers: Vec<i64>| numbers.iter().zip(1..).all(|(number, expected)| *number == expected);
         let whole = without_gaps(sequences.keys().copied().collect())
             && sequences.values().all(|lines| without_gaps(lines.iter().copied().collect()));
         hold(whole, || format!("postings of {id} are numbered {sequences:?}"))?;
@@ -145,8 +151,13 @@ fn targets(books: &Books) -> Checked {
         let review = serde_json::to_value(judged.review()).map_err(|error| error.to_string())?;
         let posted: i64 = judged.posted.iter().map(|line| line.minutes).sum();
         let columns = (row.review.as_str(), row.minutes, row.decision_seq, row.posting_seq, row.revision);
-        let says =
-            (review.as_str().unwrap_or_default(), posted, judged.decision_seq, judged.posting_seq, judged.revision);
+        let says = (
+            review.as_str().unwrap_or_default(),
+            posted,
+            judged.decision_seq,
+            judged.posting_seq,
+            judged.revision,
+        );
         hold(columns == says, || format!("{id}: columns {columns:?}, judgement {says:?}"))?;
     }
     Ok(())
@@ -166,7 +177,8 @@ fn remainders(books: &Books) -> Checked {
         let holding = books.holding(row);
         let held = books.transfers_of(*id).filter(|transfer| transfer.account_id == holding.0);
         let held: i64 = held.map(|transfer| transfer.minutes).sum();
-        let Some((decided, total)) = judged.in_force().and_then(|decided| Some((decided, decided.person_minutes?)))
+        let Some((decided, total)) =
+            judged.in_force().and_then(|decided| Some((decided, decided.person_minutes?)))
         else {
             hold(held == 0, || format!("{id} states no total that counts and holds {held}"))?;
             continue;
@@ -193,7 +205,9 @@ fn decisions(books: &Books) -> Checked {
     }
     for (id, (row, _)) in &books.judgements {
         let seq = last.get(&id.0).copied().unwrap_or(0);
-        hold(row.decision_seq == seq, || format!("{id} is at decision {}, stored is {seq}", row.decision_seq))?;
+        hold(row.decision_seq == seq, || {
+            format!("{id} is at decision {}, stored is {seq}", row.decision_seq)
+        })?;
     }
     Ok(())
 }
@@ -205,7 +219,8 @@ fn clock_minutes(books: &Books) -> Checked {
         let Some(decided) = judged.in_force() else { continue };
         let Some(start) = decided.started_at_ms else { continue };
         let sets = |step| matches!(step, DecisionStep::Approve | DecisionStep::Undo);
-        let mut by = books.decisions.iter().filter(|(row, stored)| row.activity_id == id.0 && sets(stored.step));
+        let mut by =
+            books.decisions.iter().filter(|(row, stored)| row.activity_id == id.0 && sets(stored.step));
         let Some((row, stored)) = by.next_back() else { return Err(format!("{id} is in force, undecided")) };
         let mut minutes: BTreeMap<Uuid, i64> = BTreeMap::new();
         for line in &decided.lines {
@@ -230,9 +245,12 @@ fn clock_minutes(books: &Books) -> Checked {
 fn rule_days(books: &Books) -> Checked {
     let mut days: BTreeMap<(Uuid, &str), i64> = BTreeMap::new();
     let mut deciding: BTreeMap<Uuid, bool> = BTreeMap::new();
-    let decided = books.decisions.iter().map(|(row, stored)| (row.journal_no, row.activity_id, stored.by == By::Rule));
+    let decided =
+        books.decisions.iter().map(|(row, stored)| (row.journal_no, row.activity_id, stored.by == By::Rule));
     let mut decided = decided.peekable();
-    for posting in books.transfers.chunk_by(|a, b| (a.activity_id, a.posting_seq) == (b.activity_id, b.posting_seq)) {
+    for posting in
+        books.transfers.chunk_by(|a, b| (a.activity_id, a.posting_seq) == (b.activity_id, b.posting_seq))
+    {
         while let Some((_, activity, rule)) = decided.next_if(|(no, _, _)| *no < posting[0].journal_no) {
             deciding.insert(activity, rule);
         }
@@ -244,9 +262,16 @@ fn rule_days(books: &Books) -> Checked {
             let minutes = days[&(row.account_id, row.day.as_str())];
             let holding = row.account_id == books.neighbourhood.0 || books.groups.contains(&row.account_id);
             hold(!by_rule || holding || minutes <= PERSON_DAY_MINUTES_MAX, || {
-                let there = books.transfers.iter().filter(|there| (there.account_id, &there.day) == (row.account_id, &row.day));
-                let there: Vec<_> = there.map(|there| (there.journal_no, there.activity_id, there.minutes)).collect();
-                format!("a rule gave {} {minutes} minutes on {} at {}: {there:?}", row.account_id, row.day, row.journal_no)
+                let there = books
+                    .transfers
+                    .iter()
+                    .filter(|there| (there.account_id, &there.day) == (row.account_id, &row.day));
+                let there: Vec<_> =
+                    there.map(|there| (there.journal_no, there.activity_id, there.minutes)).collect();
+                format!(
+                    "a rule gave {} {minutes} minutes on {} at {}: {there:?}",
+                    row.account_id, row.day, row.journal_no
+                )
             })?;
         }
     }

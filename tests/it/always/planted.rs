@@ -11,18 +11,36 @@ use crate::support::{TestApp, both};
 
 /// What is done to the tables, and a word of what the check must say.
 const FAULTS: [(&str, &str); 12] = [
-    ("UPDATE transfer SET minutes = minutes + 1 WHERE journal_no = (SELECT MIN(journal_no) FROM transfer)", "balance after"),
-    ("UPDATE transfer SET balance_after = balance_after + 1 WHERE journal_no = (SELECT MAX(journal_no) FROM transfer)", "balance after"),
+    (
+        "UPDATE transfer SET minutes = minutes + 1 WHERE journal_no = (SELECT MIN(journal_no) FROM transfer)",
+        "balance after",
+    ),
+    (
+        "UPDATE transfer SET balance_after = balance_after + 1 WHERE journal_no = (SELECT MAX(journal_no) FROM transfer)",
+        "balance after",
+    ),
     ("UPDATE account SET contribution = contribution + 1 WHERE contribution = 270", "account"),
     ("UPDATE tip SET contribution = contribution + 1", "commons"),
     ("UPDATE journal SET body = '{}' WHERE no = 4", "journal"),
     ("DELETE FROM journal WHERE no = 4", "journal"),
     ("DELETE FROM journal WHERE no = (SELECT MAX(no) FROM journal)", "journal's end"),
-    ("UPDATE transfer SET posting_seq = posting_seq + 1 WHERE journal_no = (SELECT MAX(journal_no) FROM transfer)", "numbered"),
-    ("UPDATE judgement SET body = REPLACE(body, '\"person_minutes\":630', '\"person_minutes\":631')", "target"),
+    (
+        "UPDATE transfer SET posting_seq = posting_seq + 1 WHERE journal_no = (SELECT MAX(journal_no) FROM transfer)",
+        "numbered",
+    ),
+    (
+        "UPDATE judgement SET body = REPLACE(body, '\"person_minutes\":630', '\"person_minutes\":631')",
+        "target",
+    ),
     ("UPDATE judgement SET minutes = minutes + 1 WHERE part_of IS NULL", "columns"),
-    ("UPDATE activity_version SET journal_no = NULL WHERE journal_no = (SELECT MAX(journal_no) FROM activity_version)", "judged at version"),
-    ("UPDATE decision SET seq = seq + 5 WHERE journal_no = (SELECT MAX(journal_no) FROM decision)", "decision"),
+    (
+        "UPDATE activity_version SET journal_no = NULL WHERE journal_no = (SELECT MAX(journal_no) FROM activity_version)",
+        "judged at version",
+    ),
+    (
+        "UPDATE decision SET seq = seq + 5 WHERE journal_no = (SELECT MAX(journal_no) FROM decision)",
+        "decision",
+    ),
 ];
 
 both! {

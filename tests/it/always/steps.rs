@@ -15,8 +15,14 @@ const KINDS: [Kind; 4] = [Kind::LitterPick, Kind::Repair, Kind::StreetFix, Kind:
 const HOUR_MS: i64 = 3_600_000;
 /// Refusals that a person may meet.
 const REFUSALS: [&str; 8] = [
-    "version_changed", "reason_required", "own_credit", "undo_blocked", "conflict_unsettled", "nothing_posted",
-    "unreadable", "field_invalid",
+    "version_changed",
+    "reason_required",
+    "own_credit",
+    "undo_blocked",
+    "conflict_unsettled",
+    "nothing_posted",
+    "unreadable",
+    "field_invalid",
 ];
 
 /// What a record is written with; thrown before, since writing borrows the phone.
@@ -224,7 +230,8 @@ impl World<'_> {
         phone.go_online();
         let wanted = item(phone, &seen, step, &more);
         let outcome = send(phone, std::slice::from_ref(&wanted)).await.remove(0);
-        let (status, code) = (outcome["status"].as_u64(), outcome["code"].as_str().unwrap_or("decided").to_owned());
+        let (status, code) =
+            (outcome["status"].as_u64(), outcome["code"].as_str().unwrap_or("decided").to_owned());
         self.told(format!("{step} desk {desk}: {id} {code}"));
         self.reached.insert(code.clone());
         self.sent.push(Sent { desk, item: wanted, outcome });
@@ -269,7 +276,8 @@ impl World<'_> {
         phone.go_online();
         let again = send(phone, std::slice::from_ref(item)).await.remove(0);
         let decided = outcome["status"] == 201;
-        let same = if decided { again["status"] == 200 } else { again["status"] == outcome["status"] };
+        let refused = again["status"].as_u64().is_some_and(|status| status >= 400);
+        let same = if decided { again["status"] == 200 } else { refused };
         if !same || again["decision"] != outcome["decision"] {
             return Err(format!("answered {outcome}, then {again}"));
         }

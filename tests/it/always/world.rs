@@ -66,7 +66,9 @@ impl<'a> World<'a> {
         let app = &replicas[0].app;
         let neighbourhood = NeighbourhoodId(app.uuid());
         let zone = chrono_tz::Europe::London;
-        neighbourhoods::create(app, neighbourhood, &format!("Run {seed}"), zone).await.expect("a neighbourhood");
+        neighbourhoods::create(app, neighbourhood, &format!("Run {seed}"), zone)
+            .await
+            .expect("a neighbourhood");
         let mut world = Self {
             replicas,
             neighbourhood,
@@ -182,7 +184,16 @@ impl<'a> World<'a> {
         }
         self.judge(0, false).await?;
         self.all_judged().await?;
-        self.same_readings().await
+        self.same_readings().await?;
+        self.rebuilt_is_live().await
+    }
+
+    /// Made again from the ground state, everything derived is the same.
+    async fn rebuilt_is_live(&self) -> Result<(), String> {
+        use daybook::flows::rebuild::{Mode, rebuild};
+        let rebuilt = rebuild(&self.replicas[1].app, self.neighbourhood, Mode::Compare).await;
+        let rebuilt = rebuilt.map_err(|error| error.to_string())?;
+        if rebuilt.is_same() { Ok(()) } else { Err(format!("rebuilt differs: {rebuilt:?}")) }
     }
 
     /// Every accepted version is judged.

@@ -13,7 +13,7 @@ use daybook::merge::replay::{Replay, compare};
 use crate::support::listening::node;
 
 /// Histories of one run; `JS_HISTORIES` asks for more, from the seed `JS_FIRST` on.
-const HISTORIES: u64 = 30;
+const HISTORIES: u64 = 8;
 
 /// What a comparison looked at.
 #[derive(Debug, Default)]

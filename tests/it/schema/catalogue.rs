@@ -138,8 +138,8 @@ async fn sqlite_foreign_keys(db: &DatabaseConnection, name: &str) -> Vec<Foreign
 /// The columns of an array of attribute numbers, with a comma between.
 fn attributes(table: &str, numbers: &str) -> String {
     format!(
-        "(SELECT string_agg(a.attname::text, ',' ORDER BY k.at) FROM unnest({numbers}) WITH ORDINALITY AS k(no, at) \
-         JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.no)"
+        "(SELECT string_agg(a.attname::text, ',' ORDER BY part.at) FROM unnest({numbers}) WITH ORDINALITY AS part(no, at) \
+         JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = part.no)"
     )
 }
 
