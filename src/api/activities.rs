@@ -14,7 +14,7 @@ use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
 use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
-use super::types::{Instant, Page};
+use super::types::{Instant, Page, word};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::Kind;
@@ -126,6 +126,9 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
             return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
         }
     }
+    if params.programme.as_ref().is_some_and(|programme| programme.contains('\0')) {
+        return Err(ApiError::query("programme", "programme is text without NUL."));
+    }
     // What is not the caller's own is not there.
     let asked = params.party_id.map(PartyId);
     let party = if access.scopes.has(Scope::Reconcile) { asked } else { Some(access.party) };
@@ -143,10 +146,6 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
         conflict: params.conflict.map(|conflict| word(&conflict)),
         after,
     })
-}
-
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {

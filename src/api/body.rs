@@ -127,14 +127,32 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 fn parse_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    use cbor4ii::core::error::DecodeError as Core;
+    use cbor4ii::serde::DecodeError;
+    if !is_one_cbor_item(bytes) {
+        return Err(unreadable("it is not one item of CBOR"));
+    }
     let reader = cbor4ii::core::utils::SliceReader::new(bytes);
     let mut deserializer = cbor4ii::serde::Deserializer::new(reader);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = pointer(error.path());
-        let text = error.into_inner().to_string();
-        // The library has one error type; what serde says of a field names it in backticks or "expected".
-        if text.contains('`') || text.contains("expected") { field_error(path, &text) } else { unreadable(&text) }
+        match error.into_inner() {
+            DecodeError::Core(Core::Mismatch { name, .. } | Core::Unsupported { name, .. }) => {
+                field_error(path, &format!("invalid type: expected {name}"))
+            }
+            DecodeError::Core(error) => field_error(path, &error.to_string()),
+            DecodeError::Custom(text) => field_error(path, &text),
+        }
     })
+}
+
+/// Whether the bytes are well-formed CBOR, and nothing follows.
+fn is_one_cbor_item(bytes: &[u8]) -> bool {
+    use cbor4ii::core::dec::Read as _;
+    let mut deserializer = cbor4ii::serde::Deserializer::new(cbor4ii::core::utils::SliceReader::new(bytes));
+    let item: Result<serde::de::IgnoredAny, _> = serde::Deserialize::deserialize(&mut deserializer);
+    let mut rest = deserializer.into_inner();
+    item.is_ok() && rest.fill(1).is_ok_and(|rest| rest.as_ref().is_empty())
 }
 
 fn unreadable(text: &str) -> ApiError {

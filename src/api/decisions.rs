@@ -211,6 +211,15 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
         let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
         return Err(ApiError::field(pointer("reason"), "too_long", detail));
     }
+    let corrected = item.corrections.as_ref();
+    let texts = [
+        ("reason", item.reason.as_ref()),
+        ("corrections/programme", corrected.and_then(|corrections| corrections.programme.as_ref())),
+        ("corrections/place", corrected.and_then(|corrections| corrections.place.as_ref())),
+    ];
+    if let Some((field, _)) = texts.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))) {
+        return Err(ApiError::field(pointer(field), "text", "Texts have no NUL in them."));
+    }
     if item.corrections.is_some() && item.step != StepName::Approve {
         return Err(ApiError::field(pointer("corrections"), "not_here", "Corrections come with approve."));
     }

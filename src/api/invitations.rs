@@ -83,7 +83,8 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Invite somebody, or a further device of your own.
 ///
-/// Coordinators with `manage` invite anybody; everybody invites their own further devices.
+/// Coordinators with `manage` invite anybody; everybody invites their own further devices,
+/// from a device.
 #[utoipa::path(
     post, path = "/v1/invitations", tag = "people", request_body = InvitationRequest,
     responses(
@@ -97,9 +98,11 @@ pub async fn create_invitation(
     Json(body): Json<InvitationRequest>,
 ) -> ApiResult<impl IntoResponse> {
     let access = &caller.access;
-    let own_device = body.party_id == Some(access.party) && !body.coordinator;
+    // A device may do whatever its owner may, so a script with a narrow token cannot invite one.
+    let own_device = body.party_id == Some(access.party) && !body.coordinator && access.device.is_some();
     if !own_device && !access.scopes.has(Scope::Manage) {
-        return Err(ApiError::new(INSUFFICIENT_SCOPE, "This needs the scope manage; without it, invite your own devices."));
+        let detail = "This needs the scope manage; without it, invite your own devices from one of your devices.";
+        return Err(ApiError::new(INSUFFICIENT_SCOPE, detail));
     }
     let invited = Invited { id: body.id, coordinator: body.coordinator, party: body.party_id };
     let (row, minted, new) =

@@ -12,7 +12,7 @@ use super::body::Json;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
 use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
-use super::types::{Instant, Page, check_name};
+use super::types::{Instant, Page, check_name, word};
 use crate::app::App;
 use crate::domain::ids::PartyId;
 use crate::domain::time::{civil_day, parse_day};
@@ -116,10 +116,6 @@ impl From<party::Model> for PartyView {
             revision: row.revision,
         }
     }
-}
-
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// The routes of this file.

@@ -108,6 +108,12 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// The word that a value of one of our enums is stored and shown by.
+#[must_use]
+pub fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// A name of a party, device or grant: 1 to 200 characters, without control characters.
 ///
 /// # Errors

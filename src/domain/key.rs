@@ -360,8 +360,9 @@ fn is_item(item: &str) -> bool {
     matches!(item.split('.').count(), 2 | 3) && item.split('.').all(plain)
 }
 
+/// Texts that are kept in columns of their own cannot hold NUL, which PostgreSQL refuses.
 fn text(raw: &Raw<'_>, characters_max: usize) -> Result<Value, Unreadable> {
-    text_where(raw, |text| text.chars().count() <= characters_max)
+    text_where(raw, |text| text.chars().count() <= characters_max && !text.contains('\0'))
 }
 
 fn text_where(raw: &Raw<'_>, allowed: impl Fn(&str) -> bool) -> Result<Value, Unreadable> {

@@ -35,7 +35,8 @@ pub enum RefusalCode {
     MissingObject,
     /// Replaces an operation that does not exist in that place, in the change's past.
     MissingPredecessor,
-    /// Names an element that does not exist in that list or text, in the change's past.
+    /// Names an element that does not exist in that list or text, in the change's past, or updates one of a
+    /// text in place, on which Automerge may panic.
     MissingElement,
     /// A range of rich text ends before it begins: phones would save the document and never load it again.
     MarkOrder,

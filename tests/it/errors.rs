@@ -51,17 +51,17 @@ both! {
         let unreadable = [
             (JSON, Vec::new()), (JSON, b"{".to_vec()), (JSON, json[..json.len() - 1].to_vec()), (JSON, twice(&json)),
             (JSON, b"\xff\xfe".to_vec()), (CBOR, Vec::new()), (CBOR, b"\xff".to_vec()), (CBOR, cbor[..cbor.len() - 1].to_vec()),
-            (CBOR, twice(&cbor)), (JSON, "[".repeat(100_000).into_bytes()), (CBOR, vec![0x81; 100_000]),
+            (CBOR, twice(&cbor)), (CBOR, vec![0x81; 100_000]),
         ];
         for (kind, body) in unreadable {
             let headers = [(CONTENT_TYPE.as_str(), kind), ("authorization", &token)];
             let shown = String::from_utf8_lossy(&body[..body.len().min(20)]).into_owned();
             let (status, answer) = app.request(SYNC.0, SYNC.1, &headers, body).await;
-            let code = answer["code"].as_str().unwrap_or_default().to_owned();
-            assert!(matches!((status.as_u16(), code.as_str()), (400, "body_unreadable") | (422, "field_invalid")), "{kind} {shown}: {answer}");
+            assert_eq!((status.as_u16(), &answer["code"]), (400, &json!("body_unreadable")), "{kind} {shown}: {answer}");
         }
-        problem(&app, SYNC, &[(CONTENT_TYPE.as_str(), JSON), ("authorization", &token)], twice(&json), (400, "body_unreadable")).await;
-        problem(&app, SYNC, &[(CONTENT_TYPE.as_str(), CBOR), ("authorization", &token)], twice(&cbor), (400, "body_unreadable")).await;
+        let headers = [(CONTENT_TYPE.as_str(), JSON), ("authorization", token.as_str())];
+        problem(&app, SYNC, &headers, "{", (400, "body_unreadable")).await;
+        problem(&app, SYNC, &headers, "[".repeat(100_000), (422, "field_invalid")).await;
         for kind in ["text/plain", "application/jsonx", "multipart/form-data", ""] {
             let headers = [(CONTENT_TYPE.as_str(), kind), ("authorization", &token)];
             problem(&app, SYNC, &headers, json.clone(), (415, "media_type_unsupported")).await;
@@ -89,7 +89,7 @@ both! {
     async fn a_field_that_does_not_fit_is_named_by_its_pointer(app: TestApp) {
         let token = wire::bearer(&app, &mut app.phone("Asha").await, "sync").await;
         let id = app.app.uuid();
-        let good = json!({ "device_time": "2026-11-21T10:00:00Z", "daybooks": [{ "id": id, "cursor": null }] });
+        let good = json!({ "device_time": "2026-11-21T10:00:00Z", "daybooks": [{ "id": id, "cursor": "x" }] });
         let with = |pointer: &str, value: Value| {
             let mut body = good.clone();
             let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
@@ -104,7 +104,7 @@ both! {
             (with("/daybooks/0/id", json!("no id")), "/daybooks/0/id", "invalid"),
             (with("/daybooks/0/id", json!(7)), "/daybooks/0/id", "wrong_type"),
             (with("/device_time", json!("yesterday")), "/device_time", "invalid"),
-            (with("/limit_bytes", json!(-1)), "/limit_bytes", "invalid"),
+            (with("/limit_bytes", json!("many")), "/limit_bytes", "wrong_type"),
             (with("/daybooks", json!({})), "/daybooks", "wrong_type"),
             (lacking, "", "missing_field"),
         ];
@@ -114,8 +114,7 @@ both! {
                 let headers = [(CONTENT_TYPE.as_str(), kind), ("authorization", token.as_str())];
                 let (_, told) = problem(&app, SYNC, &headers, bytes, (422, "field_invalid")).await;
                 let found = fields(&told);
-                assert_eq!(found.first().map(|(pointer, _)| *pointer), Some(pointer), "{kind}: {told}");
-                assert!(kind == CBOR || found == [(pointer, code)], "{told}");
+                assert_eq!(found, [(pointer, code)], "{kind}: {told}");
             }
         }
         let headers = [(CONTENT_TYPE.as_str(), CBOR), ("authorization", token.as_str())];
@@ -169,6 +168,7 @@ both! {
             "activities?limit=many", "activities?limit=-1", "activities?colour=red", "activities?kind=party", "activities?party_id=1",
             "activities?day_from=2026-13-01", "activities?day_until=yesterday", "activities?review=good", "activities?conflict=maybe",
             "accounts?limit=1.5", "totals?by=colour", "totals?day_from=1", "activities?limit=1&limit=2",
+            "activities?programme=a%00b",
         ];
         for query in wrong {
             problem(&app, (Method::GET, &format!("/v1/{query}")), &headers, "", (400, "query_invalid")).await;
@@ -176,7 +176,7 @@ both! {
         for after in ["x", "", "%00", "AAAA"] {
             problem(&app, (Method::GET, &format!("/v1/accounts?after={after}")), &headers, "", (400, "cursor_invalid")).await;
         }
-        for fine in ["activities?limit=0", "activities?limit=18446744073709551615", "totals?by=", "activities?programme=%00", "activities?programme=%F0%9F%91%AA"] {
+        for fine in ["activities?limit=0", "activities?limit=18446744073709551615", "totals?by=", "activities?programme=%F0%9F%91%AA"] {
             let (status, told) = app.request(Method::GET, &format!("/v1/{fine}"), &headers, "").await;
             assert_eq!(status, 200, "{fine}: {told}");
         }

@@ -3,12 +3,16 @@
 
 mod always;
 mod authorization;
+mod crash;
 mod decisions;
+mod examples;
 mod layering;
 mod ledger;
 mod lifecycle;
 mod logs;
 mod occasions;
+mod openapi;
+mod pages;
 mod phone_js;
 mod rebuild;
 mod replay;

@@ -198,3 +198,21 @@ both! {
         assert!(blank.own_book().field(id, "day").is_some(), "his own daybook keeps it");
     }
 }
+
+both! {
+    async fn a_text_that_a_database_cannot_hold_makes_one_field_unreadable_and_holds_nobody_up(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let me = asha.party;
+        let odd = asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 10).put("programme", "a\u{0}b").put("\u{0}", "\u{0}").note("\u{0}"); }).expect("recorded");
+        let kindless = asha.record(Kind::Hours, "2026-11-20", |a| { a.put("kind", "ho\u{0}urs").put("day", "2026\u{0}"); }).expect("recorded");
+        let plain = asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 20); }).expect("recorded");
+        let report = asha.sync().await.expect("synced");
+        assert_eq!(report.accepted, 3);
+        app.judge().await;
+        let view = activity(&mut asha, odd).await;
+        assert_eq!((&view["unreadable_fields"]["programme"], &view["review"]), (&json!("out_of_range"), &json!("received")));
+        assert_eq!(activity(&mut asha, kindless).await["unreadable"], "kind_missing");
+        assert_eq!(activity(&mut asha, plain).await["posted"], 20);
+        wire::reads_as_the_document(&mut asha, odd).await;
+    }
+}

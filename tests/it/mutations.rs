@@ -185,7 +185,7 @@ async fn honest(app: &TestApp, carol: &mut TestPhone) -> Vec<Honest> {
     });
     let decision = json!({ "items": [{
         "id": id, "activity_id": activity, "version": seen["version"], "decision_seq": seen["decision_seq"],
-        "step": "approve", "reason": "seen", "corrections": { "minutes": { me.to_string(): 20 } },
+        "step": "approve", "reason": "seen", "corrections": { "minutes": { me.to_string(): 20 }, "programme": "canal", "place": "towpath" },
     }] });
     let mut all: Vec<Honest> = [
         (Method::POST, "/v1/sync", sync),
@@ -214,6 +214,33 @@ async fn honest(app: &TestApp, carol: &mut TestPhone) -> Vec<Honest> {
         }
     }
     all
+}
+
+both! {
+    async fn no_text_is_one_that_a_database_cannot_hold(app: TestApp) {
+        let mut carol = app.coordinator("Carol").await;
+        let token = wire::bearer(&app, &mut carol, &daybook::auth::scopes::Scopes::ALL.to_string()).await;
+        let operator = format!("Bearer {OPERATOR}");
+        let mut asked = 0;
+        for one in honest(&app, &mut carol).await {
+            let mut all = Vec::new();
+            pointers(&one.body, "", &mut all);
+            for pointer in all {
+                let mut body = one.body.clone();
+                let Some(place) = body.pointer_mut(&pointer).filter(|place| place.is_string()) else { continue };
+                *place = json!("a\u{0}b");
+                let authorization = if one.path.contains("neighbourhoods") { &operator } else { &token };
+                let headers = [("content-type", JSON), ("authorization", authorization.as_str())];
+                let (status, _, _) = match one.path.as_str() {
+                    "/v1/enrolments" | "/oauth/token" => proven(&mut carol, &one, body.to_string().into_bytes()).await,
+                    path => app.raw(one.method.clone(), path, &headers, body.to_string()).await,
+                };
+                assert!(status.is_client_error(), "{} {pointer}: {status}", one.path);
+                asked += 1;
+            }
+        }
+        assert!(asked > 25, "{asked}");
+    }
 }
 
 both! {

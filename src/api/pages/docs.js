@@ -99,7 +99,9 @@ function fields(schema, asked, seen = []) {
       "li",
       {},
       make("code", { class: "field" }, name),
+      " ",
       make("span", { class: "kind" }, kindOf(property) + limits(property)),
+      " ",
       need && make("span", { class: asked ? "need" : "kind" }, need),
       paragraphs(property.description ?? bare(property).description),
       oneOfWords(property),
@@ -181,7 +183,9 @@ function parameters(operation) {
       "li",
       {},
       make("code", { class: "field" }, parameter.name),
+      " ",
       make("span", { class: "kind" }, `${kindOf(parameter.schema)}${limits(parameter.schema)}, in the ${parameter.in}`),
+      " ",
       parameter.required ? make("span", { class: "need" }, "required") : "",
       paragraphs(parameter.description),
       oneOfWords(parameter.schema),
@@ -201,8 +205,10 @@ function request(operation) {
 function responses(operation) {
   const parts = [];
   let shown;
-  for (const [status, response] of Object.entries(operation.responses)) {
-    if (!/^[23]/.test(status)) continue;
+  // What is new comes before what was there.
+  const good = Object.entries(operation.responses).filter(([status]) => /^[23]/.test(status));
+  good.sort(([a], [b]) => (b === "201") - (a === "201"));
+  for (const [status, response] of good) {
     parts.push(make("h4", {}, `Answer ${status}`), make("p", {}, words(response.description)));
     for (const [name, header] of Object.entries(response.headers ?? {})) {
       parts.push(make("p", {}, make("code", {}, name), ": ", words(header.description)));
@@ -254,7 +260,7 @@ function operationElement(method, path, operation) {
       "summary",
       {},
       make("span", { class: `method ${method}` }, method.toUpperCase()),
-      make("span", { class: "path" }, path),
+      make("span", { class: "path" }, path.split(/(?=\/)/).map((part) => [make("wbr"), part])),
       make("span", { class: "short" }, words(operation.summary)),
     ),
   );
@@ -318,7 +324,7 @@ function filter() {
 
 // A link to an operation opens it.
 function follow() {
-  const target = byId(decodeURIComponent(location.hash.slice(1)));
+  const target = byId(location.hash.slice(1));
   if (target?.matches(".op")) {
     target.open = true;
     target.scrollIntoView();

@@ -4,7 +4,7 @@
 const byId = (id) => document.getElementById(id);
 
 function show() {
-  const token = decodeURIComponent(location.hash.slice(1));
+  const token = location.hash.slice(1);
   const whole = /^dbi_[A-Za-z0-9_-]{64}$/.test(token);
   byId("invited").hidden = !whole;
   byId("broken").hidden = whole;

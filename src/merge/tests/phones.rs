@@ -294,8 +294,6 @@ fn act_in_text(dice: &mut Dice, doc: &mut AutoCommit, text: &ObjId) {
         1 => drop(doc.split_block(text, at)),
         2 => drop(doc.update_text(text, ["swept", "swept the alley", "schön 👪"][dice.below(3)])),
         3 => drop(doc.insert(text, at, scalar(dice))),
-        4 if length > 0 => drop(doc.put(text, at.min(length - 1), scalar(dice))),
-        5 if length > 0 => drop(doc.increment(text, at.min(length - 1), 1)),
         _ => {
             let delete = dice.below(length - at + 1) as isize;
             let insert = ["", "a", "bc", "ü", "👪", "\u{301}"][dice.below(6)];

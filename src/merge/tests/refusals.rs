@@ -473,6 +473,25 @@ fn elements_exist_in_their_list() {
 }
 
 #[test]
+fn letters_are_inserted_and_deleted_never_updated() {
+    let mut phone = phone(1);
+    let text = phone.put_object(ROOT, "note", ObjType::Text).expect("puts");
+    phone.splice_text(&text, 0, 0, "a").expect("splices");
+    let first = phone.get_last_local_change().expect("a change");
+    let with = |action: OpType| {
+        let mut next = after(&first);
+        let letter = Key::Seq(ElementId::Id(id(2, 1)));
+        next.operations = vec![op(action, ObjectId::Id(id(1, 1)), letter, &[id(2, 1)])];
+        last(&[first.decode(), next])
+    };
+    assert!(accepted(&with(OpType::Delete)));
+    let missing = refused(RefusalCode::MissingElement);
+    assert_eq!(with(OpType::Put(ScalarValue::Str("b".into()))), missing);
+    assert_eq!(with(OpType::Increment(1)), missing);
+    assert_eq!(with(OpType::Make(ObjType::Map)), missing);
+}
+
+#[test]
 fn a_range_of_rich_text_begins_before_it_ends() {
     let mut phone = phone(1);
     let text = phone.put_object(ROOT, "note", ObjType::Text).expect("puts");

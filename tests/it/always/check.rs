@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook::domain::ids::ActivityId;
 use daybook::flows::judge::journal_entry;
 use daybook::ledger::chain::{self, ChainRow, Opened};
-use daybook::ledger::{self, By, DecisionStep, LineKey};
+use daybook::ledger::{self, By, Decided, DecisionStep, LineKey};
 use daybook::store::entity::transfer;
 use uuid::Uuid;
 
@@ -195,19 +195,32 @@ fn remainders(books: &Books) -> Checked {
     Ok(())
 }
 
-/// Decisions of an activity are numbered without gaps, and the judgement stands at the last one.
+/// Decisions of an activity are numbered without gaps, and what is in force is what the last one says: an
+/// approval's own lines, or what stood before the decision that it took back.
 fn decisions(books: &Books) -> Checked {
-    let mut last: BTreeMap<Uuid, i64> = BTreeMap::new();
-    for (row, _) in &books.decisions {
-        let seq = last.entry(row.activity_id).or_default();
+    let mut last: BTreeMap<Uuid, (i64, Option<Decided>)> = BTreeMap::new();
+    let mut before: BTreeMap<Uuid, Option<Decided>> = BTreeMap::new();
+    for (row, stored) in &books.decisions {
+        let (seq, own) = last.entry(row.activity_id).or_default();
         hold(row.seq == *seq + 1, || format!("decision {} of {} follows {seq}", row.seq, row.activity_id))?;
+        before.insert(row.id, own.clone());
         *seq = row.seq;
+        *own = match stored.step {
+            DecisionStep::Approve => stored.decided.clone(),
+            DecisionStep::Reject | DecisionStep::Withdraw => None,
+            DecisionStep::Keep | DecisionStep::AskForChanges => own.clone(),
+            DecisionStep::Undo => {
+                let undone = stored.undoes.as_ref().and_then(|undoes| before.get(&undoes.decision.0));
+                undone.ok_or_else(|| format!("{} undoes what is not there", row.id))?.clone()
+            }
+        };
     }
-    for (id, (row, _)) in &books.judgements {
-        let seq = last.get(&id.0).copied().unwrap_or(0);
+    for (id, (row, judged)) in &books.judgements {
+        let (seq, own) = last.get(&id.0).cloned().unwrap_or_default();
         hold(row.decision_seq == seq, || {
             format!("{id} is at decision {}, stored is {seq}", row.decision_seq)
         })?;
+        hold(judged.own == own, || format!("{id}: in force {:?}\ndecided {own:?}", judged.own))?;
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use crate::support::desk::{confirm, item, send};
 
 const DAYS: [&str; 3] = ["2026-11-18", "2026-11-19", "2026-11-20"];
 const KINDS: [Kind; 4] = [Kind::LitterPick, Kind::Repair, Kind::StreetFix, Kind::Hours];
-const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+const MINUTE_MS: i64 = 60_000;
 /// Refusals that a person may meet.
 const REFUSALS: [&str; 8] = [
     "version_changed",
@@ -119,12 +120,16 @@ impl World<'_> {
             draft.kind = Some(self.dice.of(&KINDS));
             draft.day = Some(self.dice.of(&DAYS));
         }
-        if self.dice.percent(if new { 30 } else { 5 }) {
-            draft.started_at = Some(START_MS - HOUR_MS * i64::try_from(self.dice.below(72)).expect("few"));
+        if self.dice.percent(if new { 35 } else { 5 }) {
+            // Few starts, so that times overlap; some on another day than the record names.
+            let day = draft.day.and_then(|day| DAYS.iter().rev().position(|other| *other == day));
+            let back = if self.dice.percent(90) { day } else { None }.unwrap_or_else(|| self.dice.below(6));
+            let start = START_MS - (i64::try_from(back).expect("few") + 1) * DAY_MS;
+            draft.started_at = Some(start + self.dice.of(&[0, 0, 30, 90]) * MINUTE_MS);
         }
         if self.dice.percent(if new { 25 } else { 8 }) {
             draft.totals = Some((self.dice.of(&[1, 3, 7]), self.dice.of(&[60, 200, 630])));
-        } else if !self.occasions.is_empty() && self.dice.percent(if new { 30 } else { 8 }) {
+        } else if !self.occasions.is_empty() && self.dice.percent(if new { 30 } else { 15 }) {
             draft.part_of = Some(self.occasions[self.dice.below(self.occasions.len())]);
         }
         if !new && self.dice.percent(15) {
@@ -244,7 +249,7 @@ impl World<'_> {
     /// What a coordinator wants of an activity.
     fn wish(&mut self, id: ActivityId) -> (&'static str, Value) {
         let reason = if self.dice.percent(95) { json!("So it was.") } else { Value::Null };
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..4 => ("approve", json!({})),
             4 => {
                 let party = self.people[self.dice.below(self.people.len())].to_string();

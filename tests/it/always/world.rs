@@ -203,10 +203,17 @@ impl<'a> World<'a> {
         let due = books.judgements.values().filter(|(row, _)| row.due_at_ms.is_some()).count();
         let versions: i64 = books.activities.iter().map(|row| row.version).sum();
         let judged: i64 = books.judgements.values().map(|(row, _)| row.judged_version).sum();
-        if (waiting, due, versions) == (0, 0, judged) {
-            return Ok(());
+        if (waiting, due, versions) != (0, 0, judged) {
+            return Err(format!(
+                "{waiting} versions wait, {due} are due, {versions} versions, judged up to {judged}"
+            ));
         }
-        Err(format!("{waiting} versions wait, {due} are due, {versions} versions, judged up to {judged}"))
+        // What no rule doubts and no person touched is approved.
+        let idle = books.judgements.iter().find(|(_, (row, judged))| {
+            let untouched = !judged.person_decided && !judged.withdrawn_ever;
+            untouched && row.review == "received" && row.reason_code.is_none()
+        });
+        idle.map_or(Ok(()), |(id, _)| Err(format!("{id} is clean and nobody approved it")))
     }
 
     /// The readings kept are those of Automerge, and every phone has the server's document.

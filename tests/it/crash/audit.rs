@@ -1,0 +1,132 @@
+//! What must be true in the end: of what people were told, and of the books themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use automerge::AutoCommit;
+use axum::http::Method;
+use daybook::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use daybook::ledger::chain::{ChainRow, genesis, verify};
+use daybook::store::{self, Database};
+use serde_json::Value;
+
+use super::people::{Coordinator, Resident, World};
+
+/// More rows than any run makes.
+const ALL: u64 = 1_000_000;
+
+/// Everything acknowledged is there, every record is judged, and every account is the sum of what is approved.
+/// Answers all minutes recognised.
+pub async fn as_told(world: &World, residents: &mut [Resident], coordinator: &mut Coordinator) -> i64 {
+    for resident in residents.iter_mut() {
+        downloads(resident).await;
+    }
+    let views = coordinator.list(world, "/v1/activities?").await;
+    let seen: HashMap<&str, &Value> =
+        views.iter().map(|view| (view["id"].as_str().expect("an id"), view)).collect();
+    let recorded: usize = residents.iter().map(|resident| resident.minutes.len()).sum();
+    assert_eq!((seen.len(), views.len()), (recorded, recorded), "every record arrived once");
+
+    let mut sums: BTreeMap<PartyId, i64> = BTreeMap::new();
+    for resident in residents.iter() {
+        for (id, minutes) in &resident.minutes {
+            let posted = posted(seen[id.to_string().as_str()], *minutes);
+            *sums.entry(resident.party).or_default() += posted;
+        }
+    }
+    let accounts = coordinator.list(world, "/v1/accounts?").await;
+    for (party, sum) in &sums {
+        let account = accounts.iter().find(|account| account["id"] == party.to_string()).expect("an account");
+        assert_eq!(account["contribution_minutes"], *sum, "{party}");
+    }
+
+    let decisions = coordinator.list(world, "/v1/decisions?").await;
+    let stored: BTreeSet<String> =
+        decisions.iter().map(|decision| decision["id"].as_str().expect("an id").to_owned()).collect();
+    assert_eq!(stored.len(), decisions.len(), "each decision once");
+    assert!(coordinator.acknowledged.is_subset(&stored), "an acknowledged decision is missing");
+    sums.values().sum()
+}
+
+/// The server's daybook holds what it acknowledged, each change once, and is what the phone has.
+async fn downloads(resident: &mut Resident) {
+    let path = format!("/v1/daybooks/{}", resident.phone.own);
+    let bytes = resident.phone.request(Method::GET, &path, "application/json", Vec::new()).await;
+    let mut stored = AutoCommit::load(bytes.expect("a download").body()).expect("a document");
+    let own = resident.phone.own_book();
+    assert_eq!(stored.get_heads(), own.doc.get_heads(), "server and phone differ");
+    let hashes: HashSet<[u8; 32]> =
+        stored.get_changes(&[]).into_iter().map(|change| change.hash().0).collect();
+    assert!(resident.acknowledged.is_subset(&hashes), "an acknowledged change is missing");
+}
+
+/// What is posted of an activity: all of its latest minutes or, if it was rejected, none.
+fn posted(view: &Value, minutes: i64) -> i64 {
+    let judged = view["judged_version"].to_string();
+    assert!(
+        view["version"].as_str().expect("a version").starts_with(&format!("{judged}-")),
+        "not judged: {view}"
+    );
+    assert_eq!(view["parties"][0]["minutes"], minutes, "the latest edit is missing: {view}");
+    let posted = match view["review"].as_str() {
+        Some("approved") => minutes,
+        Some("rejected") => 0,
+        _ => panic!("nobody decided: {view}"),
+    };
+    assert_eq!(view["posted"], posted, "{view}");
+    posted
+}
+
+/// Whether versions wait to be judged.
+pub async fn waits(url: &str) -> bool {
+    let db = Database::connect(url, 1).await.expect("the database answers");
+    let waiting = store::activities::neighbourhoods_waiting(db.read()).await.expect("reads");
+    db.close().await.expect("closed");
+    !waiting.is_empty()
+}
+
+/// The books as they lie in the database: nothing waits, the journal has no gap and its chain holds, each
+/// account is the sum of its transfers, and all accounts with the commons make nothing.
+pub async fn books(url: &str, recognised: i64) {
+    let database = Database::connect(url, 2).await.expect("the database answers");
+    let db = database.read();
+    let tenants = store::neighbourhoods::list(db).await.expect("reads");
+    let neighbourhood = NeighbourhoodId(tenants[0].neighbourhood_id);
+    for daybook in store::daybooks::all(db, neighbourhood).await.expect("reads") {
+        let id = DaybookId(daybook.id);
+        for row in store::activities::versions_of_daybook(db, neighbourhood, id).await.expect("reads") {
+            assert!(
+                row.journal_no.is_some(),
+                "version {} of {} waits",
+                row.version,
+                ActivityId(row.activity_id)
+            );
+        }
+    }
+
+    let tip = store::ledger::find_tip(db, neighbourhood).await.expect("reads").expect("a tip");
+    let journal = store::ledger::journal_after(db, neighbourhood, 0, ALL).await.expect("reads");
+    let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).expect("a hash");
+    let rows: Vec<ChainRow> = journal
+        .iter()
+        .map(|row| ChainRow {
+            no: row.no,
+            opened: None,
+            commitment: bytes(&row.commitment),
+            link: bytes(&row.chain),
+        })
+        .collect();
+    let end = verify((0, genesis(neighbourhood)), &rows).expect("a journal without gaps");
+    assert_eq!(end, (tip.journal_no, bytes(&tip.chain)), "the tip is the journal's end");
+
+    let mut sums = BTreeMap::new();
+    for row in store::ledger::transfers_after(db, neighbourhood, 0, ALL).await.expect("reads") {
+        *sums.entry(row.account_id).or_insert(0) += row.minutes;
+    }
+    let accounts = store::ledger::accounts_page(db, neighbourhood, None, None, ALL).await.expect("reads");
+    for account in &accounts {
+        assert_eq!(account.contribution, sums.get(&account.id).copied().unwrap_or(0), "{}", account.id);
+    }
+    assert_eq!(accounts.iter().map(|account| account.contribution).sum::<i64>(), recognised);
+    assert_eq!(tip.contribution + recognised, 0, "all accounts and the commons make nothing");
+    database.close().await.expect("closed");
+}

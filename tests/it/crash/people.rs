@@ -1,0 +1,260 @@
+//! Residents who record and sync, and a coordinator who decides, while the server dies again and again. What
+//! they were told is what must be there in the end.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use daybook::app::{Random as _, SystemRandom};
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::{ActivityId, PartyId};
+use daybook::phone::{Http, Phone, PhoneError};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+
+pub type RealPhone = Phone<Http>;
+
+/// 2026-11-21 at 10:00 in UTC; phones' clocks do not matter.
+const PHONE_CLOCK_MS: i64 = 1_795_255_200_000;
+/// Activities that a coordinator looks at in one go.
+const LOOK_AT: usize = 20;
+
+/// What the people share.
+pub struct World {
+    /// Whether the server is there.
+    pub up: watch::Receiver<bool>,
+    /// Requests sent so far, and a bell for each.
+    pub sent: AtomicU64,
+    pub sending: Notify,
+    pub stop: AtomicBool,
+    pub synced: Notify,
+    /// Syncs and decisions whose answer never came.
+    pub cut_syncs: AtomicU64,
+    pub cut_decisions: AtomicU64,
+}
+
+impl World {
+    pub fn new(up: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self {
+            up,
+            sent: AtomicU64::new(0),
+            sending: Notify::new(),
+            stop: AtomicBool::new(false),
+            synced: Notify::new(),
+            cut_syncs: AtomicU64::new(0),
+            cut_decisions: AtomicU64::new(0),
+        })
+    }
+
+    /// Announces a request, once the server is there.
+    async fn send(&self) {
+        self.up.clone().wait_for(|up| *up).await.expect("the server comes back");
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        self.sending.notify_waiters();
+    }
+
+    /// Waits until so many more requests were sent.
+    pub async fn busy(&self, more: u64) {
+        let until = self.sent.load(Ordering::SeqCst) + more;
+        loop {
+            let sending = self.sending.notified();
+            if self.sent.load(Ordering::SeqCst) >= until {
+                return;
+            }
+            sending.await;
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+/// A number below the bound.
+pub fn below(bound: u64) -> u64 {
+    let mut bytes = [0; 8];
+    SystemRandom.fill(&mut bytes);
+    u64::from_le_bytes(bytes) % bound
+}
+
+/// A phone that reaches the server, not enrolled.
+pub fn new_phone(name: &str, url: &str) -> RealPhone {
+    let random = SystemRandom;
+    let client = Http::new(url).expect("a client");
+    Phone::new(name, client, url, PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes))).expect("a phone")
+}
+
+/// No answer, or one cut off: what became of the request is not known.
+fn is_cut(error: &PhoneError) -> bool {
+    matches!(error, PhoneError::NoAnswer(_) | PhoneError::Refused { status: 503, .. })
+}
+
+/// A phone, what its resident wrote on it, and what the server acknowledged.
+pub struct Resident {
+    pub phone: RealPhone,
+    /// Whose minutes this phone writes down.
+    pub party: PartyId,
+    /// The latest minutes of each activity recorded here.
+    pub minutes: BTreeMap<ActivityId, i64>,
+    /// Hashes of changes that the server said it has.
+    pub acknowledged: HashSet<[u8; 32]>,
+    /// Changes that were committed though the answer was cut off.
+    pub unanswered: usize,
+    days: u64,
+}
+
+impl Resident {
+    pub fn new(phone: RealPhone, party: PartyId, first_day: u64) -> Self {
+        let (minutes, acknowledged) = (BTreeMap::new(), HashSet::new());
+        Self { phone, party, minutes, acknowledged, unanswered: 0, days: first_day }
+    }
+
+    /// A new record, on a day of its own so that a rule may approve it; or other minutes in an old one.
+    fn write(&mut self) {
+        let (party, minutes) = (self.party, 1 + i64::try_from(below(90)).expect("small"));
+        let ids: Vec<ActivityId> = self.minutes.keys().copied().collect();
+        if !ids.is_empty() && below(3) == 0 {
+            let at = usize::try_from(below(u64::try_from(ids.len()).expect("few"))).expect("few");
+            self.phone.edit(ids[at], |entry| drop(entry.minutes(party, minutes))).expect("edited");
+            self.minutes.insert(ids[at], minutes);
+            return;
+        }
+        let day =
+            format!("{}-{:02}-{:02}", 2000 + self.days / 336, 1 + self.days / 28 % 12, 1 + self.days % 28);
+        self.days += 1;
+        let id = self.phone.record(Kind::Hours, &day, |entry| drop(entry.minutes(party, minutes)));
+        self.minutes.insert(id.expect("recorded"), minutes);
+    }
+
+    /// Syncs, again and again until an answer comes.
+    pub async fn sync(&mut self, world: &World) -> bool {
+        loop {
+            world.send().await;
+            let answer = self.phone.sync().await;
+            let book = self.phone.own_book();
+            let unsent: HashSet<[u8; 32]> = book.unsent().into_iter().map(|(hash, _)| hash).collect();
+            let all = book.doc.get_changes(&[]).into_iter().map(|change| change.hash().0);
+            self.acknowledged.extend(all.filter(|hash| !unsent.contains(hash)));
+            match answer {
+                Ok(report) => {
+                    assert_eq!((report.held, report.refused, report.restarts), (0, 0, 0), "{report:?}");
+                    self.unanswered += report.duplicate;
+                    world.synced.notify_waiters();
+                    return report.verdicts_pending;
+                }
+                Err(error) if is_cut(&error) => world.cut_syncs.fetch_add(1, Ordering::SeqCst),
+                Err(error) => panic!("{}: {error}", self.phone.name),
+            };
+        }
+    }
+
+    /// Records and syncs until the test ends.
+    pub async fn live(mut self, world: Arc<World>) -> Self {
+        while !world.stopped() {
+            for _ in 0..=below(4) {
+                self.write();
+            }
+            self.sync(&world).await;
+        }
+        self
+    }
+}
+
+/// Somebody who decides what the rules leave over.
+pub struct Coordinator {
+    pub phone: RealPhone,
+    /// Decisions that the server said it has.
+    pub acknowledged: BTreeSet<String>,
+}
+
+impl Coordinator {
+    pub fn new(phone: RealPhone) -> Self {
+        Self { phone, acknowledged: BTreeSet::new() }
+    }
+
+    async fn get(&mut self, world: &World, path: &str) -> Value {
+        loop {
+            world.send().await;
+            match self.phone.get(path).await {
+                Ok(answer) => return answer,
+                Err(error) => assert!(is_cut(&error), "{path}: {error}"),
+            }
+        }
+    }
+
+    /// Every item of a list.
+    pub async fn list(&mut self, world: &World, path: &str) -> Vec<Value> {
+        let (mut items, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(world, &format!("{path}limit=200{after}")).await;
+            items.extend(page["items"].as_array().expect("items").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Decides on what was edited after an approval or a rejection; says on how many records.
+    pub async fn decide(&mut self, world: &World) -> usize {
+        let mut open = Vec::new();
+        for review in ["edited_after_approval", "received"] {
+            open.extend(self.list(world, &format!("/v1/activities?review={review}&")).await);
+        }
+        open.retain(|view| {
+            let newest = view["version"].as_str().and_then(|version| version.split('-').next());
+            newest == Some(view["judged_version"].to_string().as_str())
+        });
+        open.truncate(LOOK_AT);
+        if open.is_empty() {
+            return 0;
+        }
+        let items: Vec<Value> = open.iter().map(|view| self.decision(view)).collect();
+        self.send_decisions(world, &json!({ "items": items })).await;
+        open.len()
+    }
+
+    fn decision(&mut self, view: &Value) -> Value {
+        let (step, reason) =
+            if below(4) == 0 { ("reject", Some("counted elsewhere")) } else { ("approve", None) };
+        json!({
+            "id": self.phone.uuid(), "activity_id": view["id"], "version": view["version"],
+            "decision_seq": view["decision_seq"], "step": step, "reason": reason,
+        })
+    }
+
+    /// The same decisions until an answer comes: those that were stored meanwhile are answered as such.
+    async fn send_decisions(&mut self, world: &World, body: &Value) {
+        loop {
+            world.send().await;
+            let answer: Result<Value, PhoneError> = self.phone.post("/v1/decisions", body).await;
+            match answer {
+                Ok(answer) => {
+                    for item in answer["items"].as_array().expect("items") {
+                        match item["status"].as_u64() {
+                            Some(200 | 201) => {
+                                drop(self.acknowledged.insert(item["id"].as_str().expect("an id").to_owned()))
+                            }
+                            Some(409) => assert_ne!(item["code"], "id_reused", "{item}"),
+                            _ => panic!("{item}"),
+                        }
+                    }
+                    return;
+                }
+                Err(error) if is_cut(&error) => world.cut_decisions.fetch_add(1, Ordering::SeqCst),
+                Err(error) => panic!("{error}"),
+            };
+        }
+    }
+
+    /// Decides until the test ends.
+    pub async fn live(mut self, world: Arc<World>) -> Self {
+        while !world.stopped() {
+            let synced = world.synced.notified();
+            if self.decide(&world).await == 0 && !world.stopped() {
+                synced.await;
+            }
+        }
+        self
+    }
+}
