@@ -34,60 +34,38 @@ pub(super) struct Draft<'a> {
 
 struct Element<'a> {
     id: &'a OpId,
-    next: Option<usize>,
-    /// The visible values; the last one shows.
-    values: Vec<Shown<'a>>,
-}
-
-struct Shown<'a> {
-    id: &'a OpId,
     text: &'a str,
-    is_counter: bool,
+    deleted: bool,
+    next: Option<usize>,
 }
 
 impl<'a> Draft<'a> {
-    /// Applies the next operation inside the text.
+    /// Applies the next operation inside the text: its elements are inserted and deleted, never updated.
     pub fn apply(&mut self, op: &'a Op) {
         let text = match &op.action {
             Action::Put(Scalar::Text(text)) => text.as_str(),
             Action::MarkBegin | Action::MarkEnd => "",
             Action::Put(_) | Action::Make(_) => NOT_A_STRING,
-            Action::Delete | Action::Increment(_) => return self.hide(op),
-        };
-        let shown =
-            Shown { id: &op.id, text, is_counter: matches!(op.action, Action::Put(Scalar::Counter(_))) };
-        if op.insert {
-            self.insert(op, shown);
-        } else {
-            self.hide(op);
-            if let Some(element) = self.element(&op.key) {
-                element.values.push(shown);
+            Action::Delete | Action::Increment(_) => {
+                if let Some(element) = self.element(&op.key) {
+                    element.deleted |= op.pred.contains(element.id);
+                }
+                return;
             }
-        }
+        };
+        let at = self.elements.len();
+        let next = match self.element(&op.key) {
+            Some(before) => before.next.replace(at),
+            None => self.first.replace(at),
+        };
+        self.elements.push(Element { id: &op.id, text, deleted: false, next });
+        self.index.insert(&op.id, at);
     }
 
     fn element(&mut self, key: &OpKey) -> Option<&mut Element<'a>> {
         let OpKey::Element(id) = key else { return None };
         let at = *self.index.get(id)?;
         self.elements.get_mut(at)
-    }
-
-    fn insert(&mut self, op: &'a Op, shown: Shown<'a>) {
-        let at = self.elements.len();
-        let next = match self.element(&op.key) {
-            Some(before) => before.next.replace(at),
-            None => self.first.replace(at),
-        };
-        self.elements.push(Element { id: &op.id, next, values: vec![shown] });
-        self.index.insert(&op.id, at);
-    }
-
-    fn hide(&mut self, op: &'a Op) {
-        // An increment replaces what is not a counter, and leaves a counter as it is shown.
-        let adds = matches!(op.action, Action::Increment(_));
-        if let Some(element) = self.element(&op.key) {
-            element.values.retain(|shown| (adds && shown.is_counter) || !op.pred.contains(shown.id));
-        }
     }
 
     /// Every range of rich text begins before it ends.
@@ -112,8 +90,8 @@ impl<'a> Draft<'a> {
         let mut text = String::new();
         let mut at = self.first;
         while let Some(element) = at.and_then(|at| self.elements.get(at)) {
-            if let Some(shown) = element.values.last() {
-                text.push_str(shown.text);
+            if !element.deleted {
+                text.push_str(element.text);
             }
             at = element.next;
         }

@@ -37,7 +37,12 @@ both! {
     }
 }
 
-async fn download(app: &TestApp, token: &str, id: DaybookId, more: &[(&str, &str)]) -> (u16, HeaderMap, Vec<u8>) {
+async fn download(
+    app: &TestApp,
+    token: &str,
+    id: DaybookId,
+    more: &[(&str, &str)],
+) -> (u16, HeaderMap, Vec<u8>) {
     let headers = [&[("authorization", token)], more].concat();
     let (status, headers, bytes) = app.raw(Method::GET, &format!("/v1/daybooks/{id}"), &headers, "").await;
     (status.as_u16(), headers, bytes)

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method};
 use daybook::domain::limits::{
-    BATCH_ITEMS_MAX, BODY_BYTES_MAX, NAME_CHARACTERS_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX, SYNC_PARTIES_MAX,
+    BATCH_ITEMS_MAX, BODY_BYTES_MAX, NAME_CHARACTERS_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX,
+    SYNC_PARTIES_MAX,
 };
 use serde_json::{Value, json};
 

@@ -120,7 +120,10 @@ struct Asked<'a> {
 }
 
 async fn ask(app: &TestApp, asked: &Asked<'_>) -> (StatusCode, axum::http::HeaderMap, String) {
-    let proof = asked.key.proof(asked.method, &asked.url, asked.nonce, asked.proven_token, 1, "once").expect("a proof");
+    let proof = asked
+        .key
+        .proof(asked.method, &asked.url, asked.nonce, asked.proven_token, 1, "once")
+        .expect("a proof");
     let authorization = format!("{} {}", asked.scheme, asked.token);
     let headers = [(AUTHORIZATION.as_str(), authorization.as_str()), ("dpop", &proof)];
     let (status, headers, bytes) = app.raw(Method::GET, "/v1/me", &headers, "").await;

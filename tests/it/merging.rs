@@ -26,7 +26,8 @@ async fn pair(app: &TestApp, name: &str) -> (TestPhone, TestPhone, daybook::doma
 
 fn conflict<'v>(seen: &'v Value, field: &str) -> &'v Vec<Value> {
     let conflicts = seen["conflicts"].as_array().expect("conflicts");
-    let found = conflicts.iter().find(|conflict| conflict["field"] == field).expect("the field is in conflict");
+    let found =
+        conflicts.iter().find(|conflict| conflict["field"] == field).expect("the field is in conflict");
     found["values"].as_array().expect("values")
 }
 

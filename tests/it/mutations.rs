@@ -71,7 +71,10 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
             fields.iter().for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), found));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), found));
         }
         _ => {}
     }
@@ -195,16 +198,29 @@ async fn honest(app: &TestApp, carol: &mut TestPhone) -> Vec<Honest> {
         (Method::POST, "/v1/grants", grant),
         (Method::POST, "/v1/enrolments", enrolment),
         (Method::POST, "/v1/decisions", decision),
-        (Method::POST, "/v1/neighbourhoods", json!({ "id": id, "name": "Moseley", "time_zone": "Europe/London" })),
+        (
+            Method::POST,
+            "/v1/neighbourhoods",
+            json!({ "id": id, "name": "Moseley", "time_zone": "Europe/London" }),
+        ),
         (Method::POST, "/oauth/token", json!({ "grant_type": "refresh_token", "refresh_token": "dbr_AAAA" })),
     ]
     .map(|(method, path, body)| Honest { method, path: path.to_owned(), body })
     .into();
-    all.push(Honest { method: Method::PATCH, path: format!("/v1/parties/{me}"), body: json!({ "name": "C", "known": true }) });
-    all.push(Honest { method: Method::PATCH, path: format!("/v1/devices/{}", carol.device), body: json!({ "name": "Old" }) });
+    all.push(Honest {
+        method: Method::PATCH,
+        path: format!("/v1/parties/{me}"),
+        body: json!({ "name": "C", "known": true }),
+    });
+    all.push(Honest {
+        method: Method::PATCH,
+        path: format!("/v1/devices/{}", carol.device),
+        body: json!({ "name": "Old" }),
+    });
     let member = json!({ "capacity": "lay", "from_day": "2026-11-01" });
     all.push(Honest { method: Method::PUT, path: format!("/v1/parties/{id}/members/{me}"), body: member });
-    let ids = [("daybooks", own.to_string()), ("activities", activity.to_string()), ("accounts", me.to_string())];
+    let ids =
+        [("daybooks", own.to_string()), ("activities", activity.to_string()), ("accounts", me.to_string())];
     let document = serde_json::to_value(daybook::api::document()).expect("JSON");
     for (path, item) in document["paths"].as_object().expect("paths") {
         if item.get("get").is_some() {
@@ -275,7 +291,11 @@ both! {
 }
 
 /// Routes that want a proof of the phone's key get an honest one.
-async fn proven(phone: &mut TestPhone, one: &Honest, body: Vec<u8>) -> (axum::http::StatusCode, axum::http::HeaderMap, Vec<u8>) {
+async fn proven(
+    phone: &mut TestPhone,
+    one: &Honest,
+    body: Vec<u8>,
+) -> (axum::http::StatusCode, axum::http::HeaderMap, Vec<u8>) {
     let kind = if one.path.starts_with("/oauth") { "application/x-www-form-urlencoded" } else { JSON };
     let body = if one.path.starts_with("/oauth") { form(&body) } else { body };
     let (method, now_ms) = (one.method.clone(), phone.now_ms);

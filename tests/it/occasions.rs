@@ -148,3 +148,22 @@ both! {
         assert_eq!(total(&mut desk).await, 240);
     }
 }
+
+both! {
+    async fn an_occasion_taken_up_for_a_decision_on_its_part_is_left_to_the_rules(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (me, met) = (asha.party, asha.meet("Bo"));
+        let occasion = asha.record(Kind::LitterPick, DAY, |a| { a.totals(2, 180).minutes(me, 90); });
+        let occasion = occasion.expect("recorded");
+        let part = asha.record(Kind::LitterPick, DAY, |a| { a.minutes(met, 60).part_of(occasion); });
+        let part = part.expect("recorded");
+        asha.sync().await.expect("synced");
+        // The coordinator is faster than the clerk.
+        assert_eq!(became(&decide(&mut desk, part, "approve", json!({})).await), (201, ""));
+        assert_eq!((posted(&mut desk, occasion).await, posted(&mut desk, part).await), (0, 60));
+        assert_eq!(activity(&mut desk, occasion).await["judged_version"], 1);
+        app.judge().await;
+        assert_eq!((posted(&mut desk, occasion).await, posted(&mut desk, part).await), (120, 60));
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use automerge::transaction::Transactable as _;
 use automerge::ObjType;
+use automerge::transaction::Transactable as _;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::OBJECT_DEPTH_MAX;

@@ -234,8 +234,11 @@ fn kids(app: &App) -> BTreeSet<String> {
 /// Asks another replica with what this one gave five minutes ago.
 async fn carried_over(asha: &TestPhone, nonce: &str, token: &str, replica: App) -> StatusCode {
     let url = format!("{PUBLIC_URL}/v1/me");
-    let proof = asha.session.key.proof("GET", &url, Some(nonce), Some(token), 1, "carried over").expect("a proof");
-    let request = axum::http::Request::get("/v1/me").header("authorization", format!("DPoP {token}")).header("dpop", proof);
+    let proof =
+        asha.session.key.proof("GET", &url, Some(nonce), Some(token), 1, "carried over").expect("a proof");
+    let request = axum::http::Request::get("/v1/me")
+        .header("authorization", format!("DPoP {token}"))
+        .header("dpop", proof);
     let request = request.body(axum::body::Body::empty()).expect("a request");
     daybook::api::router(replica).oneshot(request).await.expect("an answer").status()
 }

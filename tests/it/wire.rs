@@ -23,7 +23,13 @@ pub fn push(id: DaybookId, changes: &[Vec<u8>]) -> DaybookPush {
 
 /// A request with these daybooks and nothing else.
 pub fn request(daybooks: Vec<DaybookPush>) -> SyncRequest {
-    SyncRequest { device_time: Instant(START_MS), verdicts_after: None, limit_bytes: None, parties: vec![], daybooks }
+    SyncRequest {
+        device_time: Instant(START_MS),
+        verdicts_after: None,
+        limit_bytes: None,
+        parties: vec![],
+        daybooks,
+    }
 }
 
 /// Sends a request as the phone's own, without the phone knowing of it.
@@ -59,7 +65,8 @@ pub fn forged(bytes: &[u8], tamper: impl FnOnce(&mut ExpandedChange)) -> Vec<u8>
 /// The heads of a daybook as the server tells them, in hex.
 pub async fn server_heads(phone: &mut TestPhone, id: DaybookId) -> Vec<String> {
     let list: Value = phone.get("/v1/daybooks").await.expect("daybooks");
-    let mut found = list["items"].as_array().expect("items").iter().filter(|item| item["id"] == id.to_string());
+    let mut found =
+        list["items"].as_array().expect("items").iter().filter(|item| item["id"] == id.to_string());
     let heads = found.next().expect("the daybook")["heads"].as_array().expect("heads").clone();
     heads.iter().map(|head| head.as_str().expect("hex").to_owned()).collect()
 }
@@ -76,7 +83,8 @@ pub async fn reads_as_the_document(phone: &mut TestPhone, id: ActivityId) {
     let document: Automerge = phone.own_book().doc.document().clone();
     let readings = document::read_all(&document).expect("Automerge reads");
     let wanted = serde_json::to_value(&readings[&id]).expect("JSON");
-    let versions: Value = phone.get(&format!("/v1/activities/{id}/versions?limit=1")).await.expect("versions");
+    let versions: Value =
+        phone.get(&format!("/v1/activities/{id}/versions?limit=1")).await.expect("versions");
     assert_eq!(versions["items"][0]["reading"], wanted);
 }
 
@@ -137,7 +145,8 @@ pub fn unlucky_phone(app: &TestApp, name: &str) -> Phone<LosesAnswers> {
     let inner = InProcess(app.router.clone());
     let transport = LosesAnswers { inner, every: Arc::default(), left: Arc::default() };
     let random = SystemRandom;
-    Phone::new(name, transport, PUBLIC_URL, START_MS, Box::new(move |bytes| random.fill(bytes))).expect("a phone")
+    Phone::new(name, transport, PUBLIC_URL, START_MS, Box::new(move |bytes| random.fill(bytes)))
+        .expect("a phone")
 }
 
 /// A personal token as a header's value.

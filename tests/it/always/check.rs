@@ -139,6 +139,9 @@ fn targets(books: &Books) -> Checked {
         hold(target == judged.posted, || format!("{id}: target {target:?}\nposted {:?}", judged.posted))?;
         let mut left: BTreeMap<LineKey, i64> = BTreeMap::new();
         for line in &target {
+            // Whoever has several ids had them before the first record.
+            let account = line.account.0;
+            hold(books.resolved(account) == account, || format!("{id} has a line of the alias {account}"))?;
             let mut key = line.key();
             key.account.0 = books.resolved(key.account.0);
             *left.entry(key).or_default() += line.minutes;

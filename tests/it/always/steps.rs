@@ -206,10 +206,13 @@ impl World<'_> {
     }
 
     async fn look(&mut self) {
-        if self.activities.is_empty() {
-            return;
+        if !self.activities.is_empty() {
+            let (_, id) = self.activities[self.dice.below(self.activities.len())];
+            self.look_at(id).await;
         }
-        let (_, id) = self.activities[self.dice.below(self.activities.len())];
+    }
+
+    async fn look_at(&mut self, id: ActivityId) {
         let desk = self.dice.of(&DESKS);
         let phone = &mut self.phones[desk].phone;
         phone.go_online();
@@ -220,14 +223,19 @@ impl World<'_> {
 
     async fn decide(&mut self) -> Result<(), String> {
         let fresh = self.dice.percent(60);
-        if fresh {
+        if self.seen.is_empty() {
             self.look().await;
         }
         if self.seen.is_empty() {
             return Ok(());
         }
         let known: Vec<ActivityId> = self.seen.keys().copied().collect();
-        let id = self.dice.of(&known);
+        let again =
+            self.sent.last().and_then(|sent| serde_json::from_value(sent.item["activity_id"].clone()).ok());
+        let id = again.filter(|_| self.dice.percent(50)).unwrap_or_else(|| self.dice.of(&known));
+        if fresh {
+            self.look_at(id).await;
+        }
         let seen = self.seen[&id].clone();
         let (step, more) = self.wish(id);
         let desk = self.dice.of(&DESKS);
@@ -238,7 +246,7 @@ impl World<'_> {
         let (status, code) =
             (outcome["status"].as_u64(), outcome["code"].as_str().unwrap_or("decided").to_owned());
         self.told(format!("{step} desk {desk}: {id} {code}"));
-        self.reached.insert(code.clone());
+        self.reached.extend([code.clone(), format!("{step} {code}")]);
         self.sent.push(Sent { desk, item: wanted, outcome });
         if status == Some(201) {
             return self.check().await;
@@ -246,26 +254,26 @@ impl World<'_> {
         if REFUSALS.contains(&code.as_str()) { Ok(()) } else { Err(format!("refused: {status:?} {code}")) }
     }
 
-    /// What a coordinator wants of an activity.
+    /// What a coordinator wants of an activity: often to take back what was decided there last.
     fn wish(&mut self, id: ActivityId) -> (&'static str, Value) {
         let reason = if self.dice.percent(95) { json!("So it was.") } else { Value::Null };
-        match self.dice.below(11) {
-            0..4 => ("approve", json!({})),
-            4 => {
+        let about =
+            |sent: &&Sent| sent.item["activity_id"] == id.to_string() && sent.outcome["status"] == 201;
+        let last = self.sent.iter().rev().find(about).map(|sent| sent.item["id"].clone());
+        if self.dice.percent(if last.is_some() { 40 } else { 10 }) {
+            let last = last.filter(|_| self.dice.percent(80));
+            return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
+        }
+        match self.dice.below(10) {
+            0..5 => ("approve", json!({})),
+            5 => {
                 let party = self.people[self.dice.below(self.people.len())].to_string();
                 let minutes = self.dice.of(&[0, 45, 120]);
                 ("approve", json!({ "corrections": { "minutes": { party: minutes } }, "reason": reason }))
             }
-            5 => ("reject", json!({ "reason": reason })),
-            6 => ("keep", json!({ "reason": reason })),
-            7 => ("ask_for_changes", json!({ "reason": reason })),
-            _ => {
-                let about = |sent: &&Sent| {
-                    sent.item["activity_id"] == id.to_string() && sent.outcome["status"] == 201
-                };
-                let last = self.sent.iter().rev().find(about).map(|sent| sent.item["id"].clone());
-                ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }))
-            }
+            6 => ("reject", json!({ "reason": reason })),
+            7 | 8 => ("keep", json!({ "reason": reason })),
+            _ => ("ask_for_changes", json!({ "reason": reason })),
         }
     }
 
@@ -328,7 +336,8 @@ impl World<'_> {
             0 => handset.phone.restart(),
             1 => handset.copy = Some(handset.phone.books.clone()),
             2 => {
-                if let Some(copy) = handset.copy.take() {
+                let copy = handset.copy.replace(handset.phone.books.clone());
+                if let Some(copy) = copy {
                     handset.phone.books = copy;
                     handset.phone.restart();
                     self.reached.insert("restored".to_owned());

@@ -142,6 +142,7 @@ impl<'a> World<'a> {
             let handset = &mut self.phones[index];
             handset.phone.book(book);
             handset.writes.push(book);
+            handset.copy = Some(handset.phone.books.clone());
         }
     }
 
