@@ -41,14 +41,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let source = Box::new(|bytes: &mut [u8]| SystemRandom.fill(bytes));
     let mut phone = Phone::new("Asha", Http::new(&address)?, &address, now_ms, source)?;
     phone.enrol(&token).await?;
-    println!("{:>10} {:>10} {:>8} {:>8} {:>8} {:>9} {:>9}", "in daybook", "new", "p50 ms", "p95 ms", "max ms", "up B", "down B");
+    println!(
+        "{:>10} {:>10} {:>8} {:>8} {:>8} {:>9} {:>9}",
+        "in daybook", "new", "p50 ms", "p95 ms", "max ms", "up B", "down B"
+    );
     for size in [20, 1, 0, 20] {
         measure(&mut phone, size).await?;
     }
     Ok(())
 }
 
-async fn measure(phone: &mut Phone<Http>, size: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn measure(
+    phone: &mut Phone<Http>,
+    size: usize,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (mut millis, mut up, mut down) = (Vec::new(), 0, 0);
     let before = phone.own_book().doc.get_changes(&[]).len();
     for round in 0..ROUNDS {
@@ -63,12 +69,7 @@ async fn measure(phone: &mut Phone<Http>, size: usize) -> Result<(), Box<dyn std
     }
     millis.sort_by(f64::total_cmp);
     let at = |share: usize| millis[(millis.len() - 1) * share / 100];
-    println!(
-        "{before:>10} {size:>10} {:>8.2} {:>8.2} {:>8.2} {up:>9} {down:>9}",
-        at(50),
-        at(95),
-        at(100),
-    );
+    println!("{before:>10} {size:>10} {:>8.2} {:>8.2} {:>8.2} {up:>9} {down:>9}", at(50), at(95), at(100),);
     Ok(())
 }
 

@@ -149,7 +149,8 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
 }
 
 async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
-    let tenant = store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
+    let tenant =
+        store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
     Ok(tenant.time_zone.parse().unwrap_or(chrono_tz::UTC))
 }
 
@@ -185,7 +186,8 @@ pub async fn get_activity(
     let access = &caller.access;
     let row = visible(&app, access, id).await?;
     let ids = [ActivityId(id)].into();
-    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?.into_iter().next();
+    let judged =
+        store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?.into_iter().next();
     let exact = access.scopes.has(Scope::PlacesExact);
     let tag = etag(row.revision + judged.as_ref().map_or(0, |judged| judged.revision), exact);
     let tag = HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?;

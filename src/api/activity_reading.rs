@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::activity_view::{
-    ActivityView, ConflictValue, ConflictView, GradeView, PartyMinutes, PhotoView, PlaceView, RegisterView, RepairView,
-    SourceView, StreetView, TallyView,
+    ActivityView, ConflictValue, ConflictView, GradeView, PartyMinutes, PhotoView, PlaceView, RegisterView,
+    RepairView, SourceView, StreetView, TallyView,
 };
 use super::types::Instant;
 use crate::app::App;
@@ -70,7 +70,13 @@ pub fn view(
     Some(view)
 }
 
-fn bare(row: &activity::Model, reading: &Reading, judgement: &Judgement, revision: i64, exact: bool) -> ActivityView {
+fn bare(
+    row: &activity::Model,
+    reading: &Reading,
+    judgement: &Judgement,
+    revision: i64,
+    exact: bool,
+) -> ActivityView {
     ActivityView {
         id: ActivityId(row.id),
         daybook_id: DaybookId(row.daybook_id),
@@ -298,7 +304,11 @@ fn coarse(degrees: f64) -> f64 {
 ///
 /// # Errors
 /// Where the database or a stored state cannot be read.
-pub async fn with_origins(app: &App, row: &activity::Model, view: &mut ActivityView) -> Result<(), FlowError> {
+pub async fn with_origins(
+    app: &App,
+    row: &activity::Model,
+    view: &mut ActivityView,
+) -> Result<(), FlowError> {
     if view.conflicts.is_empty() {
         return Ok(());
     }
@@ -307,12 +317,15 @@ pub async fn with_origins(app: &App, row: &activity::Model, view: &mut ActivityV
     for conflict in &mut view.conflicts {
         for (value, id) in state.values(&conflict.field) {
             let json = value.to_json();
-            let Some(shown) = conflict.values.iter_mut().find(|shown| shown.value == json && shown.received_at.is_none())
+            let Some(shown) =
+                conflict.values.iter_mut().find(|shown| shown.value == json && shown.received_at.is_none())
             else {
                 continue;
             };
             let (actor, counter) = (id.actor.as_bytes().to_vec(), id.counter);
-            let Some(origin) = store::changes::origin(app.db().read(), of, actor, counter).await? else { continue };
+            let Some(origin) = store::changes::origin(app.db().read(), of, actor, counter).await? else {
+                continue;
+            };
             shown.grant_id = origin.grant_id.map(GrantId);
             shown.recorded_at = Some(Instant(origin.recorded_at_ms));
             shown.received_at = Some(Instant(origin.received_at_ms));

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{
-    ApiError, BODY_TOO_LARGE, BODY_UNREADABLE, ENCODING_UNREADABLE, FIELD_INVALID, FieldError, MEDIA_TYPE_UNSUPPORTED,
+    ApiError, BODY_TOO_LARGE, BODY_UNREADABLE, ENCODING_UNREADABLE, FIELD_INVALID, FieldError,
+    MEDIA_TYPE_UNSUPPORTED,
 };
 use crate::domain::limits::{BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX};
 

@@ -2,7 +2,10 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
+    RANGE,
+};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -147,7 +150,8 @@ pub async fn download_daybook(
     }
     let of = Of { neighbourhood: access.neighbourhood, daybook: DaybookId(id) };
     let bytes = stored_bytes(&app, of, row.position).await?;
-    let wanted = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE) || matches(&headers, IF_RANGE, &etag));
+    let wanted =
+        headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE) || matches(&headers, IF_RANGE, &etag));
     let range = wanted.and_then(|range| range.to_str().ok()).and_then(|text| byte_range(text, bytes.len()));
     respond(bytes, range, named)
 }

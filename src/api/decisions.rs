@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
 use crate::domain::limits::{BATCH_ITEMS_MAX, REASON_CHARACTERS_MAX};
 use crate::domain::review::Review;
-use crate::flows::decide::{self, Outcome, Present, Wish, WishedStep};
 use crate::flows::FlowError;
+use crate::flows::decide::{self, Outcome, Present, Wish, WishedStep};
 use crate::ledger::Corrections;
 use crate::store;
 use crate::store::entity::decision;
@@ -192,7 +192,8 @@ pub async fn decide(
         let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} decisions at a time.");
         return Err(ApiError::field("/items", "count", detail));
     }
-    let wishes: ApiResult<Vec<Wish>> = body.items.into_iter().enumerate().map(|(at, item)| wish(at, item)).collect();
+    let wishes: ApiResult<Vec<Wish>> =
+        body.items.into_iter().enumerate().map(|(at, item)| wish(at, item)).collect();
     let mut items = Vec::new();
     for wish in wishes? {
         let id = wish.id;
@@ -205,7 +206,11 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
     let body = serde_json::to_vec(&item).map_err(FlowError::from)?;
     let pointer = |field: &str| format!("/items/{at}/{field}");
     let version = parse_version(&item.version).ok_or_else(|| {
-        ApiError::field(pointer("version"), "version", "Send version exactly as the activity gave it, like 3-5bb5a4c5.")
+        ApiError::field(
+            pointer("version"),
+            "version",
+            "Send version exactly as the activity gave it, like 3-5bb5a4c5.",
+        )
     })?;
     if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
         let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
@@ -224,7 +229,11 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
         return Err(ApiError::field(pointer("corrections"), "not_here", "Corrections come with approve."));
     }
     if item.decision_id.is_some() != (item.step == StepName::Undo) {
-        return Err(ApiError::field(pointer("decision_id"), "not_here", "decision_id comes with undo, and only there."));
+        return Err(ApiError::field(
+            pointer("decision_id"),
+            "not_here",
+            "decision_id comes with undo, and only there.",
+        ));
     }
     let step = match (item.step, item.decision_id) {
         (StepName::Approve, _) => WishedStep::Approve(item.corrections.unwrap_or_default()),
@@ -232,7 +241,9 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
         (StepName::Keep, _) => WishedStep::Keep,
         (StepName::AskForChanges, _) => WishedStep::AskForChanges,
         (StepName::Undo, Some(decision)) => WishedStep::Undo(decision),
-        (StepName::Undo, None) => return Err(ApiError::field(pointer("decision_id"), "missing_field", "Name the decision.")),
+        (StepName::Undo, None) => {
+            return Err(ApiError::field(pointer("decision_id"), "missing_field", "Name the decision."));
+        }
     };
     Ok(Wish {
         id: item.id,
@@ -254,7 +265,8 @@ fn parse_version(text: &str) -> Option<(i64, [u8; 4])> {
 }
 
 fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
-    let plain = |status| DecisionOutcome { id, status, code: None, detail: None, decision: None, present: None };
+    let plain =
+        |status| DecisionOutcome { id, status, code: None, detail: None, decision: None, present: None };
     Ok(match decided {
         Ok(Outcome::Decided(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(201) },
         Ok(Outcome::Replayed(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(200) },
@@ -265,7 +277,11 @@ fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<Dec
                 "reason_required" | "field_invalid" => 422,
                 _ => 409,
             };
-            let present = present.map(|Present { version, decision_seq, review }| PresentView { version, decision_seq, review });
+            let present = present.map(|Present { version, decision_seq, review }| PresentView {
+                version,
+                decision_seq,
+                review,
+            });
             DecisionOutcome { code: Some(code.to_owned()), detail: Some(detail), present, ..plain(status) }
         }
         // This item alone could not be done now; the others are not held up by it.

@@ -119,7 +119,8 @@ pub async fn enrol_device(
     let (parts, body) = request.into_parts();
     let proof = prove(&parts, &app, None)?;
     let request = Request::from_parts(parts, body);
-    let Json(body) = <Json<EnrolmentRequest> as axum::extract::FromRequest<_>>::from_request(request, &app).await?;
+    let Json(body) =
+        <Json<EnrolmentRequest> as axum::extract::FromRequest<_>>::from_request(request, &app).await?;
     check_name("/device/name", &body.device.name)?;
     check_name("/party/name", &body.party.name)?;
     let enrolment = flows::enrol::Enrolment {
@@ -142,8 +143,10 @@ async fn answer(
     neighbourhood: NeighbourhoodId,
     enrolled: flows::enrol::Enrolled,
 ) -> ApiResult<EnrolmentAnswer> {
-    let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(FlowError::NotFound)?;
-    let access = flows::access::access_of(app, neighbourhood, enrolled.grant).await?.ok_or(FlowError::TokenInvalid)?;
+    let tenant =
+        store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(FlowError::NotFound)?;
+    let access =
+        flows::access::access_of(app, neighbourhood, enrolled.grant).await?.ok_or(FlowError::TokenInvalid)?;
     Ok(EnrolmentAnswer {
         neighbourhood: tenant.into(),
         party_id: enrolled.party,

@@ -247,7 +247,9 @@ pub fn prove(parts: &Parts, app: &App, access_token: Option<&str>) -> Result<Pro
     let check = DpopCheck { method: parts.method.as_str(), url: &url, access_token, nonce_ok: &nonce_ok };
     dpop::verify(proof, &check).map_err(|error| match error {
         DpopError::UseNonce => fresh_nonce(app, USE_DPOP_NONCE.into()),
-        error => fresh_nonce(app, ApiError::new(DPOP_INVALID, format!("The DPoP proof does not fit: {error}."))),
+        error => {
+            fresh_nonce(app, ApiError::new(DPOP_INVALID, format!("The DPoP proof does not fit: {error}.")))
+        }
     })
 }
 

@@ -52,7 +52,9 @@ pub struct GrantView {
     /// The personal token, shown once: in the answer that creates it, and when the same request is sent again
     /// within ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = "dbp_AZOlsHwufUSaUV0vDJ4bdwGTpbB8Ln1EmlFdLwyeG3gCAwQFBgcICQoLDA0ODxARAgMEBQYHCAkKCwwNDg8QEQ")]
+    #[schema(
+        example = "dbp_AZOlsHwufUSaUV0vDJ4bdwGTpbB8Ln1EmlFdLwyeG3gCAwQFBgcICQoLDA0ODxARAgMEBQYHCAkKCwwNDg8QEQ"
+    )]
     pub token: Option<String>,
     pub created_at: Instant,
     pub expires_at: Instant,
@@ -96,8 +98,14 @@ pub async fn create_grant(
     Json(body): Json<GrantRequest>,
 ) -> ApiResult<impl IntoResponse> {
     check(&app, &caller, &body)?;
-    let made =
-        flows::grants::create_personal(&app, &caller.access, body.id, &body.name, body.scope, body.expires_at.0);
+    let made = flows::grants::create_personal(
+        &app,
+        &caller.access,
+        body.id,
+        &body.name,
+        body.scope,
+        body.expires_at.0,
+    );
     let (row, token, new) = made.await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(view(row, token))))
@@ -106,7 +114,10 @@ pub async fn create_grant(
 fn check(app: &App, caller: &Resident<scope::Any>, body: &GrantRequest) -> ApiResult<()> {
     check_name("/name", &body.name)?;
     if body.scope.is_empty() || !body.scope.is_subset(caller.access.scopes) {
-        let detail = format!("At /scope: ask for one or more of the scopes of your own grant: {}.", caller.access.scopes);
+        let detail = format!(
+            "At /scope: ask for one or more of the scopes of your own grant: {}.",
+            caller.access.scopes
+        );
         return Err(ApiError::field("/scope", "scope", detail));
     }
     let now_ms = app.now_ms();
@@ -127,7 +138,8 @@ pub async fn list_grants(
     caller: Resident<scope::Any>,
 ) -> ApiResult<axum::Json<Page<GrantView>>> {
     let access = &caller.access;
-    let rows = store::access::grants(app.db().read(), access.neighbourhood, access.party, PAGE_ITEMS_MAX).await?;
+    let rows =
+        store::access::grants(app.db().read(), access.neighbourhood, access.party, PAGE_ITEMS_MAX).await?;
     Ok(axum::Json(Page { items: rows.into_iter().map(|row| view(row, None)).collect(), next: None }))
 }
 

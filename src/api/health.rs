@@ -65,7 +65,10 @@ pub async fn get_readiness(State(app): State<App>, _: Public) -> (StatusCode, ax
     get, path = "/v1/openapi.json", tag = "operation",
     responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value))
 )]
-pub async fn get_openapi(_app: State<App>, _: Public) -> ApiResult<([(HeaderName, &'static str); 1], String)> {
+pub async fn get_openapi(
+    _app: State<App>,
+    _: Public,
+) -> ApiResult<([(HeaderName, &'static str); 1], String)> {
     let text = super::document().to_pretty_json().map_err(|_| INTERNAL)?;
     Ok(([(CONTENT_TYPE, "application/json")], text))
 }

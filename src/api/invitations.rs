@@ -101,7 +101,8 @@ pub async fn create_invitation(
     // A device may do whatever its owner may, so a script with a narrow token cannot invite one.
     let own_device = body.party_id == Some(access.party) && !body.coordinator && access.device.is_some();
     if !own_device && !access.scopes.has(Scope::Manage) {
-        let detail = "This needs the scope manage; without it, invite your own devices from one of your devices.";
+        let detail =
+            "This needs the scope manage; without it, invite your own devices from one of your devices.";
         return Err(ApiError::new(INSUFFICIENT_SCOPE, detail));
     }
     let invited = Invited { id: body.id, coordinator: body.coordinator, party: body.party_id };

@@ -140,7 +140,8 @@ pub async fn list_accounts(
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "accounts", paging.after.as_deref())?;
     let only = (!access.scopes.has(Scope::Reconcile)).then_some(AccountId(access.party.0));
-    let rows = store::ledger::accounts_page(app.db().read(), access.neighbourhood, only, after, most + 1).await?;
+    let rows =
+        store::ledger::accounts_page(app.db().read(), access.neighbourhood, only, after, most + 1).await?;
     let (headers, page) =
         paged(&app, "accounts", "/v1/accounts", rows, most, |row| row.id, AccountView::from)?;
     Ok((headers, axum::Json(page)))
@@ -273,7 +274,12 @@ fn grouping(by: Option<&str>) -> ApiResult<TotalsBy> {
             "kind" => grouping.kind = true,
             "month" => grouping.month = true,
             "party" => grouping.party = true,
-            _ => return Err(ApiError::query("by", "by is made of kind, month and party, separated by commas.")),
+            _ => {
+                return Err(ApiError::query(
+                    "by",
+                    "by is made of kind, month and party, separated by commas.",
+                ));
+            }
         }
     }
     Ok(grouping)

@@ -115,8 +115,16 @@ pub fn router(app: App) -> Router {
 /// Any origin, no credentials: tokens are not cookies.
 fn cors() -> CorsLayer {
     let exposed = [
-        "dpop-nonce", "www-authenticate", "etag", "link", "location", "retry-after", "ratelimit", "x-request-id",
-        "content-range", "daybook-cursor",
+        "dpop-nonce",
+        "www-authenticate",
+        "etag",
+        "link",
+        "location",
+        "retry-after",
+        "ratelimit",
+        "x-request-id",
+        "content-range",
+        "daybook-cursor",
     ];
     let allowed = [
         HeaderName::from_static("dpop"),

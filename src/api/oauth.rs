@@ -121,8 +121,14 @@ pub async fn issue_token(State(app): State<App>, _: Public, request: Request) ->
         Err(error) => return not_proved(&app, &error),
     };
     let request = Request::from_parts(parts, body);
-    let Ok(Form(form)) = <Form<TokenRequest> as axum::extract::FromRequest<_>>::from_request(request, &app).await else {
-        return refuse(StatusCode::BAD_REQUEST, "invalid_request", "send grant_type and refresh_token as a form");
+    let Ok(Form(form)) =
+        <Form<TokenRequest> as axum::extract::FromRequest<_>>::from_request(request, &app).await
+    else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "send grant_type and refresh_token as a form",
+        );
     };
     if form.grant_type != "refresh_token" {
         return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be refresh_token");
@@ -143,7 +149,9 @@ pub async fn issue_token(State(app): State<App>, _: Public, request: Request) ->
 
 fn not_proved(app: &App, error: &ApiError) -> Response {
     let (code, text) = match error.code().code {
-        "use_dpop_nonce" => ("use_dpop_nonce", "send the proof again with the nonce of the DPoP-Nonce header"),
+        "use_dpop_nonce" => {
+            ("use_dpop_nonce", "send the proof again with the nonce of the DPoP-Nonce header")
+        }
         _ => ("invalid_dpop_proof", "the proof does not fit this request"),
     };
     let mut response = refuse(StatusCode::BAD_REQUEST, code, text);
@@ -157,12 +165,16 @@ fn not_proved(app: &App, error: &ApiError) -> Response {
 
 fn failed(error: FlowError) -> Response {
     match error {
-        FlowError::TokenInvalid => {
-            refuse(StatusCode::BAD_REQUEST, "invalid_grant", "the refresh token has ended or is bound to another key")
-        }
-        FlowError::DeviceRevoked => {
-            refuse(StatusCode::BAD_REQUEST, "invalid_grant", "device_revoked: enrol again with a new key; keep your data")
-        }
+        FlowError::TokenInvalid => refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_grant",
+            "the refresh token has ended or is bound to another key",
+        ),
+        FlowError::DeviceRevoked => refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_grant",
+            "device_revoked: enrol again with a new key; keep your data",
+        ),
         FlowError::Busy => refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again"),
         error => {
             tracing::error!(%error, "issuing a token failed");

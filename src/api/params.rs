@@ -49,9 +49,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Ids {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let found: Result<Path<(String, String)>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let found: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
         let Ok(Path((first, second))) = found else { return Err(NOT_FOUND.into()) };
-        parse_id(&first).zip(parse_id(&second)).map(|(first, second)| Self(first, second)).ok_or_else(|| NOT_FOUND.into())
+        parse_id(&first)
+            .zip(parse_id(&second))
+            .map(|(first, second)| Self(first, second))
+            .ok_or_else(|| NOT_FOUND.into())
     }
 }
 

@@ -138,8 +138,7 @@ pub async fn list_parties(
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
     let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, page) =
-        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    let (headers, page) = paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
     Ok((headers, axum::Json(page)))
 }
 

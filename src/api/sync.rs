@@ -13,8 +13,7 @@ use super::types::{Bytes, Hash, Instant};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::{
-    SYNC_ANSWER_BYTES_DEFAULT, SYNC_ANSWER_BYTES_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX,
-    SYNC_PARTIES_MAX,
+    SYNC_ANSWER_BYTES_DEFAULT, SYNC_ANSWER_BYTES_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX, SYNC_PARTIES_MAX,
 };
 use crate::domain::review::{Conflict, Review};
 use crate::flows;
@@ -228,7 +227,11 @@ pub async fn sync(
 
 fn check(body: &SyncRequest) -> ApiResult<()> {
     let too_many = |pointer: &str, max: usize| {
-        Err(ApiError::field(pointer, "too_many", format!("At {pointer}: at most {max} at a time; send the rest next.")))
+        Err(ApiError::field(
+            pointer,
+            "too_many",
+            format!("At {pointer}: at most {max} at a time; send the rest next."),
+        ))
     };
     if body.daybooks.len() > SYNC_DAYBOOKS_MAX {
         return too_many("/daybooks", SYNC_DAYBOOKS_MAX);

@@ -120,9 +120,13 @@ pub fn word(value: &impl Serialize) -> String {
 /// A problem that names the field.
 pub fn check_name(pointer: &str, name: &str) -> super::error::ApiResult<()> {
     use crate::domain::limits::NAME_CHARACTERS_MAX;
-    let fits = !name.trim().is_empty() && name.chars().count() <= NAME_CHARACTERS_MAX && !name.chars().any(char::is_control);
+    let fits = !name.trim().is_empty()
+        && name.chars().count() <= NAME_CHARACTERS_MAX
+        && !name.chars().any(char::is_control);
     fits.then_some(()).ok_or_else(|| {
-        let detail = format!("At {pointer}: a name has 1 to {NAME_CHARACTERS_MAX} characters and no control characters.");
+        let detail = format!(
+            "At {pointer}: a name has 1 to {NAME_CHARACTERS_MAX} characters and no control characters."
+        );
         super::error::ApiError::field(pointer, "name", detail)
     })
 }

@@ -123,7 +123,8 @@ impl<T: Transport> Phone<T> {
         let again = self.merge(answer, report);
         let book = self.book(id);
         // Until nothing else is unsent; then the one recovery, also where an earlier sync was cut before it.
-        if again || !(book.forked || !book.refused.is_empty()) {
+        let stuck = book.forked || !book.refused.is_empty();
+        if again || !stuck {
             return Ok(again);
         }
         if report.reloads == RELOADS_MAX {

@@ -1,9 +1,9 @@
 //! The changes of daybooks: accepted, held and refused.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Order, Query, UnionType};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
-    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -40,8 +40,9 @@ pub struct Known {
     pub objects: Vec<u8>,
 }
 
-/// The change whose operations cover a counter of an actor, with what objects it made.
-#[derive(Debug, Clone, FromQueryResult)]
+/// A change that holds operations asked for, with what admission keeps of it.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
 pub struct Covering {
     pub actor: Vec<u8>,
     pub start_op: i64,
@@ -102,47 +103,38 @@ pub async fn last_of_actors(
     Ok(found)
 }
 
-/// For each (actor, counter) the change with the greatest `start_op` at or below it, if any. Whether its
-/// `max_op` reaches the counter is the caller's to check.
+/// The changes whose operations overlap these ranges of (actor, first counter, last counter).
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn covering(
     db: &impl ConnectionTrait,
     of: Of,
-    ids: &[(Vec<u8>, u64)],
+    ranges: &[(Vec<u8>, u64, u64)],
 ) -> Result<Vec<Covering>, DbErr> {
     let mut found = Vec::new();
-    for part in ids.chunks(LIST_MAX / 8) {
-        let mut branches = part.iter().map(|(actor, counter)| covering_one(of, actor, *counter));
-        let Some(mut query) = branches.next() else { continue };
-        for branch in branches {
-            query.union(UnionType::All, branch);
+    for part in ranges.chunks(LIST_MAX / 4) {
+        let mut any = Condition::any();
+        for (actor, from, to) in part {
+            let signed = |counter: u64| i64::try_from(counter).unwrap_or(i64::MAX);
+            let overlaps = Condition::all()
+                .add(C::Actor.eq(actor.clone()))
+                .add(C::StartOp.lte(signed(*to)))
+                .add(C::MaxOp.gte(signed(*from)))
+                // Empty changes hold no operation, and share their start with the change after them.
+                .add(Expr::col(C::MaxOp).gte(Expr::col(C::StartOp)));
+            any = any.add(overlaps);
         }
-        for row in db.query_all(&query).await? {
-            found.push(Covering::from_query_result(&row, "")?);
-        }
+        found.extend(
+            daybook_change::Entity::find()
+                .filter(of.accepted())
+                .filter(any)
+                .into_partial_model::<Covering>()
+                .all(db)
+                .await?,
+        );
     }
     Ok(found)
-}
-
-fn covering_one(of: Of, actor: &[u8], counter: u64) -> sea_orm::sea_query::SelectStatement {
-    let inner = Query::select()
-        .columns([C::Actor, C::StartOp, C::Position, C::Objects])
-        .from(daybook_change::Entity)
-        .cond_where(of.accepted())
-        .and_where(Expr::col(C::Actor).eq(actor.to_vec()))
-        .and_where(Expr::col(C::StartOp).lte(i64::try_from(counter).unwrap_or(i64::MAX)))
-        // Empty changes hold no operation, and share their start with the change after them.
-        .and_where(Expr::col(C::MaxOp).gte(Expr::col(C::StartOp)))
-        .order_by(C::StartOp, Order::Desc)
-        .limit(1)
-        .to_owned();
-    // A LIMIT inside a UNION needs a subquery of its own, on both databases.
-    Query::select()
-        .columns([C::Actor, C::StartOp, C::Position, C::Objects])
-        .from_subquery(inner, "covering")
-        .to_owned()
 }
 
 /// The graph of accepted changes after a position: position, hash and objects of each.

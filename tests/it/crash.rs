@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::app::Backend;
-use people::{Coordinator, RealPhone, Resident, World, below, new_phone};
+use people::{Coordinator, RealPhone, Resident, Told, World, below, new_phone};
 use server::Server;
 
 /// Kills of one run; `CRASH_ROUNDS` asks for more.
@@ -58,7 +58,7 @@ async fn people(server: &Server) -> (Vec<Resident>, Coordinator) {
     tablet.book(own);
     tablet.own = own;
     residents.push(Resident::new(tablet, party, DAYS_APART));
-    (residents, Coordinator::new(coordinator))
+    (residents, Coordinator { phone: coordinator })
 }
 
 async fn enrol(host: &mut RealPhone, phone: &mut RealPhone, invitation: &Value) {
@@ -71,8 +71,9 @@ async fn kill_again_and_again(
     server: &mut Server,
     world: &World,
     up: &watch::Sender<bool>,
-    rounds: u64,
+    told: &[Told],
 ) -> Kills {
+    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let mut kills = Kills::default();
     for _ in 0..rounds {
         let busy = world.busy(1 + below(REQUESTS_MAX));
@@ -81,7 +82,7 @@ async fn kill_again_and_again(
         server.kill();
         up.send_replace(false);
         kills.restarts_ms.push(server.start().await.as_millis());
-        kills.found_waiting += usize::from(audit::waits(&server.database_url).await);
+        kills.found_waiting += usize::from(audit::after_a_restart(&server.database_url, told).await);
         up.send_replace(true);
     }
     kills
@@ -101,17 +102,17 @@ async fn settle(world: &World, residents: &mut [Resident], coordinator: &mut Coo
 }
 
 async fn nothing_acknowledged_is_lost(backend: Backend) {
-    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let mut server = Server::new(backend).await;
     server.start().await;
     let (residents, coordinator) = people(&server).await;
     let (up, is_up) = watch::channel(true);
     let world = World::new(is_up);
+    let told: Vec<Told> = residents.iter().map(Resident::told).chain([coordinator.told()]).collect();
     let deciding = tokio::spawn(coordinator.live(Arc::clone(&world)));
     let living: Vec<_> =
         residents.into_iter().map(|each| tokio::spawn(each.live(Arc::clone(&world)))).collect();
 
-    let kills = kill_again_and_again(&mut server, &world, &up, rounds).await;
+    let kills = kill_again_and_again(&mut server, &world, &up, &told).await;
     world.stop.store(true, Ordering::SeqCst);
     let mut residents = Vec::new();
     for each in living {
@@ -138,8 +139,8 @@ fn report(
 ) {
     let mut ms = kills.restarts_ms.clone();
     ms.sort_unstable();
-    let changes: usize = residents.iter().map(|each| each.acknowledged.len()).sum();
-    let unanswered: usize = residents.iter().map(|each| each.unanswered).sum();
+    let changes: usize = residents.iter().map(|each| each.heard().changes.len()).sum();
+    let unanswered: usize = residents.iter().map(|each| each.heard().unanswered).sum();
     let (syncs, decisions) =
         (world.cut_syncs.load(Ordering::SeqCst), world.cut_decisions.load(Ordering::SeqCst));
     println!(
@@ -148,14 +149,14 @@ fn report(
          {recognised} minutes; restarts {} to {} ms, median {}",
         ms.len(),
         kills.found_waiting,
-        coordinator.acknowledged.len(),
+        coordinator.heard().decisions.len(),
         ms[0],
         ms[ms.len() - 1],
         ms[ms.len() / 2],
     );
     assert!(ms.len() >= 20, "at least twenty kills");
     assert!(syncs > 0, "no kill met a sync");
-    assert!(!coordinator.acknowledged.is_empty(), "nothing was decided");
+    assert!(!coordinator.heard().decisions.is_empty(), "nothing was decided");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -117,7 +117,7 @@ both! {
         let (length, cut) = (whole.len(), 300);
         assert_eq!(text(&headers, "accept-ranges"), "bytes");
         let range = |range: &str, if_range: &str| {
-            let headers = vec![(RANGE.as_str().to_owned(), range.to_owned()), (IF_RANGE.as_str().to_owned(), if_range.to_owned())];
+            let headers = [(RANGE.as_str().to_owned(), range.to_owned()), (IF_RANGE.as_str().to_owned(), if_range.to_owned())];
             let (app, token) = (&app, &token);
             async move {
                 let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(_, value)| !value.is_empty()).collect();

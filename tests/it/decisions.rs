@@ -5,8 +5,8 @@ use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
+use crate::support::both;
 use crate::support::desk::{balance, became, confirm, decide, item, post, send, statement, told, undo};
-use crate::support::{TestApp, both};
 
 const DAY: &str = "2026-11-20";
 const DAY_MS: i64 = 86_400_000;

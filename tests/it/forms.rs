@@ -34,6 +34,9 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).expect("zstd")
 }
 
+/// Compresses a body.
+type Encode = fn(&[u8]) -> Vec<u8>;
+
 both! {
     async fn a_phone_may_speak_cbor(app: TestApp) {
         let mut asha = app.phone("Asha").await;
@@ -89,7 +92,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let token = wire::bearer(&app, &mut asha, "sync").await;
         let (own, me) = (asha.own, asha.party);
-        let forms: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("zstd", zstd), ("gzip", gzip), ("br", brotli)];
+        let forms: [(&str, Encode); 3] = [("zstd", zstd), ("gzip", gzip), ("br", brotli)];
         for (encoding, compress) in forms {
             asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 1); }).expect("recorded");
             let newest = wire::unsent(&mut asha).pop().expect("a change");
@@ -114,7 +117,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let token = wire::bearer(&app, &mut asha, "sync").await;
         let bomb = vec![b' '; BODY_INFLATED_BYTES_MAX + 1];
-        let forms: [(&str, fn(&[u8]) -> Vec<u8>); 2] = [("zstd", zstd), ("gzip", gzip)];
+        let forms: [(&str, Encode); 2] = [("zstd", zstd), ("gzip", gzip)];
         for (encoding, compress) in forms {
             let sent = compress(&bomb);
             assert!(sent.len() < 400_000, "{} bytes", sent.len());

@@ -141,7 +141,7 @@ both! {
 
 both! {
     async fn a_cursor_that_was_made_up_or_moved_is_refused(app: TestApp) {
-        let [mut asha, _] = two_months(&app).await;
+        let [asha, _] = two_months(&app).await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
         let page: Value = desk.get("/v1/accounts?limit=1").await.expect("a page");

@@ -17,7 +17,8 @@ fn daybook(folder: &Path, arguments: &[&str]) -> Command {
 
 fn run(mut command: Command) -> (Output, String) {
     let output = command.output().expect("the binary runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output, text)
 }
 
@@ -50,7 +51,10 @@ async fn a_signal_turns_readiness_off_finishes_and_ends() {
         .spawn()
         .expect("the binary runs");
     ready(&mut child, &url).await;
-    assert!(folder.path().join("data/daybook.db").exists(), "the embedded database is where it is by default");
+    assert!(
+        folder.path().join("data/daybook.db").exists(),
+        "the embedded database is where it is by default"
+    );
     let (live, _) = run(daybook(folder.path(), &["check", "--live", "--listen", &listen]));
     assert!(live.status.success());
 
@@ -83,8 +87,10 @@ fn a_misspelt_variable_ends_the_start_and_is_named() {
 #[test]
 fn check_tells_a_good_database_from_a_wrong_secret() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (invited, said) =
-        run(daybook(folder.path(), &["invite", "--neighbourhood", "Balsall Heath", "--create", "--coordinator"]));
+    let (invited, said) = run(daybook(
+        folder.path(),
+        &["invite", "--neighbourhood", "Balsall Heath", "--create", "--coordinator"],
+    ));
     assert!(invited.status.success() && said.contains("dbi_"), "{said}");
     let (good, said) = run(daybook(folder.path(), &["check"]));
     assert!(good.status.success() && said.contains("journal_mode: wal"), "{said}");

@@ -1,6 +1,8 @@
 //! The one test binary: stories by noun, and the rules that hold for all code. They drive the real router,
 //! with phones that record and sync, on SQLite and on PostgreSQL.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 mod always;
 mod authorization;
 mod crash;

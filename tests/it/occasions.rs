@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::activity;
 use crate::support::desk::{balance, became, decide, post, statement, told, undo};
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
 

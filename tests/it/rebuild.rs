@@ -23,7 +23,11 @@ async fn derived(
             .all(db)
             .await
             .expect("versions"),
-        judgement::Entity::find().order_by_asc(judgement::Column::ActivityId).all(db).await.expect("judgements"),
+        judgement::Entity::find()
+            .order_by_asc(judgement::Column::ActivityId)
+            .all(db)
+            .await
+            .expect("judgements"),
         account::Entity::find().order_by_asc(account::Column::Id).all(db).await.expect("accounts"),
     )
 }
@@ -50,21 +54,45 @@ async fn some_weeks(app: &TestApp) {
     app.pass(60_000);
     tablet.sync().await.expect("synced");
     let book = tablet.own;
-    tablet.edit_in(book, note, |a| { a.note_more(", twice"); }).expect("edited");
-    tablet.edit_in(book, note, |a| { a.minutes(me, 60); }).expect("edited");
-    asha.edit(note, |a| { a.minutes(me, 70); }).expect("edited");
+    tablet
+        .edit_in(book, note, |a| {
+            a.note_more(", twice");
+        })
+        .expect("edited");
+    tablet
+        .edit_in(book, note, |a| {
+            a.minutes(me, 60);
+        })
+        .expect("edited");
+    asha.edit(note, |a| {
+        a.minutes(me, 70);
+    })
+    .expect("edited");
     asha.sync().await.expect("synced");
     tablet.sync().await.expect("synced");
-    ben.record(Kind::LitterPick, "2026-11-12", |b| { b.minutes(other, 90).part_of(occasion); }).expect("recorded");
-    let taken_back = ben.record(Kind::Hours, "2026-11-13", |b| { b.minutes(other, 30); }).expect("recorded");
+    ben.record(Kind::LitterPick, "2026-11-12", |b| {
+        b.minutes(other, 90).part_of(occasion);
+    })
+    .expect("recorded");
+    let taken_back = ben
+        .record(Kind::Hours, "2026-11-13", |b| {
+            b.minutes(other, 30);
+        })
+        .expect("recorded");
     ben.sync().await.expect("synced");
     app.judge().await;
     app.pass(60_000);
-    ben.edit(taken_back, |b| { b.withdraw(); }).expect("edited");
+    ben.edit(taken_back, |b| {
+        b.withdraw();
+    })
+    .expect("edited");
     ben.sync().await.expect("synced");
     app.judge().await;
     decide_and_undo(app, occasion).await;
-    ben.record(Kind::Hours, "2026-11-14", |b| { b.minutes(other, 20); }).expect("recorded");
+    ben.record(Kind::Hours, "2026-11-14", |b| {
+        b.minutes(other, 20);
+    })
+    .expect("recorded");
     ben.sync().await.expect("synced");
 }
 

@@ -18,7 +18,8 @@ fn rows(count: usize) -> String {
     for at in 0..count {
         let (group, day) = (at % 4, 1 + at % 27);
         let ended = at % 3 == 0;
-        let (status, barrier) = if ended { ("End of life", "Spare parts not available") } else { ("Fixed", "") };
+        let (status, barrier) =
+            if ended { ("End of life", "Spare parts not available") } else { ("Fixed", "") };
         let (year, age) = if at % 2 == 0 { ("2011", "12.5") } else { ("", "") };
         let problem = if at % 5 == 0 { "" } else { "\"Said \"\"no\"\", then smoked; é\"" };
         file.push_str(&format!(
@@ -31,9 +32,22 @@ fn rows(count: usize) -> String {
 
 async fn play(url: &str, invitation: &str, file: &std::path::Path, seed: &str) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
-    command.arg("replay").arg(file).args(["--url", url, "--invitation", invitation, "--seed", seed, "--records", "5"]);
-    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("the binary runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    command.arg("replay").arg(file).args([
+        "--url",
+        url,
+        "--invitation",
+        invitation,
+        "--seed",
+        seed,
+        "--records",
+        "5",
+    ]);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("a thread")
+        .expect("the binary runs");
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
 }
 

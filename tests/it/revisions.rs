@@ -5,8 +5,8 @@ use daybook::domain::review::Review;
 use serde_json::json;
 
 use crate::support::app::activity;
+use crate::support::both;
 use crate::support::desk::{balance, became, decide, post, statement, told};
-use crate::support::{TestApp, both};
 
 const DAY: &str = "2026-11-20";
 

@@ -4,7 +4,7 @@ use daybook::domain::activity::Kind;
 use serde_json::Value;
 
 use crate::support::app::activity;
-use crate::support::{TestApp, both};
+use crate::support::both;
 
 both! {
     async fn what_was_recorded_offline_arrives_whole(app: TestApp) {

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
 use crate::domain::limits::HEADS_MAX;
-use crate::merge::admit::{ActorLast, Facts, references};
+use crate::merge::admit::{ActorLast, Facts, References, references};
 use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
 use crate::store;
@@ -92,7 +92,7 @@ pub async fn load(
             facts.add_node(hash(&bytes)?, unsigned(position), &objects).map_err(FlowError::internal)?;
         }
     }
-    load_rows(db, of, &mut facts, &wanted.op_ids).await?;
+    load_rows(db, of, &mut facts, &wanted).await?;
     Ok(facts)
 }
 
@@ -100,10 +100,10 @@ async fn load_rows(
     db: &impl ConnectionTrait,
     of: Of,
     facts: &mut Facts,
-    ids: &BTreeSet<OpId>,
+    wanted: &References,
 ) -> Result<(), FlowError> {
-    let ids: Vec<(Vec<u8>, u64)> = ids.iter().map(|id| (id.actor.as_bytes().to_vec(), id.counter)).collect();
-    for row in store::changes::covering(db, of, &ids).await? {
+    let ranges = wanted.ranges().into_iter().map(|(actor, from, to)| (actor.as_bytes().to_vec(), from, to));
+    for row in store::changes::covering(db, of, &ranges.collect::<Vec<_>>()).await? {
         let actor = Actor::new(&row.actor);
         facts
             .add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects)

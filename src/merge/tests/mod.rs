@@ -2,6 +2,7 @@
 
 mod batches;
 mod footprints;
+mod forge;
 mod histories;
 mod mutants;
 mod phones;

@@ -1,4 +1,4 @@
-//! Dice from a seed (SplitMix64), so that a run can be played again.
+//! Dice from a seed (`SplitMix64`), so that a run can be played again.
 
 #[derive(Debug, Clone)]
 pub struct Dice(u64);

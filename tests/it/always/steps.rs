@@ -222,7 +222,7 @@ impl World<'_> {
     }
 
     async fn decide(&mut self) -> Result<(), String> {
-        let fresh = self.dice.percent(60);
+        let fresh = self.dice.percent(80);
         if self.seen.is_empty() {
             self.look().await;
         }
@@ -264,14 +264,14 @@ impl World<'_> {
             let last = last.filter(|_| self.dice.percent(80));
             return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
         }
-        match self.dice.below(10) {
-            0..5 => ("approve", json!({})),
-            5 => {
+        match self.dice.below(11) {
+            0..4 => ("approve", json!({})),
+            4 => {
                 let party = self.people[self.dice.below(self.people.len())].to_string();
                 let minutes = self.dice.of(&[0, 45, 120]);
                 ("approve", json!({ "corrections": { "minutes": { party: minutes } }, "reason": reason }))
             }
-            6 => ("reject", json!({ "reason": reason })),
+            5 | 6 => ("reject", json!({ "reason": reason })),
             7 | 8 => ("keep", json!({ "reason": reason })),
             _ => ("ask_for_changes", json!({ "reason": reason })),
         }

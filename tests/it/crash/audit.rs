@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use automerge::AutoCommit;
 use axum::http::Method;
-use daybook::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use daybook::domain::ids::{ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
 use daybook::ledger::chain::{ChainRow, genesis, verify};
+use daybook::store::changes::Of;
 use daybook::store::{self, Database};
 use serde_json::Value;
 
-use super::people::{Coordinator, Resident, World};
+use super::people::{Coordinator, Resident, Told, World};
 
 /// More rows than any run makes.
 const ALL: u64 = 1_000_000;
@@ -40,10 +41,10 @@ pub async fn as_told(world: &World, residents: &mut [Resident], coordinator: &mu
     }
 
     let decisions = coordinator.list(world, "/v1/decisions?").await;
-    let stored: BTreeSet<String> =
-        decisions.iter().map(|decision| decision["id"].as_str().expect("an id").to_owned()).collect();
+    let id = |decision: &Value| decision["id"].as_str().expect("an id").parse().expect("an id");
+    let stored: BTreeSet<DecisionId> = decisions.iter().map(id).collect();
     assert_eq!(stored.len(), decisions.len(), "each decision once");
-    assert!(coordinator.acknowledged.is_subset(&stored), "an acknowledged decision is missing");
+    assert!(coordinator.heard().decisions.is_subset(&stored), "an acknowledged decision is missing");
     sums.values().sum()
 }
 
@@ -56,7 +57,7 @@ async fn downloads(resident: &mut Resident) {
     assert_eq!(stored.get_heads(), own.doc.get_heads(), "server and phone differ");
     let hashes: HashSet<[u8; 32]> =
         stored.get_changes(&[]).into_iter().map(|change| change.hash().0).collect();
-    assert!(resident.acknowledged.is_subset(&hashes), "an acknowledged change is missing");
+    assert!(resident.heard().changes.is_subset(&hashes), "an acknowledged change is missing");
 }
 
 /// What is posted of an activity: all of its latest minutes or, if it was rejected, none.
@@ -76,11 +77,29 @@ fn posted(view: &Value, minutes: i64) -> i64 {
     posted
 }
 
-/// Whether versions wait to be judged.
-pub async fn waits(url: &str) -> bool {
-    let db = Database::connect(url, 1).await.expect("the database answers");
-    let waiting = store::activities::neighbourhoods_waiting(db.read()).await.expect("reads");
-    db.close().await.expect("closed");
+/// Right after a restart, before anybody sends anything again: every change and decision that somebody was told
+/// of is there. Answers whether versions wait to be judged.
+pub async fn after_a_restart(url: &str, told: &[Told]) -> bool {
+    let database = Database::connect(url, 1).await.expect("the database answers");
+    let db = database.read();
+    let tenants = store::neighbourhoods::list(db).await.expect("reads");
+    let neighbourhood = NeighbourhoodId(tenants[0].neighbourhood_id);
+    for (daybook, heard) in told {
+        let (changes, decisions) = {
+            let heard = heard.lock().expect("nobody panicked");
+            let changes: Vec<Vec<u8>> = heard.changes.iter().map(|hash| hash.to_vec()).collect();
+            (changes, heard.decisions.clone())
+        };
+        let of = Of { neighbourhood, daybook: *daybook };
+        let known = store::changes::known(db, of, &changes).await.expect("reads");
+        assert_eq!(known.len(), changes.len(), "an acknowledged change is missing");
+        for id in decisions {
+            let stored = store::judgements::find_decision(db, neighbourhood, id).await.expect("reads");
+            assert!(stored.is_some(), "the acknowledged decision {id} is missing");
+        }
+    }
+    let waiting = store::activities::neighbourhoods_waiting(db).await.expect("reads");
+    database.close().await.expect("closed");
     !waiting.is_empty()
 }
 

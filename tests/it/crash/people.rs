@@ -2,17 +2,20 @@
 //! they were told is what must be there in the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use axum::http::{Request, Response};
+use daybook::api::decisions::{DecisionOutcome, DecisionsAnswer};
+use daybook::api::sync::{OutcomeKind, SyncAnswer};
 use daybook::app::{Random as _, SystemRandom};
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::{ActivityId, PartyId};
-use daybook::phone::{Http, Phone, PhoneError};
+use daybook::domain::ids::{ActivityId, DaybookId, DecisionId, PartyId};
+use daybook::phone::{Http, NoAnswer, Phone, PhoneError, Transport};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-pub type RealPhone = Phone<Http>;
+pub type RealPhone = Phone<Witness>;
 
 /// 2026-11-21 at 10:00 in UTC; phones' clocks do not matter.
 const PHONE_CLOCK_MS: i64 = 1_795_255_200_000;
@@ -77,11 +80,53 @@ pub fn below(bound: u64) -> u64 {
     u64::from_le_bytes(bytes) % bound
 }
 
+/// What the server said.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Changes that are accepted or duplicate: the server has them.
+    pub changes: HashSet<[u8; 32]>,
+    /// Decisions made, or made before.
+    pub decisions: BTreeSet<DecisionId>,
+    /// Changes committed, though the answer that said so first never came.
+    pub unanswered: usize,
+}
+
+/// What somebody was told, and of which daybook.
+pub type Told = (DaybookId, Arc<Mutex<Heard>>);
+
+/// Reaches the server, and remembers what it said.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    http: Http,
+    pub heard: Arc<Mutex<Heard>>,
+}
+
+impl Transport for Witness {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, NoAnswer> {
+        let answer = self.http.send(request).await?;
+        // Each kind of answer reads only as what it is.
+        let mut heard = self.heard.lock().expect("nobody panicked");
+        if let Ok(synced) = serde_json::from_slice::<SyncAnswer>(answer.body()) {
+            for outcome in synced.daybooks.iter().flat_map(|daybook| &daybook.outcomes) {
+                let has = matches!(outcome.outcome, OutcomeKind::Accepted | OutcomeKind::Duplicate);
+                let new = has && heard.changes.insert(outcome.hash.0);
+                heard.unanswered += usize::from(new && outcome.outcome == OutcomeKind::Duplicate);
+            }
+        } else if let Ok(decided) = serde_json::from_slice::<DecisionsAnswer>(answer.body()) {
+            let made = decided.items.iter().filter(|item| matches!(item.status, 200 | 201));
+            heard.decisions.extend(made.map(|item| item.id));
+        }
+        drop(heard);
+        Ok(answer)
+    }
+}
+
 /// A phone that reaches the server, not enrolled.
 pub fn new_phone(name: &str, url: &str) -> RealPhone {
     let random = SystemRandom;
-    let client = Http::new(url).expect("a client");
-    Phone::new(name, client, url, PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes))).expect("a phone")
+    let witness = Witness { http: Http::new(url).expect("a client"), heard: Arc::default() };
+    Phone::new(name, witness, url, PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes)))
+        .expect("a phone")
 }
 
 /// No answer, or one cut off: what became of the request is not known.
@@ -96,17 +141,22 @@ pub struct Resident {
     pub party: PartyId,
     /// The latest minutes of each activity recorded here.
     pub minutes: BTreeMap<ActivityId, i64>,
-    /// Hashes of changes that the server said it has.
-    pub acknowledged: HashSet<[u8; 32]>,
-    /// Changes that were committed though the answer was cut off.
-    pub unanswered: usize,
     days: u64,
 }
 
 impl Resident {
     pub fn new(phone: RealPhone, party: PartyId, first_day: u64) -> Self {
-        let (minutes, acknowledged) = (BTreeMap::new(), HashSet::new());
-        Self { phone, party, minutes, acknowledged, unanswered: 0, days: first_day }
+        Self { phone, party, minutes: BTreeMap::new(), days: first_day }
+    }
+
+    /// The same, for whoever watches from outside.
+    pub fn told(&self) -> Told {
+        (self.phone.own, Arc::clone(&self.phone.session.transport.heard))
+    }
+
+    /// What the server said of this phone's changes.
+    pub fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.phone.session.transport.heard.lock().expect("nobody panicked")
     }
 
     /// A new record, on a day of its own so that a rule may approve it; or other minutes in an old one.
@@ -136,15 +186,9 @@ impl Resident {
     pub async fn sync(&mut self, world: &World) -> bool {
         loop {
             world.send().await;
-            let answer = self.phone.sync().await;
-            let book = self.phone.own_book();
-            let unsent: HashSet<[u8; 32]> = book.unsent().into_iter().map(|(hash, _)| hash).collect();
-            let all = book.doc.get_changes(&[]).into_iter().map(|change| change.hash().0);
-            self.acknowledged.extend(all.filter(|hash| !unsent.contains(hash)));
-            match answer {
+            match self.phone.sync().await {
                 Ok(report) => {
                     assert_eq!((report.held, report.refused, report.restarts), (0, 0, 0), "{report:?}");
-                    self.unanswered += report.duplicate;
                     world.synced.notify_waiters();
                     return report.verdicts_pending;
                 }
@@ -169,13 +213,16 @@ impl Resident {
 /// Somebody who decides what the rules leave over.
 pub struct Coordinator {
     pub phone: RealPhone,
-    /// Decisions that the server said it has.
-    pub acknowledged: BTreeSet<String>,
 }
 
 impl Coordinator {
-    pub fn new(phone: RealPhone) -> Self {
-        Self { phone, acknowledged: BTreeSet::new() }
+    pub fn told(&self) -> Told {
+        (self.phone.own, Arc::clone(&self.phone.session.transport.heard))
+    }
+
+    /// What the server said of decisions.
+    pub fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.phone.session.transport.heard.lock().expect("nobody panicked")
     }
 
     async fn get(&mut self, world: &World, path: &str) -> Value {
@@ -234,18 +281,13 @@ impl Coordinator {
     async fn send_decisions(&mut self, world: &World, body: &Value) {
         loop {
             world.send().await;
-            let answer: Result<Value, PhoneError> = self.phone.post("/v1/decisions", body).await;
+            let answer: Result<DecisionsAnswer, PhoneError> = self.phone.post("/v1/decisions", body).await;
             match answer {
                 Ok(answer) => {
-                    for item in answer["items"].as_array().expect("items") {
-                        match item["status"].as_u64() {
-                            Some(200 | 201) => {
-                                self.acknowledged.insert(item["id"].as_str().expect("an id").to_owned());
-                            }
-                            Some(409) => assert_ne!(item["code"], "id_reused", "{item}"),
-                            _ => panic!("{item}"),
-                        }
-                    }
+                    let fine = |item: &DecisionOutcome| {
+                        matches!(item.status, 200 | 201) || item.code.as_deref() == Some("version_changed")
+                    };
+                    assert!(answer.items.iter().all(fine), "{answer:?}");
                     return;
                 }
                 Err(error) if is_cut(&error) => world.cut_decisions.fetch_add(1, Ordering::SeqCst),

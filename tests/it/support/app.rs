@@ -232,7 +232,8 @@ async fn fresh(backend: Backend) -> (String, Kept) {
 /// The sources of the migrations, so that a template is never older than they are.
 fn schema_source() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migration/src");
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("migrations").flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("migrations").flatten().map(|entry| entry.path()).collect();
     files.sort();
     files.iter().map(|file| std::fs::read_to_string(file).expect("a migration")).collect()
 }

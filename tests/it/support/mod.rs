@@ -11,7 +11,6 @@ pub use app::{Backend, TestApp, TestPhone};
 macro_rules! both {
     ($(#[$meta:meta])* async fn $name:ident($app:ident: TestApp) $body:block) => {
         mod $name {
-            #[allow(unused_imports, reason = "a test need not use all of its file's imports")]
             use super::*;
 
             $(#[$meta])*
