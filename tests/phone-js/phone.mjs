@@ -99,7 +99,8 @@ export class Phone {
 
   /** Syncs every daybook until neither side has anything that the other lacks. Answers what that took. */
   async sync() {
-    const report = { requests: 0, accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0, reloads: 0, restarts: 0 };
+    const outcomes = { accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0 };
+    const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0 };
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       this.#reach();
       report.requests += 1;

@@ -105,7 +105,7 @@ async function begin() {
   await agree("a second device", one, two);
   await judged(one);
   for (const id of [...Object.values(ids), elsewhere]) {
-    assert.equal(one.verdicts.get(id)?.review, "approved", `clean records are approved: ${JSON.stringify(one.verdicts.get(id))}`);
+    assert.equal(one.verdicts.get(id)?.review, "approved", "clean records are approved by rule");
   }
   return { one, two, ids: { ...ids, elsewhere } };
 }
@@ -151,7 +151,8 @@ async function disagree(one, two, { pick, street, hours }) {
   assert.deepEqual(counts(seen.get(pick)), { "smoking.butts": 57, bags: 3 }, "counts add up");
   assert.deepEqual(counts(seen.get(hours)), { "paper.leaflets": 10 }, "increments add up");
   assert.equal(seen.get(pick).note, "the canal path, both sides", "notes merge");
-  assert.deepEqual([seen.get(pick).conflict, seen.get(hours).conflict, seen.get(street).conflict], ["none", "soft", "hard"]);
+  const conflicts = [pick, hours, street].map((id) => seen.get(id).conflict);
+  assert.deepEqual(conflicts, ["none", "soft", "hard"]);
   assert.equal(seen.get(street).grade.after, "A", "written and deleted at once: written");
 }
 
@@ -227,4 +228,5 @@ for (const phone of [two, blank]) await phone.sync();
 await agree("in the end", one, two, blank, forked.left, forked.right);
 
 const minutes = await ledger(one, ids);
-console.log(JSON.stringify({ party: one.party, daybook: one.own, heads: heads(one), activities: reading(one), minutes }));
+const agreed = { heads: heads(one), activities: reading(one), minutes };
+console.log(JSON.stringify({ party: one.party, daybook: one.own, ...agreed }));
