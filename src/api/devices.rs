@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
 use super::error::ApiResult;
-use super::extract::{Resident, scope};
+use super::extract::{Resident, check_from_device, scope};
 use super::params::{Id, IdParam};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
@@ -89,6 +89,7 @@ pub async fn update_device(
     Id(id): Id,
     Json(body): Json<DevicePatch>,
 ) -> ApiResult<axum::Json<DeviceView>> {
+    check_from_device(&caller.access)?;
     check_name("/name", &body.name)?;
     let row = flows::enrol::rename(&app, &caller.access, DeviceId(id), &body.name).await?;
     Ok(axum::Json(view(row, caller.access.device)))
@@ -104,6 +105,7 @@ pub async fn revoke_device(
     caller: Resident<scope::Any>,
     Id(id): Id,
 ) -> ApiResult<StatusCode> {
+    check_from_device(&caller.access)?;
     flows::enrol::revoke(&app, &caller.access, DeviceId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

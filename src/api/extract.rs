@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use utoipa::openapi::security::SecurityRequirement;
 
 use super::error::{
-    ApiError, DEVICE_REVOKED, DPOP_INVALID, INSUFFICIENT_SCOPE, TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING,
-    USE_DPOP_NONCE,
+    ApiError, ApiResult, DEVICE_REVOKED, DPOP_INVALID, INSUFFICIENT_SCOPE, TOKEN_EXPIRED, TOKEN_INVALID,
+    TOKEN_MISSING, USE_DPOP_NONCE,
 };
 use crate::app::{Access, App};
 use crate::auth::access::{Claims, TokenError, verify};
@@ -160,6 +160,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Public {
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self)
     }
+}
+
+/// A script with a narrow token must not touch what its owner's devices and other scripts stand on.
+pub fn check_from_device(access: &Access) -> ApiResult<()> {
+    if access.device.is_some() || access.scopes.has(Scope::Manage) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        INSUFFICIENT_SCOPE,
+        "This needs one of your devices, or a token with the scope manage.",
+    ))
 }
 
 fn check_scope(access: &Access, needed: Option<Scope>) -> Result<(), ApiError> {

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
 use super::error::{ApiError, ApiResult};
-use super::extract::{Resident, scope};
+use super::extract::{Resident, check_from_device, scope};
 use super::params::{Id, IdParam};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
@@ -153,6 +153,9 @@ pub async fn revoke_grant(
     caller: Resident<scope::Any>,
     Id(id): Id,
 ) -> ApiResult<StatusCode> {
+    if caller.access.grant != GrantId(id) {
+        check_from_device(&caller.access)?;
+    }
     flows::grants::revoke(&app, &caller.access, GrantId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,8 @@
 //! Enrolment: an invitation and a proof of a key become a device with a grant; the ids that the phone made
 //! offline stay what they are.
 
+use std::collections::BTreeSet;
+
 use sea_orm::DatabaseTransaction;
 
 use super::FlowError;
@@ -124,6 +126,13 @@ async fn join(
 ) -> Result<PartyId, FlowError> {
     let now_ms = app.now_ms();
     let there = store::parties::find(txn, neighbourhood, request.party).await?;
+    // An id that stands for somebody already goes on doing so; nobody else can join under it.
+    let stands_for = store::parties::resolve(txn, neighbourhood, &BTreeSet::from([request.party])).await?;
+    let other =
+        stands_for.get(&request.party).map(|(party, _)| *party).filter(|party| *party != request.party);
+    if other.is_some() && other != invitation.party_id.map(PartyId) {
+        return Err(FlowError::IdReused);
+    }
     if let Some(party) = invitation.party_id.map(PartyId) {
         if party != request.party {
             if there.is_some_and(|there| there.known) {

@@ -16,6 +16,26 @@ const ACTIVITIES_PER_CHANGE: usize = 200;
 /// One activity as it stood in a document: its fields by key.
 type Fields = BTreeMap<String, Content>;
 
+/// This phone's own register until now, and the one that it counts in from now on. A copy of the phone may
+/// have counted in the old one too, so what only this one counted goes into the new one, as a difference.
+struct Registers {
+    old: String,
+    new: String,
+}
+
+impl Registers {
+    /// The key and the count for what was counted in the old register since the base.
+    fn counted(&self, key: &str, before: Option<&Content>, now: &ScalarValue) -> Option<(String, i64)> {
+        let item = key.strip_prefix("tally/")?.strip_suffix(&self.old)?.strip_suffix('#')?;
+        let before = match before {
+            None => 0,
+            Some(Content::Scalar(scalar)) => scalar.as_i64()?,
+            Some(_) => return None,
+        };
+        Some((format!("tally/{item}#{}", self.new), now.as_i64()?.checked_sub(before)?))
+    }
+}
+
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
@@ -40,6 +60,9 @@ impl<T: Transport> Phone<T> {
         let cursor = cursor.ok_or_else(|| PhoneError::Answer("no Daybook-Cursor".to_owned()))?.to_owned();
         let actor = self.random();
         let now_ms = self.now_ms;
+        let fresh_register = hex::encode(self.random::<4>());
+        let register = std::mem::replace(&mut self.register, fresh_register);
+        let registers = Registers { old: register, new: self.register.clone() };
         let old = self.book(id);
         let mut fresh = Book::new(id, actor);
         fresh.apply(&[response.body().clone()]).map_err(PhoneError::Answer)?;
@@ -48,7 +71,7 @@ impl<T: Transport> Phone<T> {
         let base = frontier_without(old);
         let now = old.doc.get_heads();
         let (before, after) = (activities_at(&old.doc, &base)?, activities_at(&old.doc, &now)?);
-        write(&mut fresh, &before, &after, now_ms)?;
+        write(&mut fresh, &before, &after, &registers, now_ms)?;
         *old = fresh;
         Ok(())
     }
@@ -102,6 +125,7 @@ fn write(
     book: &mut Book,
     before: &BTreeMap<String, Fields>,
     after: &BTreeMap<String, Fields>,
+    registers: &Registers,
     now_ms: i64,
 ) -> Result<(), PhoneError> {
     let mut written = 0;
@@ -111,7 +135,7 @@ fn write(
         if old == fields {
             continue;
         }
-        write_activity(&mut book.doc, id, old, fields)?;
+        write_activity(&mut book.doc, id, old, fields, registers)?;
         written += 1;
         if written % ACTIVITIES_PER_CHANGE == 0 {
             book.commit(now_ms);
@@ -126,14 +150,23 @@ fn write(
     Ok(())
 }
 
-fn write_activity(doc: &mut AutoCommit, id: &str, old: &Fields, new: &Fields) -> Result<(), PhoneError> {
+fn write_activity(
+    doc: &mut AutoCommit,
+    id: &str,
+    old: &Fields,
+    new: &Fields,
+    registers: &Registers,
+) -> Result<(), PhoneError> {
     let map = match doc.get(ROOT, id)? {
         Some((value, map)) if value.is_object() => map,
         _ => doc.put_object(ROOT, id, ObjType::Map)?,
     };
     for (key, content) in new.iter().filter(|(key, content)| old.get(*key) != Some(content)) {
         match content {
-            Content::Scalar(scalar) => doc.put(&map, key, scalar.clone())?,
+            Content::Scalar(scalar) => match registers.counted(key, old.get(key), scalar) {
+                Some((register, more)) => doc.put(&map, register, more)?,
+                None => doc.put(&map, key, scalar.clone())?,
+            },
             Content::Text(text) => {
                 let object = doc.put_object(&map, key, ObjType::Text)?;
                 doc.splice_text(&object, 0, 0, text)?;
