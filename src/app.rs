@@ -63,6 +63,8 @@ pub struct Access {
     pub neighbourhood: NeighbourhoodId,
     /// Aliases are resolved.
     pub party: PartyId,
+    /// The parties whose daybooks it may sync: its own and those of its groups.
+    pub owners: Vec<PartyId>,
     pub grant: GrantId,
     pub device: Option<DeviceId>,
     pub scopes: Scopes,
@@ -210,6 +212,11 @@ impl App {
     #[must_use]
     pub fn access_cache(&self) -> &Cache<(NeighbourhoodId, GrantId), Arc<Access>> {
         &self.inner.access
+    }
+
+    /// Forgets what is remembered of grants: something changed that they rest on.
+    pub fn forget_access(&self) {
+        self.inner.access.invalidate_all();
     }
 
     /// Claims of access tokens whose signature was verified, by the token's SHA-256.

@@ -161,7 +161,7 @@ async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<activity::Mo
     if access.scopes.has(Scope::Reconcile) {
         return Ok(row);
     }
-    let owners = flows::daybooks::owners(db, access).await?;
+    let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
     if owners.contains(&PartyId(row.party_id)) { Ok(row) } else { Err(NOT_FOUND.into()) }
 }
 

@@ -102,7 +102,7 @@ pub async fn list_daybooks(
     caller: Resident<scope::Sync>,
 ) -> ApiResult<axum::Json<Page<DaybookView>>> {
     let db = app.db().read();
-    let owners = flows::daybooks::owners(db, &caller.access).await?;
+    let owners = flows::daybooks::owners(db, caller.access.neighbourhood, caller.access.party).await?;
     let rows = store::daybooks::of_parties(db, caller.access.neighbourhood, &owners).await?;
     let items = rows.into_iter().filter(|row| row.gone_at_ms.is_none()).map(DaybookView::from).collect();
     Ok(axum::Json(Page { items, next: None }))
@@ -135,7 +135,7 @@ pub async fn download_daybook(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let access = &caller.access;
-    let owners = flows::daybooks::owners(app.db().read(), access).await?;
+    let owners = flows::daybooks::owners(app.db().read(), access.neighbourhood, access.party).await?;
     let row = store::daybooks::find(app.db().read(), access.neighbourhood, DaybookId(id)).await?;
     let row = row.filter(|row| owners.contains(&PartyId(row.party_id))).ok_or(NOT_FOUND)?;
     if row.gone_at_ms.is_some() {

@@ -164,7 +164,7 @@ pub async fn get_account(
 async fn account(app: &App, access: &Access, id: Uuid) -> ApiResult<account::Model> {
     let db = app.db().read();
     if !access.scopes.has(Scope::Reconcile) {
-        let owners = flows::daybooks::owners(db, access).await?;
+        let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
         if !owners.iter().any(|owner| owner.0 == id) {
             return Err(NOT_FOUND.into());
         }

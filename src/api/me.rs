@@ -52,7 +52,7 @@ pub async fn get_me(State(app): State<App>, caller: Resident<scope::Any>) -> Api
     let tenant = store::neighbourhoods::find(db, access.neighbourhood).await?.ok_or(FlowError::NotFound)?;
     let party =
         store::parties::find(db, access.neighbourhood, access.party).await?.ok_or(FlowError::NotFound)?;
-    let owners = flows::daybooks::owners(db, access).await?;
+    let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
     let daybooks = store::daybooks::of_parties(db, access.neighbourhood, &owners).await?;
     Ok(axum::Json(Me {
         neighbourhood: tenant.into(),

@@ -31,9 +31,11 @@ pub async fn access_of(
     let coordinator = roles.iter().any(|role| role == store::parties::COORDINATOR);
     let granted = Scopes::known(&row.scopes);
     let scopes = granted.iter().filter(|scope| coordinator || !COORDINATORS.contains(scope)).collect();
+    let owners = super::daybooks::owners(db, neighbourhood, party).await?;
     let access = Arc::new(Access {
         neighbourhood,
         party,
+        owners,
         grant,
         device: row.device_id.map(DeviceId),
         scopes,

@@ -14,14 +14,18 @@ use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{daybook, daybook_change};
 
-/// The parties whose daybooks the caller may sync: its own and those of its groups today.
+/// The parties whose daybooks a party may sync: its own and those of its groups today.
 ///
 /// # Errors
 /// [`FlowError`] of the database.
-pub async fn owners(db: &impl ConnectionTrait, caller: &Access) -> Result<Vec<PartyId>, FlowError> {
-    let me = BTreeSet::from([caller.party]);
-    let memberships = store::parties::memberships(db, caller.neighbourhood, &me).await?;
-    let mut owners = vec![caller.party];
+pub async fn owners(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Vec<PartyId>, FlowError> {
+    let me = BTreeSet::from([party]);
+    let memberships = store::parties::memberships(db, neighbourhood, &me).await?;
+    let mut owners = vec![party];
     owners.extend(
         memberships.into_iter().filter(|row| row.until_day.is_none()).map(|row| PartyId(row.group_id)),
     );
@@ -40,7 +44,7 @@ pub async fn create(
     party: PartyId,
 ) -> Result<(daybook::Model, bool), FlowError> {
     let txn = app.db().begin().await?;
-    if !owners(&txn, caller).await?.contains(&party) {
+    if !owners(&txn, caller.neighbourhood, caller.party).await?.contains(&party) {
         return Err(FlowError::NotFound);
     }
     let created = insert(app, &txn, caller.neighbourhood, id, party).await?;
@@ -119,6 +123,8 @@ fn genesis(
         revision: 1,
         gone_at_ms: None,
         created_at_ms: now_ms,
+        held_changes: None,
+        refused_changes: None,
     };
     Ok((row, change))
 }

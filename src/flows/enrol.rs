@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::DatabaseTransaction;
-
 use super::FlowError;
 use super::judge::{Sitting, look_again};
 use crate::app::{Access, App};
@@ -13,6 +11,7 @@ use crate::auth::scopes::Scopes;
 use crate::auth::secrets::{Presented, refresh_token, same_hash};
 use crate::domain::ids::{DaybookId, DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
 use crate::store;
+use crate::store::Transaction;
 use crate::store::entity::{access_grant, device, invitation, party};
 
 /// How long a grant of a device lasts at most (design, section 7).
@@ -89,7 +88,7 @@ fn check(invitation: &invitation::Model, now_ms: i64) -> Result<(), FlowError> {
 /// The key is known: the answer was lost, or the key belongs to another enrolment.
 async fn replay(
     app: &App,
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     invitation: &invitation::Model,
     device: device::Model,
 ) -> Result<Enrolled, FlowError> {
@@ -119,7 +118,7 @@ async fn replay(
 /// The party that the phone belongs to: the one that the invitation names, or the phone's own.
 async fn join(
     app: &App,
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     invitation: &invitation::Model,
     request: &Enrolment,
@@ -180,7 +179,7 @@ async fn join(
 
 async fn insert_device(
     app: &App,
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     party: PartyId,
     request: &Enrolment,
@@ -263,11 +262,7 @@ pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), Flow
     Ok(())
 }
 
-async fn visible(
-    txn: &DatabaseTransaction,
-    caller: &Access,
-    id: DeviceId,
-) -> Result<device::Model, FlowError> {
+async fn visible(txn: &Transaction, caller: &Access, id: DeviceId) -> Result<device::Model, FlowError> {
     let row = store::access::find_device(txn, caller.neighbourhood, id).await?;
     let mine = |row: &device::Model| {
         row.party_id == caller.party.0 || caller.scopes.has(crate::auth::scopes::Scope::Manage)

@@ -101,5 +101,6 @@ pub async fn put_member(
     };
     store::parties::put_member(&txn, row).await?;
     txn.commit().await?;
+    app.forget_access();
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::FlowError;
-use super::accept::{ChunkOutcome, accept};
+use super::accept::{Accepted, ChunkOutcome, accept};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::SYNC_VERDICTS_MAX;
@@ -97,16 +97,18 @@ pub struct Verdict {
 /// [`FlowError`] if nothing at all could be done; a daybook that fails alone answers `busy`.
 pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
     meet(app, caller, push.parties).await?;
-    let mine = super::daybooks::owners(app.db().read(), caller).await?;
+    let mine = caller.owners.clone();
     let mut room = push.limit_bytes;
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
+    let mut waits = false;
     for daybook in push.daybooks {
         let synced = sync_one(app, caller, &mine, daybook, room).await?;
+        waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
         daybooks.push(synced);
     }
-    let verdicts = verdicts(app, caller, &mine, push.verdicts_after.as_deref()).await?;
+    let verdicts = verdicts(app, caller, &mine, waits, push.verdicts_after.as_deref()).await?;
     Ok(Synced { server_time_ms: app.now_ms(), verdicts, daybooks })
 }
 
@@ -145,16 +147,8 @@ async fn sync_one(
     push: DaybookPush,
     room: u64,
 ) -> Result<DaybookSynced, FlowError> {
-    let id = push.id;
-    let nothing = |state| DaybookSynced {
-        id,
-        state,
-        cursor: push.cursor.clone(),
-        more: false,
-        heads: None,
-        changes: Vec::new(),
-        outcomes: Vec::new(),
-    };
+    let DaybookPush { id, cursor, entries } = push;
+    let nothing = |state| DaybookSynced { state, ..empty(id, cursor.clone()) };
     let row = store::daybooks::find(app.db().read(), caller.neighbourhood, id).await?;
     let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
         return Ok(nothing(State::NotFound));
@@ -162,21 +156,20 @@ async fn sync_one(
     if row.gone_at_ms.is_some() {
         return Ok(nothing(State::Gone));
     }
-    let outcomes = if push.entries.is_empty() {
-        Vec::new()
+    let accepted = if entries.is_empty() {
+        Accepted::nothing(row)
     } else {
-        match take(app, caller, id, push.entries).await {
-            Ok(outcomes) => outcomes,
-            Err(FlowError::Gone) => {
-                return Ok(DaybookSynced { state: State::Gone, ..empty(id, push.cursor) });
-            }
+        match take(app, caller, &row, entries).await {
+            Ok(accepted) => accepted,
+            Err(FlowError::Gone) => return Ok(nothing(State::Gone)),
+            Err(FlowError::NotFound) => return Ok(nothing(State::NotFound)),
             Err(error) => {
                 tracing::warn!(%error, "a daybook answers busy");
-                return Ok(DaybookSynced { state: State::Busy, ..empty(id, push.cursor) });
+                return Ok(nothing(State::Busy));
             }
         }
     };
-    answer(app, caller, id, push.cursor, outcomes, room).await
+    answer(app, caller, cursor, accepted, room).await
 }
 
 fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
@@ -195,31 +188,36 @@ fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
 async fn take(
     app: &App,
     caller: &Access,
-    id: DaybookId,
+    row: &daybook::Model,
     entries: Vec<Vec<u8>>,
-) -> Result<Vec<ChunkOutcome>, FlowError> {
+) -> Result<Accepted, FlowError> {
     let inspect = move || entries.iter().flat_map(|entry| guard::inspect(entry)).collect::<Vec<_>>();
     let chunks = tokio::task::spawn_blocking(inspect).await.map_err(FlowError::internal)?;
-    accept(app, caller.neighbourhood, id, Some(caller.grant), chunks).await
+    accept(app, row, Some(caller.grant), chunks).await
 }
 
 /// What the phone lacks: the rows after its cursor, without what it just sent.
 async fn answer(
     app: &App,
     caller: &Access,
-    id: DaybookId,
     given: Option<String>,
-    outcomes: Vec<ChunkOutcome>,
+    accepted: Accepted,
     room: u64,
 ) -> Result<DaybookSynced, FlowError> {
-    let db = app.db().read();
+    let Accepted { row, outcomes, before, taken } = accepted;
+    let id = DaybookId(row.id);
     let of = Of { neighbourhood: caller.neighbourhood, daybook: id };
-    let Some(row) = store::daybooks::find(db, caller.neighbourhood, id).await? else {
-        return Ok(DaybookSynced { state: State::NotFound, ..empty(id, given) });
-    };
-    let (start, restart) = start(app, of, &row, given.as_deref()).await?;
-    let own: HashSet<[u8; 32]> = outcomes.iter().map(|outcome| outcome.hash).collect();
-    let (end, changes) = read(app, of, &row, start, &own, room).await?;
+    let at_before = cursor_at(u64::try_from(before.0).unwrap_or_default(), &before.1).encode();
+    let (restart, end, changes) =
+        if given.as_deref() == Some(at_before.as_str()) && before.0 + taken == row.position {
+            // The phone stood where the daybook stood, and all that is new is its own.
+            (false, end_of(&row), Vec::new())
+        } else {
+            let (start, restart) = start(app, of, &row, given.as_deref()).await?;
+            let own: HashSet<[u8; 32]> = outcomes.iter().map(|outcome| outcome.hash).collect();
+            let (end, changes) = read(app, of, &row, start, &own, room).await?;
+            (restart, end, changes)
+        };
     let more = end.position < u64::try_from(row.position).unwrap_or_default();
     let cursor = end.encode();
     let moved = given.as_deref() != Some(cursor.as_str());
@@ -296,10 +294,11 @@ async fn verdicts(
     app: &App,
     caller: &Access,
     mine: &[PartyId],
+    waits: bool,
     given: Option<&str>,
 ) -> Result<Verdicts, FlowError> {
     let db = app.db().read();
-    let pending = store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
+    let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
     let start = verdicts_start(app, caller, given).await?;
     let after = i64::try_from(start.position).unwrap_or(i64::MAX);
     let mut rows =
@@ -362,5 +361,9 @@ fn cursor_at(position: u64, chain: &[u8]) -> Cursor {
 /// The cursor at a daybook's end.
 #[must_use]
 pub fn cursor_of(row: &daybook::Model) -> String {
-    cursor_at(u64::try_from(row.position).unwrap_or_default(), &row.chain).encode()
+    end_of(row).encode()
+}
+
+fn end_of(row: &daybook::Model) -> Cursor {
+    cursor_at(u64::try_from(row.position).unwrap_or_default(), &row.chain)
 }

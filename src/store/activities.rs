@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -99,13 +99,11 @@ pub async fn find(
     activity::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
 }
 
-/// Writes activities, new and known, in order of id, and answers how many rows were written: fewer than
-/// given if another daybook brought one of the ids meanwhile (that row stays as it is).
-///
-/// # Errors
-/// `DbErr`.
-pub async fn upsert(db: &impl ConnectionTrait, rows: Vec<activity::Model>) -> Result<u64, DbErr> {
-    let mut written = 0;
+/// The statements that write activities, new and known, in order of id. Each writes fewer rows than it has if
+/// another daybook brought one of the ids meanwhile; that row stays as it is.
+#[must_use]
+pub fn upsert(backend: DbBackend, rows: Vec<activity::Model>) -> Vec<Statement> {
+    let mut statements = Vec::new();
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let part: Vec<_> =
@@ -127,10 +125,9 @@ pub async fn upsert(db: &impl ConnectionTrait, rows: Vec<activity::Model>) -> Re
                 Expr::col((activity::Entity, A::DaybookId)).eq(Expr::col(("excluded", A::DaybookId))),
             )
             .to_owned();
-        written +=
-            activity::Entity::insert_many(part).on_conflict(conflict).exec_without_returning(db).await?;
+        statements.push(activity::Entity::insert_many(part).on_conflict(conflict).build(backend));
     }
-    Ok(written)
+    statements
 }
 
 /// The statement that notes up to which position a version was the newest.
@@ -260,21 +257,30 @@ pub async fn neighbourhoods_waiting(db: &impl ConnectionTrait) -> Result<Vec<Nei
     Ok(ids.into_iter().map(NeighbourhoodId).collect())
 }
 
-/// The statement that numbers a version.
+/// The statement that gives versions their journal numbers: (activity, version, number) of each.
 #[must_use]
 pub fn number(
     backend: DbBackend,
     neighbourhood: NeighbourhoodId,
-    activity: ActivityId,
-    version: i64,
-    journal_no: i64,
+    numbers: &[(ActivityId, i64, i64)],
 ) -> Statement {
-    activity_version::Entity::update_many()
-        .col_expr(V::JournalNo, Expr::value(Some(journal_no)))
-        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(V::ActivityId.eq(activity.0))
-        .filter(V::Version.eq(version))
-        .build(backend)
+    let mut values: Vec<Value> = Vec::with_capacity(numbers.len() * 3 + 1);
+    let mut rows = Vec::with_capacity(numbers.len());
+    let place = |at: usize| if backend == DbBackend::Postgres { format!("${at}") } else { "?".to_owned() };
+    for (activity, version, no) in numbers {
+        let at = values.len();
+        rows.push(format!("({}, {}, {})", place(at + 1), place(at + 2), place(at + 3)));
+        values.extend([activity.0.into(), (*version).into(), (*no).into()]);
+    }
+    values.push(neighbourhood.0.into());
+    // Both databases name the columns of VALUES so.
+    let sql = format!(
+        "UPDATE activity_version SET journal_no = numbered.column3 FROM (VALUES {}) AS numbered \
+         WHERE neighbourhood_id = {} AND activity_id = numbered.column1 AND version = numbered.column2",
+        rows.join(", "),
+        place(values.len()),
+    );
+    Statement::from_sql_and_values(backend, sql, values)
 }
 
 /// What a list of activities is narrowed to.

@@ -13,6 +13,8 @@ use crate::domain::ids::{DaybookId, NeighbourhoodId};
 
 /// Values of one `IN (…)` list or branches of one `UNION`.
 const LIST_MAX: usize = 400;
+/// Lists of one statement.
+const CONDITIONS_MAX: usize = 16;
 
 /// Which daybook a function works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,6 @@ pub struct Known {
     pub hash: Vec<u8>,
     pub actor: Vec<u8>,
     pub seq: i64,
-    pub start_op: i64,
     pub max_op: i64,
     pub objects: Vec<u8>,
 }
@@ -60,43 +61,34 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
-/// Those of `hashes` that are accepted.
+/// Those of `hashes` that are accepted, and the changes of these actors with these sequence numbers.
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn known(db: &impl ConnectionTrait, of: Of, hashes: &[Vec<u8>]) -> Result<Vec<Known>, DbErr> {
-    let mut found = Vec::new();
-    for part in hashes.chunks(LIST_MAX) {
-        found.extend(
-            daybook_change::Entity::find()
-                .filter(of.accepted())
-                .filter(C::Hash.is_in(part.to_vec()))
-                .into_partial_model::<Known>()
-                .all(db)
-                .await?,
-        );
-    }
-    Ok(found)
-}
-
-/// The change of each actor with the greatest sequence number.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn last_of_actors(
+pub async fn known(
     db: &impl ConnectionTrait,
     of: Of,
-    actors: &[Vec<u8>],
+    hashes: &[Vec<u8>],
+    numbers: &[(Vec<u8>, Vec<i64>)],
 ) -> Result<Vec<Known>, DbErr> {
+    let mut wanted: Vec<Condition> =
+        hashes.chunks(LIST_MAX).map(|part| Condition::all().add(C::Hash.is_in(part.to_vec()))).collect();
+    for (actor, seqs) in numbers {
+        wanted.extend(
+            seqs.chunks(LIST_MAX).map(|part| {
+                Condition::all().add(C::Actor.eq(actor.clone())).add(C::Seq.is_in(part.to_vec()))
+            }),
+        );
+    }
     let mut found = Vec::new();
-    for actor in actors {
+    for part in wanted.chunks(CONDITIONS_MAX) {
+        let any = part.iter().cloned().fold(Condition::any(), Condition::add);
         found.extend(
             daybook_change::Entity::find()
                 .filter(of.accepted())
-                .filter(C::Actor.eq(actor.clone()))
-                .order_by_desc(C::Seq)
+                .filter(any)
                 .into_partial_model::<Known>()
-                .one(db)
+                .all(db)
                 .await?,
         );
     }

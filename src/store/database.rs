@@ -8,10 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+
+use super::transaction::{Transaction, Writer};
 
 /// How long a statement waits for another process's lock on the SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,6 +39,8 @@ pub enum DatabaseError {
 pub struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    /// On SQLite.
+    writer: Option<Writer>,
 }
 
 impl Database {
@@ -55,7 +56,7 @@ impl Database {
             let mut options = ConnectOptions::new(url);
             options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
             let pool = sea_orm::Database::connect(options).await?;
-            Ok(Self { write: pool.clone(), read: pool })
+            Ok(Self { write: pool.clone(), read: pool, writer: None })
         } else {
             Err(DatabaseError::Scheme)
         }
@@ -69,6 +70,7 @@ impl Database {
         let write = sea_orm::Database::connect(sqlite_options(url, 1, false)).await?;
         let database = Self {
             read: sea_orm::Database::connect(sqlite_options(url, SQLITE_READERS, true)).await?,
+            writer: Some(Writer::new(write.clone())),
             write,
         };
         for (name, wanted, found) in database.settings().await? {
@@ -97,16 +99,15 @@ impl Database {
         self.write.get_database_backend()
     }
 
-    /// Begins a write. On SQLite it takes the write lock at once: a transaction that reads first and writes
-    /// later would otherwise fail when another process wrote in between.
+    /// Begins a write.
     ///
     /// # Errors
     /// `DbErr` if no connection can be had.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let mode = (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
-        let options =
-            TransactionOptions { isolation_level: None, access_mode: None, sqlite_transaction_mode: mode };
-        self.write.begin_with_options(options).await
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        match &self.writer {
+            Some(writer) => writer.begin().await,
+            None => Transaction::own(&self.write).await,
+        }
     }
 
     /// The settings that durability rests on: (name, wanted, found).

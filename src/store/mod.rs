@@ -13,6 +13,8 @@ pub mod keys;
 pub mod ledger;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod transaction;
 
 pub use batch::Batch;
 pub use database::{Database, DatabaseError};
+pub use transaction::Transaction;

@@ -111,6 +111,30 @@ pub async fn resolve(
         .collect())
 }
 
+/// Those of `ids` that are groups.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn groups_among(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<PartyId>,
+) -> Result<Vec<PartyId>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found: Vec<Uuid> = party::Entity::find()
+        .select_only()
+        .column(party::Column::Id)
+        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .filter(party::Column::Kind.eq("group"))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().map(PartyId).collect())
+}
+
 /// Makes `alias` stand for `party`; once made it stays.
 ///
 /// # Errors

@@ -98,6 +98,7 @@ async fn token(app: &App, people: &People, party: PartyId, scopes: &str) -> anyh
     let caller = Access {
         neighbourhood: people.neighbourhood,
         party,
+        owners: vec![party],
         grant: GrantId(app.uuid()),
         device: None,
         scopes: Scopes::ALL,

@@ -1,6 +1,6 @@
 //! Loads what a daybook knows, as far as a push asks, and the held changes that it may complete.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
@@ -30,13 +30,29 @@ pub struct Brought {
     pub at_ms: i64,
 }
 
+impl Held {
+    /// Whether these are the changes held now.
+    pub fn is_of(&self, hashes: &BTreeSet<Hash>) -> bool {
+        self.changes.len() == hashes.len() && self.changes.iter().all(|change| hashes.contains(&change.hash))
+    }
+}
+
 /// Reads and parses the held changes.
 pub async fn held(db: &impl ConnectionTrait, of: Of) -> Result<Held, FlowError> {
     let rows = store::changes::held(db, of).await?;
-    if rows.is_empty() {
-        return Ok(Held::default());
-    }
     tokio::task::spawn_blocking(move || parse(rows)).await.map_err(FlowError::internal)
+}
+
+/// The hashes of what is held now.
+pub async fn held_now(
+    db: &impl ConnectionTrait,
+    of: Of,
+    row: &daybook::Model,
+) -> Result<BTreeSet<Hash>, FlowError> {
+    if row.held_changes.unwrap_or_default() == 0 {
+        return Ok(BTreeSet::new());
+    }
+    store::changes::held_hashes(db, of).await?.iter().map(|(bytes, _)| hash(bytes)).collect()
 }
 
 fn parse(rows: Vec<held_change::Model>) -> Held {
@@ -58,35 +74,30 @@ pub async fn load(
     db: &impl ConnectionTrait,
     of: Of,
     row: &daybook::Model,
+    held: BTreeSet<Hash>,
     changes: &[&Checked],
 ) -> Result<Facts, FlowError> {
-    let mut hashes: BTreeSet<Hash> =
-        changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
-    let heads = super::heads(&row.heads);
-    if heads.len() + changes.len() > HEADS_MAX {
-        // The change that joins the heads depends on all of them.
-        hashes.extend(heads);
-    }
-    let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
     let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
-    for known in store::changes::known(db, of, &hashes).await? {
-        let (position, max_op) = (unsigned(known.position), unsigned(known.max_op));
-        facts.add_known(hash(&known.hash)?, position, max_op, &known.objects).map_err(FlowError::internal)?;
+    let hashes = hashes(row, changes);
+    for known in store::changes::known(db, of, &hashes, &numbers(changes)).await? {
+        let Known { hash: bytes, actor, seq, max_op, position, objects, .. } = known;
+        let (position, max_op) = (unsigned(position), unsigned(max_op));
+        facts.add_known(hash(&bytes)?, position, max_op, &objects).map_err(FlowError::internal)?;
+        let last = ActorLast { seq: unsigned(seq), max_op, position };
+        let greatest = facts.actors.entry(Actor::new(&actor)).or_insert(last);
+        if greatest.seq < last.seq {
+            *greatest = last;
+        }
     }
-    for (bytes, code, _) in store::changes::refused(db, of, &hashes).await? {
-        let code = RefusalCode::parse(&code).unwrap_or(RefusalCode::OnRefused);
-        facts.refused.insert(hash(&bytes)?, code);
+    if row.refused_changes.unwrap_or_default() > 0 {
+        for (bytes, code, _) in store::changes::refused(db, of, &hashes).await? {
+            let code = RefusalCode::parse(&code).unwrap_or(RefusalCode::OnRefused);
+            facts.refused.insert(hash(&bytes)?, code);
+        }
     }
-    for (bytes, _) in store::changes::held_hashes(db, of).await? {
-        facts.held.insert(hash(&bytes)?);
-    }
+    facts.held.extend(held);
     let new: Vec<&Checked> = changes.iter().copied().filter(|change| !facts.is_known(&change.hash)).collect();
     let wanted = references(new.iter().copied());
-    let actors: Vec<Vec<u8>> = wanted.actors.iter().map(|actor| actor.as_bytes().to_vec()).collect();
-    for Known { actor, seq, max_op, position, .. } in store::changes::last_of_actors(db, of, &actors).await? {
-        let last = ActorLast { seq: unsigned(seq), max_op: unsigned(max_op), position: unsigned(position) };
-        facts.actors.insert(Actor::new(&actor), last);
-    }
     if let Some(after) = facts.graph_after(new.iter().copied()) {
         for (position, bytes, objects) in store::changes::graph_after(db, of, after).await? {
             facts.add_node(hash(&bytes)?, unsigned(position), &objects).map_err(FlowError::internal)?;
@@ -94,6 +105,31 @@ pub async fn load(
     }
     load_rows(db, of, &mut facts, &wanted).await?;
     Ok(facts)
+}
+
+/// The changes of the push, and what they depend on.
+fn hashes(row: &daybook::Model, changes: &[&Checked]) -> Vec<Vec<u8>> {
+    let mut hashes: BTreeSet<Hash> =
+        changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
+    let heads = super::heads(&row.heads);
+    if heads.len() + changes.len() > HEADS_MAX {
+        // The change that joins the heads depends on all of them.
+        hashes.extend(heads);
+    }
+    hashes.iter().map(|hash| hash.to_vec()).collect()
+}
+
+/// The sequence numbers that tell where each actor stands: a change's own, if it is taken already, and the one
+/// before it, which must be the actor's last.
+fn numbers(changes: &[&Checked]) -> Vec<(Vec<u8>, Vec<i64>)> {
+    let mut numbers: BTreeMap<&Actor, BTreeSet<i64>> = BTreeMap::new();
+    for change in changes {
+        let of_actor = numbers.entry(&change.actor).or_default();
+        of_actor.insert(signed(change.seq));
+        of_actor.insert(signed(change.seq.saturating_sub(1)));
+    }
+    let of_actors = numbers.into_iter();
+    of_actors.map(|(actor, seqs)| (actor.as_bytes().to_vec(), seqs.into_iter().collect())).collect()
 }
 
 async fn load_rows(

@@ -14,8 +14,6 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sea_orm::DatabaseTransaction;
-
 use super::FlowError;
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
@@ -24,6 +22,7 @@ use crate::merge::guard::{Checked, Chunk};
 use crate::merge::{ActivityState, Hash, RefusalCode};
 use crate::store;
 use crate::store::Batch;
+use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
@@ -40,6 +39,27 @@ use plan::{Incoming, Plan, plan};
 const ATTEMPTS_MAX: usize = 12;
 /// Changes of one accept that the document is asked about; it is loaded for each.
 const PROOFS_MAX: usize = 4;
+
+/// What an accept did.
+#[derive(Debug)]
+pub struct Accepted {
+    /// One a chunk, in the order given.
+    pub outcomes: Vec<ChunkOutcome>,
+    /// Where the daybook stood before: position and chain.
+    pub before: (i64, Vec<u8>),
+    /// The daybook afterwards.
+    pub row: daybook::Model,
+    /// How many of its new positions this request's chunks took.
+    pub taken: i64,
+}
+
+impl Accepted {
+    /// Nothing was pushed into the daybook of this row.
+    #[must_use]
+    pub fn nothing(row: daybook::Model) -> Self {
+        Self { outcomes: Vec::new(), before: (row.position, row.chain.clone()), row, taken: 0 }
+    }
+}
 
 /// The outcome of one chunk, with the activities that it touches.
 #[derive(Debug, Clone)]
@@ -75,7 +95,9 @@ struct Filled {
 }
 
 enum Attempt {
-    Done(Vec<ChunkOutcome>),
+    Done(Accepted),
+    /// Other changes are held than were read.
+    HeldMoved,
     /// Only the document can tell whether `change` may follow these.
     NeedsProof {
         accepted: Vec<Arc<Checked>>,
@@ -88,30 +110,34 @@ enum Attempt {
     },
 }
 
-/// Accepts. Answers once everything is committed, one outcome a chunk in the order given; sending the same
+/// Accepts into the daybook of this row, read before. Answers once everything is committed; sending the same
 /// again changes nothing.
 ///
 /// # Errors
 /// [`FlowError::NotFound`], [`FlowError::Gone`], [`FlowError::Busy`]; nothing was written then.
 pub async fn accept(
     app: &App,
-    neighbourhood: NeighbourhoodId,
-    daybook: DaybookId,
+    row: &daybook::Model,
     grant: Option<GrantId>,
     chunks: Vec<Chunk>,
-) -> Result<Vec<ChunkOutcome>, FlowError> {
-    let of = Of { neighbourhood, daybook };
+) -> Result<Accepted, FlowError> {
+    let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
+    let of = Of { neighbourhood, daybook: DaybookId(row.id) };
     let chunks = chunks.into_iter().map(Incoming::from).collect();
     let accept = Accept { app, of, grant, chunks, now_ms: app.now_ms() };
     let mut filled = None;
     let mut proofs = HashMap::new();
+    let mut holds = row.held_changes.unwrap_or_default() > 0;
     for _ in 0..ATTEMPTS_MAX {
-        let held = facts::held(app.db().read(), of).await?;
+        let held = if holds { facts::held(app.db().read(), of).await? } else { Held::default() };
         match accept.attempt(&held, filled.take(), &proofs).await? {
-            Attempt::Done(outcomes) => {
-                app.bell().ring(neighbourhood);
-                return Ok(outcomes);
+            Attempt::Done(accepted) => {
+                if accepted.row.revision > row.revision {
+                    app.bell().ring(neighbourhood);
+                }
+                return Ok(accepted);
             }
+            Attempt::HeldMoved => holds = true,
             Attempt::NeedsProof { accepted, change } => {
                 proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
             }
@@ -138,12 +164,16 @@ impl Accept<'_> {
         if row.gone_at_ms.is_some() {
             return Err(FlowError::Gone);
         }
+        let held_now = facts::held_now(&txn, self.of, &row).await?;
+        if !held.is_of(&held_now) {
+            return Ok(Attempt::HeldMoved);
+        }
         let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
         changes.extend(self.chunks.iter().filter_map(|chunk| match chunk {
             Incoming::Change(change) => Some(&**change),
             Incoming::Refused(_) => None,
         }));
-        let mut facts = facts::load(&txn, self.of, &row, &changes).await?;
+        let mut facts = facts::load(&txn, self.of, &row, held_now, &changes).await?;
         for (hash, sound) in proofs {
             if *sound {
                 facts.verified.insert(*hash);
@@ -180,11 +210,14 @@ impl Accept<'_> {
             }
         }
         let outcomes = self.outcomes(&plan, &facts, &readings);
-        if !plan.is_empty() {
-            self.write(&txn, row, plan, held, &mut facts, readings).await?;
-            txn.commit().await?;
+        let before = (row.position, row.chain.clone());
+        if plan.is_empty() {
+            return Ok(Attempt::Done(Accepted { outcomes, before, row, taken: 0 }));
         }
-        Ok(Attempt::Done(outcomes))
+        let taken = signed(plan.accepted.iter().filter(|accepted| !accepted.was_held).count() as u64);
+        let row = self.write(&txn, row, plan, held, &mut facts, readings).await?;
+        txn.commit().await?;
+        Ok(Attempt::Done(Accepted { outcomes, before, row, taken }))
     }
 
     fn outcomes(&self, plan: &Plan, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {
@@ -209,22 +242,23 @@ impl Accept<'_> {
 
     async fn write(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         row: daybook::Model,
         plan: Plan,
         held: &Held,
         facts: &mut Facts,
         readings: Readings,
-    ) -> Result<(), FlowError> {
+    ) -> Result<daybook::Model, FlowError> {
         let mut batch = Batch::default();
         let merge_actor = self.app.random();
-        let written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
-        rows::held_and_refused(self, txn, &plan, &mut batch).await?;
+        let mut written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
+        rows::held_and_refused(self, txn, &plan, &mut written.row, &mut batch).await?;
         let bringer = Bringer { grant: self.grant, at_ms: self.now_ms };
         readings.write(txn, written.before, bringer, &mut batch).await?;
+        let row = written.row.clone();
         rows::push(txn, written, &mut batch);
         batch.execute(txn).await?;
-        Ok(())
+        Ok(row)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::FlowError;
 use crate::domain::ids::{ActivityId, GrantId};
@@ -150,9 +150,19 @@ impl Readings {
             batch.push(store::activities::supersede(backend, self.of.neighbourhood, id, older, before));
         }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        if !rows.is_empty() && store::activities::upsert(db, rows).await? != count {
-            // Another daybook brought one of these ids in this very moment: begin again and leave it to it.
-            return Err(FlowError::Busy);
+        let upserts = store::activities::upsert(backend, rows);
+        if backend == DbBackend::Sqlite {
+            // One writer: nobody can have brought one of the ids since they were looked for.
+            upserts.into_iter().for_each(|statement| batch.push(statement));
+        } else {
+            let mut written = 0;
+            for statement in upserts {
+                written += db.execute_raw(statement).await?.rows_affected();
+            }
+            if written != count {
+                // Another daybook brought one of these ids in this very moment: begin again and leave it to it.
+                return Err(FlowError::Busy);
+            }
         }
         batch.insert::<activity_version::Entity>(backend, versions);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
 use super::facts::{Brought, Held};
@@ -17,13 +17,14 @@ use crate::merge::guard::{self, Chunk};
 use crate::merge::{Hash, document};
 use crate::store;
 use crate::store::Batch;
+use crate::store::Transaction;
 use crate::store::entity::{daybook, daybook_change, held_change, refused_change};
 
 /// The daybook after an accept, with its new change rows.
 pub struct Written {
     /// The daybook's position before.
     pub before: i64,
-    row: daybook::Model,
+    pub row: daybook::Model,
     changes: Vec<daybook_change::Model>,
 }
 
@@ -127,7 +128,7 @@ pub fn own_change(facts: &mut Facts, bytes: &[u8]) -> Result<(Checked, Vec<u8>),
 }
 
 /// Puts the daybook and its changes into the batch, the changes first.
-pub fn push(txn: &DatabaseTransaction, written: Written, batch: &mut Batch) {
+pub fn push(txn: &Transaction, written: Written, batch: &mut Batch) {
     let backend = txn.get_database_backend();
     batch.insert::<daybook_change::Entity>(backend, written.changes);
     batch.push(store::daybooks::update(backend, written.row));
@@ -136,11 +137,15 @@ pub fn push(txn: &DatabaseTransaction, written: Written, batch: &mut Batch) {
 /// Puts what is held and what is refused into the batch, and takes out what was released.
 pub async fn held_and_refused(
     accept: &Accept<'_>,
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     plan: &Plan,
+    row: &mut daybook::Model,
     batch: &mut Batch,
 ) -> Result<(), FlowError> {
     let backend = txn.get_database_backend();
+    let count = |number: usize| signed(u64::try_from(number).unwrap_or(u64::MAX));
+    let held_now = row.held_changes.unwrap_or_default() + count(plan.held.len()) - count(plan.released.len());
+    row.held_changes = Some(held_now);
     if !plan.released.is_empty() {
         let hashes = plan.released.iter().map(|hash| hash.to_vec()).collect();
         batch.push(store::changes::delete_held(backend, accept.of, hashes));
@@ -157,6 +162,8 @@ pub async fn held_and_refused(
     });
     batch.insert::<held_change::Entity>(backend, held.collect());
     if !plan.refused.is_empty() {
+        // At most: one refused again is counted again, and costs a look that finds it.
+        row.refused_changes = Some(row.refused_changes.unwrap_or_default() + count(plan.refused.len()));
         let mut room = QUARANTINE_BYTES_MAX
             .saturating_sub(unsigned(store::changes::quarantined_bytes(txn, accept.of).await?));
         let rows: Vec<_> =

@@ -111,6 +111,11 @@ impl People {
         self.aliases.get(&id).copied().unwrap_or(id)
     }
 
+    /// Everybody that was loaded.
+    pub(super) fn parties(&self) -> impl Iterator<Item = PartyId> {
+        self.ids.keys().copied()
+    }
+
     /// From a party's other ids to its own.
     pub fn aliases(&self) -> &BTreeMap<PartyId, PartyId> {
         &self.aliases
@@ -161,6 +166,7 @@ impl Sitting<'_> {
         let people = People::load(self, briefs).await?;
         self.load_owners(briefs.iter().map(|brief| people.resolved(brief.owner)).collect()).await?;
         self.load_days(briefs, &people).await?;
+        self.load_accounts(&people).await?;
         Ok(people)
     }
 

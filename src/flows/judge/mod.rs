@@ -11,13 +11,14 @@ mod sitting;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::ConnectionTrait;
 
 use super::FlowError;
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::store;
+use crate::store::Transaction;
 
 pub(super) use facts::{Brief, People, withdrawn};
 pub(super) use round::{reason, settle};
@@ -102,7 +103,7 @@ pub(super) async fn take_up_before(
 
 /// Makes everything due that waits for a reason; the caller holds the tip.
 pub(super) async fn look_again(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     reason_code: &str,
     now_ms: i64,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::FlowError;
+use super::facts::People;
 use super::sitting::Sitting;
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
 use crate::ledger::{self, Asset, Line, Transfer};
@@ -97,22 +98,43 @@ impl Sitting<'_> {
         Ok(())
     }
 
+    /// Looks up the accounts that judging may move, at once.
+    pub(super) async fn load_accounts(&mut self, people: &People) -> Result<(), FlowError> {
+        self.stands_for.extend(people.aliases());
+        let mut ids: BTreeSet<AccountId> = people.parties().map(|party| AccountId(party.0)).collect();
+        ids.insert(AccountId(self.neighbourhood().0));
+        self.look_up(ids).await
+    }
+
+    async fn look_up(&mut self, ids: BTreeSet<AccountId>) -> Result<(), FlowError> {
+        let rows = store::ledger::accounts_of(self.txn(), self.neighbourhood(), &ids).await?;
+        self.unmoved.extend(ids.into_iter().map(|id| (id, None)));
+        self.unmoved.extend(rows.into_iter().map(|row| (AccountId(row.id), Some(row))));
+        Ok(())
+    }
+
     /// Lines keep the party that they froze; the account it stands for now is looked up when posting.
-    async fn resolved_account(&self, account: AccountId) -> Result<AccountId, FlowError> {
+    async fn resolved_account(&mut self, account: AccountId) -> Result<AccountId, FlowError> {
         let party = PartyId(account.0);
-        let resolved =
+        if let Some(party) = self.stands_for.get(&party) {
+            return Ok(AccountId(party.0));
+        }
+        let found =
             store::parties::resolve(self.txn(), self.neighbourhood(), &BTreeSet::from([party])).await?;
-        Ok(AccountId(resolved.get(&party).map_or(account.0, |(party, _)| party.0)))
+        let stands_for = found.get(&party).map_or(party, |(party, _)| *party);
+        self.stands_for.insert(party, stands_for);
+        Ok(AccountId(stands_for.0))
     }
 
     async fn load_account(&mut self, id: AccountId) -> Result<(), FlowError> {
         if self.accounts.contains_key(&id) {
             return Ok(());
         }
-        let found =
-            store::ledger::accounts_of(self.txn(), self.neighbourhood(), &BTreeSet::from([id])).await?;
+        if !self.unmoved.contains_key(&id) {
+            self.look_up(BTreeSet::from([id])).await?;
+        }
         let holding = id.0 == self.neighbourhood().0;
-        let row = found.into_iter().next().unwrap_or_else(|| account::Model {
+        let row = self.unmoved.remove(&id).flatten().unwrap_or_else(|| account::Model {
             neighbourhood_id: self.neighbourhood().0,
             id: id.0,
             kind: if holding { "holding" } else { "party" }.to_owned(),

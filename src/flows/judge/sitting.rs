@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use super::super::FlowError;
@@ -14,7 +14,8 @@ use crate::domain::rules::RulePack;
 use crate::ledger::{Doubt, Judgement, StoredDecision, chain};
 use crate::store;
 use crate::store::Batch;
-use crate::store::entity::{account, activity_version, decision, journal, judgement, party, tip, transfer};
+use crate::store::Transaction;
+use crate::store::entity::{account, activity_version, decision, journal, judgement, tip, transfer};
 
 /// An activity in a sitting.
 #[derive(Debug, Clone)]
@@ -79,7 +80,7 @@ impl Case {
 /// One transaction of judging.
 pub struct Sitting<'a> {
     app: &'a App,
-    txn: &'a DatabaseTransaction,
+    txn: &'a Transaction,
     neighbourhood: NeighbourhoodId,
     pub zone: Tz,
     pub pack: RulePack,
@@ -92,16 +93,22 @@ pub struct Sitting<'a> {
     /// Contribution minutes by account and day, per activity; what this sitting posts is in it.
     pub(super) days: BTreeMap<(AccountId, String), BTreeMap<ActivityId, i64>>,
     pub(super) groups: BTreeSet<PartyId>,
+    /// Whom was asked whether it is a group.
+    asked: BTreeSet<PartyId>,
+    /// The party that an id stands for, as far as it was looked up.
+    pub(super) stands_for: BTreeMap<PartyId, PartyId>,
+    /// Accounts looked up and not moved yet; nothing where there is none.
+    pub(super) unmoved: BTreeMap<AccountId, Option<account::Model>>,
+    numbered: Vec<(ActivityId, i64, i64)>,
     journal: Vec<journal::Model>,
     decisions: Vec<decision::Model>,
-    batch: Batch,
 }
 
 impl<'a> Sitting<'a> {
     /// Locks the tip and reads the rules. Nothing if `wait` is false and another holds it.
     pub async fn open(
         app: &'a App,
-        txn: &'a DatabaseTransaction,
+        txn: &'a Transaction,
         neighbourhood: NeighbourhoodId,
         wait: bool,
     ) -> Result<Option<Self>, FlowError> {
@@ -121,13 +128,16 @@ impl<'a> Sitting<'a> {
             transfers: Vec::new(),
             days: BTreeMap::new(),
             groups: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            stands_for: BTreeMap::new(),
+            unmoved: BTreeMap::new(),
+            numbered: Vec::new(),
             journal: Vec::new(),
             decisions: Vec::new(),
-            batch: Batch::default(),
         }))
     }
 
-    pub fn txn(&self) -> &'a DatabaseTransaction {
+    pub fn txn(&self) -> &'a Transaction {
         self.txn
     }
 
@@ -155,13 +165,9 @@ impl<'a> Sitting<'a> {
 
     /// Notes which owners are groups: their daybooks' remainders are held by them.
     pub async fn load_owners(&mut self, owners: BTreeSet<PartyId>) -> Result<(), FlowError> {
-        for owner in owners {
-            let found: Option<party::Model> =
-                store::parties::find(self.txn, self.neighbourhood, owner).await?;
-            if found.is_some_and(|party| party.kind == "group") {
-                self.groups.insert(owner);
-            }
-        }
+        let new: BTreeSet<PartyId> = owners.difference(&self.asked).copied().collect();
+        self.groups.extend(store::parties::groups_among(self.txn, self.neighbourhood, &new).await?);
+        self.asked.extend(new);
         Ok(())
     }
 
@@ -239,9 +245,7 @@ impl<'a> Sitting<'a> {
         });
         let activity = ActivityId(row.activity_id);
         let no = self.number("version", row.activity_id, Some(activity), &body)?;
-        let statement =
-            store::activities::number(self.backend(), self.neighbourhood, activity, row.version, no);
-        self.batch.push(statement);
+        self.numbered.push((activity, row.version, no));
         Ok(())
     }
 
@@ -281,7 +285,10 @@ impl<'a> Sitting<'a> {
     /// Writes everything, in an order that foreign keys allow.
     pub async fn close(mut self) -> Result<(), FlowError> {
         let backend = self.backend();
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = Batch::default();
+        for part in self.numbered.chunks(400) {
+            batch.push(store::activities::number(backend, self.neighbourhood, part));
+        }
         if !self.accounts.is_empty() {
             let accounts = std::mem::take(&mut self.accounts).into_values().collect();
             batch.push(store::ledger::upsert_accounts(backend, accounts));

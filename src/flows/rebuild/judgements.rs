@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::DatabaseTransaction;
-
 use super::super::FlowError;
 use super::super::judge::{Case, journal_entry, judgement_row, reason, withdrawn};
 use super::{Rebuilt, backend};
@@ -15,6 +13,7 @@ use crate::domain::rules::RulePack;
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
 use crate::store;
 use crate::store::Batch;
+use crate::store::Transaction;
 use crate::store::entity::{account, activity_version, journal, tip, transfer};
 
 /// Rows read at once.
@@ -22,7 +21,7 @@ const ROWS: u64 = 1_000;
 
 /// The journal replayed.
 struct Replay<'a> {
-    txn: &'a DatabaseTransaction,
+    txn: &'a Transaction,
     neighbourhood: NeighbourhoodId,
     zone: chrono_tz::Tz,
     pack: RulePack,
@@ -38,7 +37,7 @@ struct Replay<'a> {
 
 /// Rebuilds and compares.
 pub async fn rebuild(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     tip: tip::Model,
     rebuilt: &mut Rebuilt,
@@ -218,7 +217,7 @@ impl Replay<'_> {
 
 /// Accounts and the totals of the commons, from the transfers in the order of the journal.
 async fn balances(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     tip: tip::Model,
     rebuilt: &mut Rebuilt,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::DatabaseTransaction;
+use sea_orm::ConnectionTrait as _;
 
 use super::super::FlowError;
 use super::super::accept::{Bringer, Readings, fill_states, lookup, unsigned};
@@ -13,6 +13,7 @@ use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::{Actor, touched};
 use crate::store;
 use crate::store::Batch;
+use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::{activity, activity_version, daybook, daybook_change};
 
@@ -28,7 +29,7 @@ struct Derived {
 
 /// Rebuilds one daybook and compares with its rows.
 pub async fn rebuild(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     of: Of,
     row: &daybook::Model,
     rebuilt: &mut Rebuilt,
@@ -59,7 +60,9 @@ pub async fn rebuild(
         rebuilt.activities.add(false, || format!("{id} was missing"));
         rows.push(missing);
     }
-    store::activities::upsert(txn, rows).await?;
+    for statement in store::activities::upsert(txn.get_database_backend(), rows) {
+        txn.execute_raw(statement).await?;
+    }
     for ((id, version), missing) in derived.versions {
         rebuilt.versions.add(false, || format!("{id} version {version} was missing"));
         batch.insert::<activity_version::Entity>(backend(txn), vec![missing]);
@@ -67,7 +70,7 @@ pub async fn rebuild(
     Ok(())
 }
 
-async fn read(txn: &DatabaseTransaction, of: Of) -> Result<Vec<daybook_change::Model>, FlowError> {
+async fn read(txn: &Transaction, of: Of) -> Result<Vec<daybook_change::Model>, FlowError> {
     let mut changes: Vec<daybook_change::Model> = Vec::new();
     loop {
         let after = changes.last().map_or(0, |row| row.position);
@@ -81,7 +84,7 @@ async fn read(txn: &DatabaseTransaction, of: Of) -> Result<Vec<daybook_change::M
 
 /// Accept by accept, as it was then.
 async fn derive(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     of: Of,
     row: &daybook::Model,
     changes: Vec<daybook_change::Model>,

@@ -19,6 +19,8 @@ pub struct Model {
     pub revision: i64,
     pub gone_at_ms: Option<i64>,
     pub created_at_ms: i64,
+    pub held_changes: Option<i64>,
+    pub refused_changes: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -91,7 +91,7 @@ pub async fn after_a_restart(url: &str, told: &[Told]) -> bool {
             (changes, heard.decisions.clone())
         };
         let of = Of { neighbourhood, daybook: *daybook };
-        let known = store::changes::known(db, of, &changes).await.expect("reads");
+        let known = store::changes::known(db, of, &changes, &[]).await.expect("reads");
         assert_eq!(known.len(), changes.len(), "an acknowledged change is missing");
         for id in decisions {
             let stored = store::judgements::find_decision(db, neighbourhood, id).await.expect("reads");
