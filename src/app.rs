@@ -1,6 +1,6 @@
-//! What every request can reach: the database, the keys, the clock, randomness and the clerk's bell.
+//! What every request can reach: the database, the keys, the clock, randomness, the clerk's bell, metrics.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::auth::access::Claims;
 use crate::auth::keys::KeyRing;
 use crate::auth::scopes::Scopes;
 use crate::domain::ids::{DeviceId, GrantId, NeighbourhoodId, PartyId};
+use crate::metrics::Metrics;
 use crate::store::Database;
 
 /// How long a role or a grant is read from memory: also the longest that a revocation takes.
@@ -76,23 +77,45 @@ pub struct Access {
     pub revoked: bool,
 }
 
+tokio::task_local! {
+    /// The id of the request that is being answered, as the log and the answer name it.
+    pub static REQUEST: Arc<str>;
+}
+
+/// The id of the request that is being answered, if this is one.
+#[must_use]
+pub fn current_request() -> Option<Arc<str>> {
+    REQUEST.try_with(Arc::clone).ok()
+}
+
+/// Who rang first, by the id of the request.
+pub type RungBy = Option<Arc<str>>;
+
 /// Rings for the clerk: which neighbourhoods have something to judge.
 #[derive(Debug, Default)]
 pub struct Bell {
-    waiting: Mutex<BTreeSet<NeighbourhoodId>>,
+    waiting: Mutex<BTreeMap<NeighbourhoodId, RungBy>>,
     notify: Notify,
 }
 
 impl Bell {
     /// Something waits in this neighbourhood.
     pub fn ring(&self, neighbourhood: NeighbourhoodId) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(neighbourhood);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.entry(neighbourhood).or_insert_with(current_request);
+        drop(waiting);
         self.notify.notify_one();
     }
 
     /// The neighbourhoods rung for since the last call.
-    pub fn take(&self) -> BTreeSet<NeighbourhoodId> {
+    pub fn take(&self) -> BTreeMap<NeighbourhoodId, RungBy> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many neighbourhoods are rung for.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Waits for the next ring.
@@ -118,6 +141,7 @@ struct Inner {
     access: Cache<(NeighbourhoodId, GrantId), Arc<Access>>,
     tokens: Cache<[u8; 32], Arc<Claims>>,
     draining: AtomicBool,
+    metrics: Metrics,
 }
 
 impl App {
@@ -146,6 +170,7 @@ impl App {
                     .build(),
                 tokens: Cache::builder().max_capacity(TOKENS_REMEMBERED_MAX).build(),
                 draining: AtomicBool::new(false),
+                metrics: Metrics::default(),
             }),
         }
     }
@@ -206,6 +231,12 @@ impl App {
     #[must_use]
     pub fn bell(&self) -> &Bell {
         &self.inner.bell
+    }
+
+    /// What is counted and timed.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// What is remembered of grants, for [`ACCESS_CACHE_TTL`].

@@ -77,6 +77,9 @@ pub struct Config {
     /// Address to listen on.
     #[arg(long, env = "DAYBOOK_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Address at which Prometheus finds `/metrics`, away from the public one. Default: nowhere.
+    #[arg(long, env = "DAYBOOK_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Where clients reach this server, without a path: issuer of tokens, target of DPoP proofs.
     /// Default: `http://` and the address listened on.
     #[arg(long, env = "DAYBOOK_PUBLIC_URL")]

@@ -17,5 +17,6 @@ pub mod domain;
 pub mod flows;
 pub mod ledger;
 pub mod merge;
+pub mod metrics;
 pub mod phone;
 pub mod store;

@@ -212,9 +212,10 @@ impl IntoResponse for ApiError {
             code: code.code.to_owned(),
             detail: detail.unwrap_or_else(|| code.advice.to_owned()),
             errors,
-            request_id: super::middleware::current_request_id(),
+            request_id: crate::app::current_request().map(|id| id.to_string()),
         };
         let mut response = (status, Json(problem)).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

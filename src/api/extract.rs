@@ -207,6 +207,7 @@ async fn authenticate(parts: &Parts, app: &App) -> Result<Arc<Access>, ApiError>
         let scopes = found.scopes.intersection(claims.scope);
         if scopes == found.scopes { found } else { Arc::new(Access { scopes, ..(*found).clone() }) }
     };
+    tracing::Span::current().record("neighbourhood", tracing::field::display(access.neighbourhood));
     if access.revoked {
         return Err(if access.device.is_some() { DEVICE_REVOKED } else { TOKEN_INVALID }.into());
     }

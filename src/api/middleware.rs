@@ -1,6 +1,7 @@
 //! What every request passes through: a request id, a log line without personal data, problems instead of
 //! the framework's own errors, the next DPoP nonce, headers for browsers.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -9,10 +10,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::error::{self, ApiError};
 use super::extract::{DPOP, DPOP_NONCE};
-use crate::app::App;
+use crate::app::{App, REQUEST};
 use crate::auth::nonce::nonce_make;
 
 /// Names a request in the answer, in problems and in the log.
@@ -20,28 +22,25 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken over from a proxy.
 const REQUEST_ID_CHARACTERS_MAX: usize = 64;
 
-tokio::task_local! {
-    static CURRENT: String;
-}
-
-/// The id of the request that is being answered.
-pub fn current_request_id() -> Option<String> {
-    CURRENT.try_with(Clone::clone).ok()
-}
-
-/// Gives the request an id and logs how it went: method, route pattern, status, time. Never a path with ids,
+/// Gives the request an id, counts it, and logs how it went: method, route pattern, status, time. Never a path with ids,
 /// a query, a header or a body.
 pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let id = request_id(request.headers()).unwrap_or_else(|| app.uuid().to_string());
+    let id: Arc<str> = request_id(request.headers()).unwrap_or_else(|| app.uuid().to_string()).into();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let mut counted = app.metrics().http.request(method.as_str(), route);
     let started = Instant::now();
-    let span = tracing::info_span!("request", request_id = %id);
-    let answered = CURRENT.scope(id.clone(), next.run(request)).instrument(span.clone()).await;
+    let span = tracing::info_span!("request", request_id = %id, route, neighbourhood = Empty);
+    let answered = REQUEST.scope(Arc::clone(&id), next.run(request)).instrument(span.clone()).await;
     let mut response = answered;
+    counted.answered(response.status().as_u16());
+    if let Some(code) = response.extensions().get::<error::Code>() {
+        app.metrics().http.problem(code.code);
+    }
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
-        tracing::info!(%method, route, status = response.status().as_u16(), micros, "answered");
+        tracing::info!(%method, status = response.status().as_u16(), micros, "answered");
     });
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

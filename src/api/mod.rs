@@ -16,6 +16,7 @@ pub mod health;
 pub mod invitations;
 pub mod ledger;
 pub mod me;
+mod metrics;
 mod middleware;
 pub mod neighbourhoods;
 pub mod oauth;
@@ -25,6 +26,8 @@ pub mod params;
 pub mod parties;
 pub mod sync;
 pub mod types;
+
+pub use metrics::metrics_router;
 
 use std::time::Duration;
 
@@ -96,6 +99,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The service, ready to serve.
 pub fn router(app: App) -> Router {
+    app.metrics().http.know_problems(error::CODES.iter().map(|code| code.code));
     let (routes, _) = table().split_for_parts();
     routes
         .merge(pages::routes())

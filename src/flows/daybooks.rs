@@ -10,6 +10,7 @@ use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
 use crate::merge::admit::Facts;
 use crate::merge::cursor;
 use crate::merge::document;
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{daybook, daybook_change};
@@ -43,12 +44,13 @@ pub async fn create(
     id: DaybookId,
     party: PartyId,
 ) -> Result<(daybook::Model, bool), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Enrol);
+    let txn = timing.begin(app.db().begin()).await?;
     if !owners(&txn, caller.neighbourhood, caller.party).await?.contains(&party) {
         return Err(FlowError::NotFound);
     }
     let created = insert(app, &txn, caller.neighbourhood, id, party).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok(created)
 }
 

@@ -10,6 +10,7 @@ use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
 use crate::ledger::{self, Ask, Corrections, Decider, Refusal, Request, Snapshot, StoredDecision};
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::decision;
 
@@ -58,7 +59,8 @@ pub struct Present {
 /// # Errors
 /// [`FlowError`] of the database. A refusal is an outcome, and nothing was written for it.
 pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Decide);
+    let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
         return Err(FlowError::NotFound);
     };
@@ -98,8 +100,9 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
     // What an undo brings back may take from another occasion than the newest version names.
     sitting.load(&step.occasions.iter().copied().collect()).await?;
     settle(&mut sitting, wish.activity, step, Some(request_hash.to_vec())).await?;
-    sitting.close().await?;
-    txn.commit().await?;
+    let judged = sitting.close().await?;
+    timing.commit(txn.commit()).await?;
+    app.metrics().clerk.judged(&judged);
     app.bell().ring(caller.neighbourhood);
     let row = store::judgements::find_decision(app.db().read(), caller.neighbourhood, wish.id).await?;
     row.map(Outcome::Decided).ok_or_else(|| FlowError::internal("a committed decision cannot be read"))

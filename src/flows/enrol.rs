@@ -10,6 +10,7 @@ use crate::auth::rotation::ENROLMENT_REPLAY_MS;
 use crate::auth::scopes::Scopes;
 use crate::auth::secrets::{Presented, refresh_token, same_hash};
 use crate::domain::ids::{DaybookId, DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::Transaction;
 use crate::store::entity::{access_grant, device, invitation, party};
@@ -49,7 +50,8 @@ pub struct Enrolled {
 /// [`FlowError::IdReused`] for a party, device or daybook id that is somebody else's.
 pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError> {
     let neighbourhood = request.invitation.neighbourhood;
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Enrol);
+    let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, true).await? else {
         return Err(FlowError::InvitationInvalid);
     };
@@ -70,7 +72,7 @@ pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError>
     sitting.number("device_enrolled", request.device.0, None, &body)?;
     sitting.close().await?;
     look_again(&txn, neighbourhood, "unknown_party", at_ms).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     app.bell().ring(neighbourhood);
     Ok(enrolled)
 }
@@ -231,10 +233,11 @@ pub async fn rename(
     id: DeviceId,
     name: &str,
 ) -> Result<device::Model, FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Enrol);
+    let txn = timing.begin(app.db().begin()).await?;
     let row = visible(&txn, caller, id).await?;
     store::access::rename_device(&txn, caller.neighbourhood, id, name).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok(device::Model { name: name.to_owned(), revision: row.revision + 1, ..row })
 }
 
@@ -243,7 +246,8 @@ pub async fn rename(
 /// # Errors
 /// [`FlowError::NotFound`] unless it is the caller's, or the caller is a coordinator.
 pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Enrol);
+    let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
         return Err(FlowError::NotFound);
     };
@@ -255,7 +259,7 @@ pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), Flow
     store::access::revoke_device(&txn, caller.neighbourhood, id, app.now_ms()).await?;
     sitting.number("device_revoked", id.0, None, &serde_json::json!({ "device": id, "by": caller.party }))?;
     sitting.close().await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     if let Some(grant) = grant {
         app.access_cache().invalidate(&(caller.neighbourhood, GrantId(grant.id)));
     }

@@ -8,6 +8,7 @@ use crate::auth::access::{NewToken, issue};
 use crate::auth::scopes::Scopes;
 use crate::auth::secrets::{parse_refresh, personal_token, same_hash};
 use crate::domain::ids::GrantId;
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::access_grant;
 
@@ -58,9 +59,10 @@ pub async fn refresh(app: &App, token: &str, thumbprint: &str) -> Result<(Access
         return Err(FlowError::TokenInvalid);
     }
     if row.used_at_ms + USE_NOTED_EVERY_MS <= now_ms {
-        let txn = app.db().begin().await?;
+        let mut timing = app.metrics().database.transaction(Flow::Manage);
+        let txn = timing.begin(app.db().begin()).await?;
         store::access::touch_grant(&txn, neighbourhood, grant, &row.token_hash, now_ms).await?;
-        txn.commit().await?;
+        timing.commit(txn.commit()).await?;
     }
     let access = access_of(app, neighbourhood, grant).await?.ok_or(FlowError::TokenInvalid)?;
     let token = access_token(app, &access)?;
@@ -81,7 +83,8 @@ pub async fn create_personal(
     expires_at_ms: i64,
 ) -> Result<(access_grant::Model, Option<String>, bool), FlowError> {
     let now_ms = app.now_ms();
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     if let Some(row) = store::access::find_grant(&txn, caller.neighbourhood, id).await? {
         let same = row.party_id == caller.party.0
             && row.name == name
@@ -112,7 +115,7 @@ pub async fn create_personal(
         revision: 1,
     };
     store::access::insert_grant(&txn, row.clone()).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok((row, Some(text), true))
 }
 
@@ -133,13 +136,14 @@ fn personal(
 /// # Errors
 /// [`FlowError::NotFound`] unless it is the caller's own.
 pub async fn revoke(app: &App, caller: &Access, id: GrantId) -> Result<(), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     let row = store::access::find_grant(&txn, caller.neighbourhood, id).await?;
     if row.is_none_or(|row| row.party_id != caller.party.0) {
         return Err(FlowError::NotFound);
     }
     store::access::revoke_grant(&txn, caller.neighbourhood, id, app.now_ms()).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     app.access_cache().invalidate(&(caller.neighbourhood, id));
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::app::{Access, App};
 use crate::auth::secrets::{Minted, invitation_token};
 use crate::auth::signed;
 use crate::domain::ids::{InvitationId, NeighbourhoodId, PartyId};
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::invitation;
 
@@ -35,7 +36,8 @@ pub async fn create(
     invited: Invited,
 ) -> Result<(invitation::Model, Minted, bool), FlowError> {
     let now_ms = app.now_ms();
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     if store::neighbourhoods::find(&txn, neighbourhood).await?.is_none() {
         return Err(FlowError::NotFound);
     }
@@ -67,7 +69,7 @@ pub async fn create(
         redeemed_at_ms: None,
     };
     store::access::insert_invitation(&txn, row.clone()).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok((row, minted, true))
 }
 
@@ -76,14 +78,15 @@ pub async fn create(
 /// # Errors
 /// [`FlowError::NotFound`].
 pub async fn revoke(app: &App, caller: &Access, id: InvitationId) -> Result<(), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     let row = store::access::find_invitation(&txn, caller.neighbourhood, id, true).await?;
     let mine = |row: &invitation::Model| caller.coordinator || row.created_by == Some(caller.party.0);
     if !row.as_ref().is_some_and(mine) {
         return Err(FlowError::NotFound);
     }
     store::access::revoke_invitation(&txn, caller.neighbourhood, id, app.now_ms()).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok(())
 }
 

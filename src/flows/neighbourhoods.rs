@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
 use crate::domain::rules::RulePack;
 use crate::ledger::chain;
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::{neighbourhood, tip};
 
@@ -25,7 +26,8 @@ pub async fn create(
         time_zone: time_zone.name().to_owned(),
         created_at_ms: now_ms,
     };
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     if let Some(there) = store::neighbourhoods::find(&txn, id).await? {
         let same = there.name == row.name && there.time_zone == row.time_zone;
         return if same { Ok((there, false)) } else { Err(FlowError::IdReused) };
@@ -44,6 +46,6 @@ pub async fn create(
         credit: 0,
     };
     store::ledger::insert_tip(&txn, tip).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok((row, true))
 }

@@ -3,6 +3,7 @@
 use super::FlowError;
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::{membership, party};
 
@@ -24,7 +25,8 @@ pub async fn create(
     id: PartyId,
     facts: PartyFacts,
 ) -> Result<(party::Model, bool), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     if let Some(there) = store::parties::find(&txn, caller.neighbourhood, id).await? {
         let same = there.name == facts.name && there.kind == facts.kind && there.sector == facts.sector;
         return if same { Ok((there, false)) } else { Err(FlowError::IdReused) };
@@ -40,7 +42,7 @@ pub async fn create(
         revision: 1,
     };
     store::parties::insert_new(&txn, vec![row.clone()]).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok((row, true))
 }
 
@@ -55,7 +57,8 @@ pub async fn update(
     name: Option<String>,
     known: Option<bool>,
 ) -> Result<party::Model, FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     // Judging starts at the tip, always, so that no two that judge can wait for each other.
     store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
     let Some(mut row) = store::parties::find(&txn, caller.neighbourhood, id).await? else {
@@ -68,7 +71,7 @@ pub async fn update(
     if known == Some(true) {
         super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", app.now_ms()).await?;
     }
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);
     Ok(row)
 }
@@ -85,7 +88,8 @@ pub async fn put_member(
     capacity: &str,
     from_day: String,
 ) -> Result<(), FlowError> {
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
     let found = store::parties::find(&txn, caller.neighbourhood, group).await?;
     let member_there = store::parties::find(&txn, caller.neighbourhood, member).await?.is_some();
     if !member_there || found.is_none_or(|group| group.kind == "resident") {
@@ -100,7 +104,7 @@ pub async fn put_member(
         until_day: None,
     };
     store::parties::put_member(&txn, row).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     app.forget_access();
     Ok(())
 }

@@ -2,6 +2,9 @@
 //! what became of its records. Reads come after the commits, so that they see them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Instant;
+
+use tracing::Instrument as _;
 
 use super::FlowError;
 use super::accept::{Accepted, ChunkOutcome, accept};
@@ -11,6 +14,7 @@ use crate::domain::limits::SYNC_VERDICTS_MAX;
 use crate::domain::review::{Conflict, Review};
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::guard;
+use crate::metrics::{Flow, Laps, Phase};
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, judgement, party};
@@ -57,6 +61,21 @@ pub enum State {
     NotFound,
 }
 
+impl State {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Busy => "busy",
+            Self::Gone => "gone",
+            Self::NotFound => "not_found",
+        }
+    }
+}
+
 /// One daybook of the answer.
 #[derive(Debug)]
 pub struct DaybookSynced {
@@ -96,15 +115,26 @@ pub struct Verdict {
 /// # Errors
 /// [`FlowError`] if nothing at all could be done; a daybook that fails alone answers `busy`.
 pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
+    let begun = Instant::now();
+    let span = tracing::debug_span!("sync", daybooks = push.daybooks.len(), parties = push.parties.len());
+    let synced = all(app, caller, push).instrument(span).await;
+    app.metrics().sync.synced(begun.elapsed());
+    synced
+}
+
+async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
     meet(app, caller, push.parties).await?;
     let mine = caller.owners.clone();
     let mut room = push.limit_bytes;
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
     let mut waits = false;
     for daybook in push.daybooks {
+        let begun = Instant::now();
         let synced = sync_one(app, caller, &mine, daybook, room).await?;
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
+        app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
+        app.metrics().sync.sent(sent);
         room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
         daybooks.push(synced);
     }
@@ -134,9 +164,10 @@ async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result
         created_at_ms: now_ms,
         revision: 1,
     });
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Meet);
+    let txn = timing.begin(app.db().begin()).await?;
     store::parties::insert_new(&txn, rows.collect()).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok(())
 }
 
@@ -159,7 +190,10 @@ async fn sync_one(
     let accepted = if entries.is_empty() {
         Accepted::nothing(row)
     } else {
-        match take(app, caller, &row, entries).await {
+        let bytes: usize = entries.iter().map(Vec::len).sum();
+        app.metrics().sync.received(bytes);
+        let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
+        match take(app, caller, &row, entries).instrument(span).await {
             Ok(accepted) => accepted,
             Err(FlowError::Gone) => return Ok(nothing(State::Gone)),
             Err(FlowError::NotFound) => return Ok(nothing(State::NotFound)),
@@ -192,7 +226,11 @@ async fn take(
     entries: Vec<Vec<u8>>,
 ) -> Result<Accepted, FlowError> {
     let inspect = move || entries.iter().flat_map(|entry| guard::inspect(entry)).collect::<Vec<_>>();
+    let mut laps = Laps::start();
     let chunks = tokio::task::spawn_blocking(inspect).await.map_err(FlowError::internal)?;
+    laps.lap(Phase::Guard);
+    app.metrics().sync.phases(&laps);
+    tracing::debug!(chunks = chunks.len(), micros = laps.micros(Phase::Guard), "guarded");
     accept(app, row, Some(caller.grant), chunks).await
 }
 

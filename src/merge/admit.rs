@@ -24,6 +24,9 @@ pub enum HeldReason {
 }
 
 impl HeldReason {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::MissingDependency, Self::StartOpAhead];
+
     /// The code as stored and as sent.
     #[must_use]
     pub fn as_str(self) -> &'static str {

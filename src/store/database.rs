@@ -8,7 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, Statement,
+};
 
 use super::transaction::{Transaction, Writer};
 
@@ -32,6 +34,16 @@ pub enum DatabaseError {
     Setting { name: &'static str, found: String, wanted: &'static str },
     #[error("database error")]
     Db(#[from] DbErr),
+}
+
+/// A pool of connections at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    pub name: &'static str,
+    /// Connections open.
+    pub size: u32,
+    /// Those that nobody uses.
+    pub idle: usize,
 }
 
 /// The connections of one process.
@@ -97,6 +109,28 @@ impl Database {
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.write.get_database_backend()
+    }
+
+    /// How the pools of connections stand.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Pool> {
+        let pool = |name, connection: &DatabaseConnection| match &connection.inner {
+            DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+                let pool = connection.get_postgres_connection_pool();
+                Some(Pool { name, size: pool.size(), idle: pool.num_idle() })
+            }
+            DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+                let pool = connection.get_sqlite_connection_pool();
+                Some(Pool { name, size: pool.size(), idle: pool.num_idle() })
+            }
+            _ => None,
+        };
+        match self.backend() {
+            DbBackend::Sqlite => {
+                [pool("write", &self.write), pool("read", &self.read)].into_iter().flatten().collect()
+            }
+            _ => pool("all", &self.write).into_iter().collect(),
+        }
     }
 
     /// Begins a write.

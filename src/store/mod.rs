@@ -16,5 +16,5 @@ pub mod parties;
 pub mod transaction;
 
 pub use batch::Batch;
-pub use database::{Database, DatabaseError};
+pub use database::{Database, DatabaseError, Pool};
 pub use transaction::Transaction;

@@ -40,8 +40,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             config.listen
         )
     })?;
+    let metrics = serve::bind_metrics(&config).await?;
     let (app, secret) = setup::app_at(&config, setup::Migrations::Run, Arc::new(SystemClock)).await?;
-    let serving = tokio::spawn(serve::serve(app.clone(), secret, listener));
+    let serving = tokio::spawn(serve::serve(app.clone(), secret, listener, metrics));
     let people = match existing(&app).await? {
         Some(people) => people,
         None => {

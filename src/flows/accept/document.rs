@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::domain::ids::ActivityId;
 use crate::merge::guard::Checked;
 use crate::merge::{ActivityState, document};
+use crate::metrics::DocumentReason;
 use crate::store;
 use crate::store::changes::Of;
 
@@ -24,7 +25,9 @@ pub async fn filled(
     accepted: &[Arc<Checked>],
     states: BTreeMap<ActivityId, ActivityState>,
 ) -> Result<BTreeMap<ActivityId, ActivityState>, FlowError> {
-    fill_states(with_stored(app, of, accepted).await?, states).await
+    let bytes = with_stored(app, of, accepted).await?;
+    app.metrics().sync.document_loaded(DocumentReason::Splice);
+    fill_states(bytes, states).await
 }
 
 /// Whether Automerge can apply a change on top of the daybook and these, and load again what it saves.
@@ -36,6 +39,7 @@ pub async fn is_sound(
 ) -> Result<bool, FlowError> {
     let mut bytes = with_stored(app, of, accepted).await?;
     bytes.push(change.bytes.clone());
+    app.metrics().sync.document_loaded(DocumentReason::Proof);
     tokio::task::spawn_blocking(move || document::is_sound(bytes)).await.map_err(FlowError::internal)
 }
 

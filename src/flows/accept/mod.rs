@@ -5,6 +5,7 @@
 //! (`merge::reduce`), versions are written where a reading changed, and all of it is committed. Where a text of
 //! an earlier push was edited the document is loaded, outside of any transaction, and the accept starts again.
 
+mod counted;
 mod document;
 mod facts;
 mod plan;
@@ -20,6 +21,7 @@ use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
 use crate::merge::admit::Facts;
 use crate::merge::guard::{Checked, Chunk};
 use crate::merge::{ActivityState, Hash, RefusalCode};
+use crate::metrics::{Flow, Laps, Phase};
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
@@ -127,11 +129,13 @@ pub async fn accept(
     let accept = Accept { app, of, grant, chunks, now_ms: app.now_ms() };
     let mut filled = None;
     let mut proofs = HashMap::new();
+    let mut laps = Laps::start();
     let mut holds = row.held_changes.unwrap_or_default() > 0;
     for _ in 0..ATTEMPTS_MAX {
         let held = if holds { facts::held(app.db().read(), of).await? } else { Held::default() };
-        match accept.attempt(&held, filled.take(), &proofs).await? {
+        match accept.attempt(&held, filled.take(), &proofs, &mut laps).await? {
             Attempt::Done(accepted) => {
+                counted::count(app, &accepted.outcomes, &laps);
                 if accepted.row.revision > row.revision {
                     app.bell().ring(neighbourhood);
                 }
@@ -147,6 +151,7 @@ pub async fn accept(
                 filled = Some(Filled { revision, accepted: hashes, states });
             }
         }
+        laps.lap(Phase::Document);
     }
     Err(FlowError::Busy)
 }
@@ -157,8 +162,10 @@ impl Accept<'_> {
         held: &Held,
         filled: Option<Filled>,
         proofs: &HashMap<Hash, bool>,
+        laps: &mut Laps,
     ) -> Result<Attempt, FlowError> {
-        let txn = self.app.db().begin().await?;
+        let mut timing = self.app.metrics().database.transaction(Flow::Accept);
+        let txn = timing.begin(self.app.db().begin()).await?;
         let row = store::daybooks::lock(&txn, self.of.neighbourhood, self.of.daybook).await?;
         let row = row.ok_or(FlowError::NotFound)?;
         if row.gone_at_ms.is_some() {
@@ -181,7 +188,9 @@ impl Accept<'_> {
                 facts.refused.insert(*hash, RefusalCode::MarkOrder);
             }
         }
+        laps.lap(Phase::Facts);
         let plan = plan(&mut facts, &self.chunks, &held.changes, proofs.len() < PROOFS_MAX);
+        laps.lap(Phase::Plan);
         if let Some(change) = plan.unverified {
             let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
             return Ok(Attempt::NeedsProof { accepted, change });
@@ -209,14 +218,19 @@ impl Accept<'_> {
                 }
             }
         }
+        laps.lap(Phase::Reduce);
         let outcomes = self.outcomes(&plan, &facts, &readings);
         let before = (row.position, row.chain.clone());
         if plan.is_empty() {
             return Ok(Attempt::Done(Accepted { outcomes, before, row, taken: 0 }));
         }
-        let taken = signed(plan.accepted.iter().filter(|accepted| !accepted.was_held).count() as u64);
+        let admitted = plan.accepted.iter().filter(|accepted| accepted.was_held).count();
+        let taken = signed(u64::try_from(plan.accepted.len() - admitted).unwrap_or(u64::MAX));
         let row = self.write(&txn, row, plan, held, &mut facts, readings).await?;
-        txn.commit().await?;
+        laps.lap(Phase::Write);
+        timing.commit(txn.commit()).await?;
+        laps.lap(Phase::Commit);
+        self.app.metrics().sync.admitted(admitted);
         Ok(Attempt::Done(Accepted { outcomes, before, row, taken }))
     }
 

@@ -12,11 +12,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
+use tracing::Instrument as _;
 
 use super::FlowError;
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
+use crate::metrics::{Flow, RoundEnd};
 use crate::store;
 use crate::store::Transaction;
 
@@ -37,12 +39,17 @@ pub async fn clerk(app: App) {
         let mut waiting = app.bell().take();
         if rung.is_err() {
             match all_waiting(&app).await {
-                Ok(found) => waiting.extend(found),
+                Ok(found) => {
+                    for neighbourhood in found {
+                        waiting.entry(neighbourhood).or_default();
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "the clerk cannot look for what waits"),
             }
         }
-        for neighbourhood in waiting {
-            if let Err(error) = until_quiet(&app, neighbourhood).await {
+        for (neighbourhood, rung_by) in waiting {
+            let span = tracing::info_span!("clerk", %neighbourhood, rung_by = rung_by.as_deref());
+            if let Err(error) = until_quiet(&app, neighbourhood).instrument(span).await {
                 tracing::warn!(%error, %neighbourhood, "the clerk stopped in a neighbourhood and will look again");
             }
         }
@@ -62,11 +69,17 @@ async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> 
 /// [`FlowError`] of the database; what was committed before stays.
 pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u64, FlowError> {
     let mut taken = 0;
-    while let Some(count) = round(app, neighbourhood).await? {
+    loop {
+        let judged = round(app, neighbourhood).await;
+        app.metrics().clerk.round(match &judged {
+            Ok(Some(_)) => RoundEnd::Judged,
+            Ok(None) => RoundEnd::Nothing,
+            Err(_) => RoundEnd::Failed,
+        });
+        let Some(count) = judged? else { return Ok(taken) };
         taken += count;
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(taken)
 }
 
 /// One transaction of the clerk. Nothing if nothing waits or the tip is locked elsewhere.
@@ -79,16 +92,22 @@ pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u
     if !waits && store::judgements::due(db, neighbourhood, app.now_ms(), 1).await?.is_empty() {
         return Ok(None);
     }
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Judge);
+    let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, false).await? else { return Ok(None) };
     let oldest = store::activities::waiting(&txn, neighbourhood, CLERK_VERSIONS_MAX).await?;
     let due = store::judgements::due(&txn, neighbourhood, app.now_ms(), CLERK_VERSIONS_MAX).await?;
     if oldest.is_empty() && due.is_empty() {
         return Ok(None);
     }
+    if let Some(received_at_ms) = oldest.iter().map(|row| row.received_at_ms).min() {
+        app.metrics().clerk.lag_ms(app.now_ms().saturating_sub(received_at_ms));
+    }
     let taken = round::judge(&mut sitting, oldest, due).await?;
-    sitting.close().await?;
-    txn.commit().await?;
+    let judged = sitting.close().await?;
+    timing.commit(txn.commit()).await?;
+    app.metrics().clerk.judged(&judged);
+    tracing::debug!(taken, versions = judged.versions, postings = judged.postings, "judged");
     Ok(Some(taken))
 }
 

@@ -11,7 +11,8 @@ use super::super::FlowError;
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::rules::RulePack;
-use crate::ledger::{Doubt, Judgement, StoredDecision, chain};
+use crate::ledger::{By, Doubt, Judgement, StoredDecision, chain};
+use crate::metrics::Judged;
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
@@ -102,6 +103,7 @@ pub struct Sitting<'a> {
     numbered: Vec<(ActivityId, i64, i64)>,
     journal: Vec<journal::Model>,
     decisions: Vec<decision::Model>,
+    judged: Judged,
 }
 
 impl<'a> Sitting<'a> {
@@ -134,6 +136,7 @@ impl<'a> Sitting<'a> {
             numbered: Vec::new(),
             journal: Vec::new(),
             decisions: Vec::new(),
+            judged: Judged::default(),
         }))
     }
 
@@ -243,6 +246,7 @@ impl<'a> Sitting<'a> {
             "reading_hash": hex::encode(&row.reading_hash),
             "pack": self.pack.version,
         });
+        self.judged.versions += 1;
         let activity = ActivityId(row.activity_id);
         let no = self.number("version", row.activity_id, Some(activity), &body)?;
         self.numbered.push((activity, row.version, no));
@@ -257,6 +261,7 @@ impl<'a> Sitting<'a> {
         decided_by: Option<PartyId>,
         request_hash: Option<Vec<u8>>,
     ) -> Result<(), FlowError> {
+        self.judged.decisions[decider(&decided.by)] += 1;
         let no = self.number("decision", decided.id.0, Some(activity), decided)?;
         self.decisions.push(decision::Model {
             neighbourhood_id: self.neighbourhood.0,
@@ -282,9 +287,13 @@ impl<'a> Sitting<'a> {
         self.tip.credit += credit;
     }
 
-    /// Writes everything, in an order that foreign keys allow.
-    pub async fn close(mut self) -> Result<(), FlowError> {
+    /// Writes everything, in an order that foreign keys allow. Answers what to count once it is committed.
+    pub async fn close(mut self) -> Result<Judged, FlowError> {
         let backend = self.backend();
+        let mut judged = std::mem::take(&mut self.judged);
+        judged.postings = u64::try_from(self.transfers.len()).unwrap_or(u64::MAX);
+        let changed = self.cases.values().filter(|case| case.changed);
+        judged.reviews = changed.map(|case| case.judgement.review()).collect();
         let mut batch = Batch::default();
         for part in self.numbered.chunks(400) {
             batch.push(store::activities::number(backend, self.neighbourhood, part));
@@ -303,7 +312,7 @@ impl<'a> Sitting<'a> {
         self.tip.posted_at_ms = self.posted_at_ms;
         batch.push(store::ledger::update_tip(backend, self.tip));
         batch.execute(self.txn).await?;
-        Ok(())
+        Ok(judged)
     }
 
     fn judgement_rows(&self) -> Result<Vec<judgement::Model>, FlowError> {
@@ -340,6 +349,15 @@ pub fn judgement_row(
         due_at_ms: case.due_at_ms,
         revision: judged.revision,
     })
+}
+
+/// The place of a decider in [`Judged::decisions`].
+fn decider(by: &By) -> usize {
+    match by {
+        By::Rule => 0,
+        By::Person(_) => 1,
+        By::Daybook => 2,
+    }
 }
 
 fn step_name(decided: &StoredDecision) -> Result<String, FlowError> {
