@@ -25,7 +25,7 @@ help: ## this list
 
 .PHONY: run
 run: ## build and start with a demo neighbourhood, on the embedded database, in ./data
-	cargo run --locked -- demo
+	cargo run --locked -- demo --metrics-listen 127.0.0.1:9464
 
 .PHONY: test
 test: $(test_packages) ## all tests, on SQLite and on PostgreSQL

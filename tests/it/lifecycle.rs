@@ -46,11 +46,15 @@ async fn a_signal_turns_readiness_off_finishes_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let (listen, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
-    let mut child = daybook(folder.path(), &["serve", "--listen", &listen])
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let metrics_url = format!("http://{metrics}/metrics");
+    let mut child = daybook(folder.path(), &["serve", "--listen", &listen, "--metrics-listen", &metrics])
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
     ready(&mut child, &url).await;
+    let served = (status(&metrics_url).await, status(&format!("{url}/metrics")).await);
+    assert_eq!(served, (Some(200), Some(404)), "the metrics are on their own port and on no other");
     assert!(
         folder.path().join("data/daybook.db").exists(),
         "the embedded database is where it is by default"
@@ -61,9 +65,11 @@ async fn a_signal_turns_readiness_off_finishes_and_ends() {
     let signalled = Instant::now();
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
     assert!(killed.success());
-    let mut draining = false;
+    let (mut draining, mut measured) = (false, false);
     let ended = loop {
-        draining |= status(&format!("{url}/readyz")).await == Some(503);
+        let off = status(&format!("{url}/readyz")).await == Some(503);
+        draining |= off;
+        measured |= off && status(&metrics_url).await == Some(200);
         if let Some(ended) = child.try_wait().expect("a state") {
             break ended;
         }
@@ -71,6 +77,7 @@ async fn a_signal_turns_readiness_off_finishes_and_ends() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert!(ended.success() && draining, "ended {ended}, readiness went off first: {draining}");
+    assert!(measured, "the metrics are there while the server drains");
     let (again, _) = run(daybook(folder.path(), &["check", "--live", "--listen", &listen]));
     assert!(!again.status.success(), "nobody answers now");
 }

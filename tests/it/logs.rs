@@ -1,15 +1,18 @@
-//! No log line tells who did what where: names, notes, places and tokens never reach the log.
+//! The log follows a sync from the request to the clerk, and no line of it tells who did what where: names,
+//! notes, places and tokens never reach it.
 
 use std::io;
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use daybook::domain::activity::Kind;
+use daybook::flows::judge;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::support::both;
+use crate::support::{TestApp, both};
 use crate::support::desk::{decide, post};
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -39,6 +42,55 @@ fn capture() {
 
 fn logged() -> String {
     String::from_utf8_lossy(&LINES.lock().expect("not poisoned")).into_owned()
+}
+
+/// The lines with a message that stand in a span of the test's neighbourhood.
+fn events(app: &TestApp, message: &str) -> Vec<Value> {
+    let here = json!(app.neighbourhood.to_string());
+    let parsed = logged();
+    let lines = parsed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ours = |line: &Value| line["message"] == message && line["spans"][0]["neighbourhood"] == here;
+    lines.filter(ours).collect()
+}
+
+fn span_names(event: &Value) -> Vec<&str> {
+    event["spans"].as_array().expect("spans").iter().filter_map(|span| span["name"].as_str()).collect()
+}
+
+both! {
+    async fn a_sync_can_be_followed_from_the_request_to_the_clerk(app: TestApp) {
+        capture();
+        let clerk = tokio::spawn(judge::clerk(app.app.clone()));
+        let mut asha = app.phone("Asha").await;
+        let me = asha.party;
+        for _ in 0..2 {
+            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 5); }).expect("recorded");
+        }
+        asha.sync().await.expect("synced");
+        while events(&app, "judged").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        app.app.drain();
+        clerk.await.expect("the clerk ends");
+
+        let guarded = events(&app, "guarded").remove(0);
+        assert_eq!((span_names(&guarded), &guarded["chunks"]), (vec!["request", "sync", "accept"], &json!(2)));
+        let accepted = events(&app, "accepted").remove(0);
+        assert_eq!(span_names(&accepted), ["request", "sync", "accept"]);
+        let [request, sync, accept] = [0, 1, 2].map(|at| &accepted["spans"][at]);
+        assert_eq!((&request["route"], &sync["daybooks"]), (&json!("/v1/sync"), &json!(1)));
+        assert_eq!(accept["entries"], 2);
+        let counts = ["accepted", "duplicate", "held", "deferred", "refused"].map(|count| &accepted[count]);
+        assert_eq!(counts, [2, 0, 0, 0, 0]);
+        for part in ["facts", "plan", "reduce", "write", "commit", "document"] {
+            assert!(accepted[format!("{part}_micros")].is_u64(), "no time of {part}: {accepted}");
+        }
+        let judged = events(&app, "judged").remove(0);
+        assert_eq!((span_names(&judged), &judged["postings"]), (vec!["clerk"], &json!(2)));
+        assert_eq!(judged["spans"][0]["rung_by"], request["request_id"]);
+        let answered = events(&app, "answered");
+        assert!(answered.iter().any(|line| line["spans"][0]["request_id"] == request["request_id"]));
+    }
 }
 
 both! {

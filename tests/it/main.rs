@@ -19,6 +19,7 @@ mod ledger;
 mod lifecycle;
 mod logs;
 mod merging;
+mod metrics;
 mod mutations;
 mod occasions;
 mod openapi;
