@@ -1,4 +1,4 @@
-//! What every request can reach: the database, the keys, the clock, randomness, the clerk's bell, metrics.
+//! What every request can reach: the database, the keys, the clock, randomness, bells, documents, metrics.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::auth::access::Claims;
 use crate::auth::keys::KeyRing;
 use crate::auth::scopes::Scopes;
-use crate::domain::ids::{DeviceId, GrantId, NeighbourhoodId, PartyId};
+use crate::domain::ids::{DaybookId, DeviceId, GrantId, NeighbourhoodId, PartyId};
+use crate::domain::limits::{DOCUMENT_CACHE_BYTES_DEFAULT, DOCUMENT_LOADS_BYTES_MAX};
+use crate::merge::loaded::Documents;
 use crate::metrics::Metrics;
 use crate::store::Database;
 
@@ -20,6 +22,7 @@ use crate::store::Database;
 pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(5);
 /// Verified access tokens remembered, so that only the DPoP proof is verified at each request.
 const TOKENS_REMEMBERED_MAX: u64 = 50_000;
+const LOADS_KIB_MAX: u64 = DOCUMENT_LOADS_BYTES_MAX / 1024;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
@@ -91,24 +94,30 @@ pub fn current_request() -> Option<Arc<str>> {
 /// Who rang first, by the id of the request.
 pub type RungBy = Option<Arc<str>>;
 
-/// Rings for the clerk: which neighbourhoods have something to judge.
-#[derive(Debug, Default)]
-pub struct Bell {
-    waiting: Mutex<BTreeMap<NeighbourhoodId, RungBy>>,
+/// Rings for somebody who works behind the answers: where there is something to do.
+#[derive(Debug)]
+pub struct Bell<T> {
+    waiting: Mutex<BTreeMap<T, RungBy>>,
     notify: Notify,
 }
 
-impl Bell {
-    /// Something waits in this neighbourhood.
-    pub fn ring(&self, neighbourhood: NeighbourhoodId) {
+impl<T> Default for Bell<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), notify: Notify::default() }
+    }
+}
+
+impl<T: Ord> Bell<T> {
+    /// Something waits here.
+    pub fn ring(&self, place: T) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.entry(neighbourhood).or_insert_with(current_request);
+        waiting.entry(place).or_insert_with(current_request);
         drop(waiting);
         self.notify.notify_one();
     }
 
-    /// The neighbourhoods rung for since the last call.
-    pub fn take(&self) -> BTreeMap<NeighbourhoodId, RungBy> {
+    /// What was rung for since the last call.
+    pub fn take(&self) -> BTreeMap<T, RungBy> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -137,7 +146,11 @@ struct Inner {
     random: Arc<dyn Random>,
     public_url: String,
     operator_token: Option<String>,
-    bell: Bell,
+    bell: Bell<NeighbourhoodId>,
+    compaction: Bell<(NeighbourhoodId, DaybookId)>,
+    documents: Documents,
+    /// A permit is a KiB.
+    loading: Semaphore,
     access: Cache<(NeighbourhoodId, GrantId), Arc<Access>>,
     tokens: Cache<[u8; 32], Arc<Claims>>,
     draining: AtomicBool,
@@ -164,6 +177,9 @@ impl App {
                 public_url,
                 operator_token,
                 bell: Bell::default(),
+                compaction: Bell::default(),
+                documents: Documents::new(DOCUMENT_CACHE_BYTES_DEFAULT),
+                loading: Semaphore::new(usize::try_from(LOADS_KIB_MAX).unwrap_or(Semaphore::MAX_PERMITS)),
                 access: Cache::builder()
                     .time_to_live(ACCESS_CACHE_TTL)
                     .max_capacity(TOKENS_REMEMBERED_MAX)
@@ -173,6 +189,15 @@ impl App {
                 metrics: Metrics::default(),
             }),
         }
+    }
+
+    /// The same with so much memory for documents; before anybody has a clone.
+    #[must_use]
+    pub fn with_document_cache(mut self, bytes: u64) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.documents = Documents::new(bytes);
+        }
+        self
     }
 
     #[must_use]
@@ -228,8 +253,9 @@ impl App {
         self.inner.operator_token.as_deref()
     }
 
+    /// Rings for the clerk: which neighbourhoods have something to judge.
     #[must_use]
-    pub fn bell(&self) -> &Bell {
+    pub fn bell(&self) -> &Bell<NeighbourhoodId> {
         &self.inner.bell
     }
 
@@ -237,6 +263,26 @@ impl App {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Rings for compaction: which daybooks have grown enough.
+    #[must_use]
+    pub fn compaction(&self) -> &Bell<(NeighbourhoodId, DaybookId)> {
+        &self.inner.compaction
+    }
+
+    /// Documents that were loaded and may be needed again.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        &self.inner.documents
+    }
+
+    /// Waits until a load that takes so many bytes at its peak fits beside the others; it does until the permit
+    /// is dropped. Never wait for a lock of the database with the permit in hand.
+    pub async fn room_to_load(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, LOADS_KIB_MAX)).unwrap_or(u32::MAX);
+        // Nobody closes the semaphore.
+        self.inner.loading.acquire_many(kib).await.ok()
     }
 
     /// What is remembered of grants, for [`ACCESS_CACHE_TTL`].

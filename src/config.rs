@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::domain::limits::DOCUMENT_CACHE_BYTES_DEFAULT;
+
 /// Variables that may come from a file.
 const SECRETS: [&str; 3] = ["DAYBOOK_DATABASE_URL", "DAYBOOK_SECRET", "DAYBOOK_OPERATOR_TOKEN"];
 /// Shortest secret that seals the keys, in bytes.
@@ -93,6 +95,9 @@ pub struct Config {
     #[arg(long, env = "DAYBOOK_OPERATOR_TOKEN", hide_env_values = true,
         value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret(text.to_owned())))]
     pub operator_token: Option<Secret>,
+    /// Memory for documents that were loaded, in bytes; 0 remembers none.
+    #[arg(long, env = "DAYBOOK_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE_BYTES_DEFAULT)]
+    pub document_cache_bytes: u64,
     /// What to log, as `tracing` filters.
     #[arg(long, env = "DAYBOOK_LOG", default_value = "info,sqlx=warn,sea_orm=warn")]
     pub log: String,

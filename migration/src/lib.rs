@@ -13,6 +13,7 @@ mod m20261124_000005_create_daybook;
 mod m20261124_000006_create_activity;
 mod m20261124_000007_create_judgement;
 mod m20261124_000008_create_ledger;
+mod m20261124_000009_create_snapshot;
 mod m20261124_000010_count_set_aside;
 
 mod sql;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_create_activity::Migration),
             Box::new(m20261124_000007_create_judgement::Migration),
             Box::new(m20261124_000008_create_ledger::Migration),
+            Box::new(m20261124_000009_create_snapshot::Migration),
             Box::new(m20261124_000010_count_set_aside::Migration),
         ]
     }

@@ -20,14 +20,16 @@ use super::types::{Hash, Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{DaybookId, PartyId};
 use crate::flows;
+use crate::flows::FlowError;
+use crate::flows::documents::Download;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
 /// The cursor for exactly the bytes of a download.
 const DAYBOOK_CURSOR: HeaderName = HeaderName::from_static("daybook-cursor");
-/// Rows read at once.
-const ROWS: u64 = 1_000;
+/// How often a download begins again because a compaction was at it.
+const READS_MAX: usize = 5;
 
 /// A daybook to create.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -136,24 +138,26 @@ pub async fn download_daybook(
 ) -> ApiResult<Response> {
     let access = &caller.access;
     let owners = flows::daybooks::owners(app.db().read(), access.neighbourhood, access.party).await?;
-    let row = store::daybooks::find(app.db().read(), access.neighbourhood, DaybookId(id)).await?;
-    let row = row.filter(|row| owners.contains(&PartyId(row.party_id))).ok_or(NOT_FOUND)?;
-    if row.gone_at_ms.is_some() {
-        return Err(GONE.into());
-    }
-    // The chain names the changes and their order, and with it every stored byte.
-    let etag = format!("\"{}\"", hex::encode(&row.chain));
-    let cursor = flows::sync::cursor_of(&row);
-    let named = [(ETAG, etag.clone()), (DAYBOOK_CURSOR, cursor), (ACCEPT_RANGES, "bytes".to_owned())];
-    if matches(&headers, IF_NONE_MATCH, &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, named).into_response());
-    }
     let of = Of { neighbourhood: access.neighbourhood, daybook: DaybookId(id) };
-    let bytes = stored_bytes(&app, of, row.position).await?;
-    let wanted =
-        headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE) || matches(&headers, IF_RANGE, &etag));
-    let range = wanted.and_then(|range| range.to_str().ok()).and_then(|text| byte_range(text, bytes.len()));
-    respond(bytes, range, named)
+    for _ in 0..READS_MAX {
+        let download = Download::of(&app, of).await?;
+        let row =
+            Some(&download.row).filter(|row| owners.contains(&PartyId(row.party_id))).ok_or(NOT_FOUND)?;
+        if row.gone_at_ms.is_some() {
+            return Err(GONE.into());
+        }
+        let (etag, cursor) = (download.etag(), flows::sync::cursor_of(row));
+        let named = [(ETAG, etag.clone()), (DAYBOOK_CURSOR, cursor), (ACCEPT_RANGES, "bytes".to_owned())];
+        if matches(&headers, IF_NONE_MATCH, &etag) {
+            return Ok((StatusCode::NOT_MODIFIED, named).into_response());
+        }
+        if let Some(bytes) = download.bytes(&app, of).await? {
+            let range = wanted_range(&headers, &etag, bytes.len());
+            return respond(bytes, range, named);
+        }
+        // A compaction has changed the stored bytes meanwhile.
+    }
+    Err(FlowError::Busy.into())
 }
 
 fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
@@ -161,16 +165,11 @@ fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
     text.split(',').any(|one| one.trim() == etag || one.trim() == "*")
 }
 
-async fn stored_bytes(app: &App, of: Of, position: i64) -> ApiResult<Vec<u8>> {
-    let last = u64::try_from(position).unwrap_or_default();
-    let (mut bytes, mut at) = (Vec::new(), 0);
-    while at < last {
-        let rows = store::changes::after(app.db().read(), of, at, ROWS.min(last - at)).await?;
-        let Some(end) = rows.last() else { break };
-        at = u64::try_from(end.position).unwrap_or_default();
-        rows.iter().for_each(|row| bytes.extend_from_slice(&row.bytes));
-    }
-    Ok(bytes)
+/// The range asked for, unless `If-Range` names other bytes.
+fn wanted_range(headers: &HeaderMap, etag: &str, length: usize) -> Option<Option<(usize, usize)>> {
+    let same = !headers.contains_key(IF_RANGE) || matches(headers, IF_RANGE, etag);
+    let range = headers.get(RANGE).filter(|_| same)?;
+    byte_range(range.to_str().ok()?, length)
 }
 
 /// One range of RFC 9110, section 14: first and last byte. What is not one range of bytes is ignored, as the

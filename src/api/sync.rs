@@ -138,7 +138,8 @@ pub struct DaybookAnswer {
     /// For the next request; absent where nothing could be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
-    /// There is more: sync again with this cursor, without changes, before anything else.
+    /// There is more: sync again with this cursor, without changes, before anything else; where there is a
+    /// `snapshot`, after downloading that.
     pub more: bool,
     /// Heads of the server's document; they replace the phone's. Only with `more: false` and where the cursor moved.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -147,6 +148,23 @@ pub struct DaybookAnswer {
     pub changes: Vec<Bytes>,
     /// One per chunk of the request, in its order.
     pub outcomes: Vec<Outcome>,
+    /// What the phone lacks is no longer kept change by change: download this instead. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snapshot: Option<Snapshot>,
+}
+
+/// A download that takes the place of changes: load it as a document of its own, take its heads for the server's,
+/// merge it into the phone's document, take its `Daybook-Cursor` as the cursor, and sync again. What the phone
+/// has not pushed yet stays, and is pushed then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// Path of the download on this server; it takes `Range`.
+    #[schema(example = "/v1/daybooks/0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77")]
+    pub url: String,
+    /// The download's ETag as it is now.
+    pub etag: String,
+    /// The download's size.
+    pub bytes: u64,
 }
 
 /// What became of a pushed change.
@@ -302,6 +320,11 @@ impl From<flows::sync::DaybookSynced> for DaybookAnswer {
             heads: synced.heads.map(|heads| heads.into_iter().map(Hash).collect()),
             changes: synced.changes.into_iter().map(Bytes).collect(),
             outcomes: synced.outcomes.into_iter().map(Outcome::from).collect(),
+            snapshot: synced.snapshot.map(|link| Snapshot {
+                url: format!("/v1/daybooks/{}", synced.id),
+                etag: link.etag,
+                bytes: link.bytes,
+            }),
         }
     }
 }

@@ -51,6 +51,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let rules = store::neighbourhoods::rules(db.read(), id).await;
         let rules = rules.map(|pack| format!("version {} of {id}", pack.version));
         say("rules", rules.map_err(|error| error.to_string()));
+        for (daybook, alarm) in store::daybooks::with_alarm(db.read(), id).await? {
+            say("compaction", Err(format!("daybook {daybook} stopped ({alarm}): `daybook rebuild` it")));
+        }
     }
     match setup::sealing_secret(&config) {
         Ok(secret) => {

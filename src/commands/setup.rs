@@ -76,5 +76,5 @@ pub async fn app_at(
     let keys = keys.context("cannot open the keys: is the secret the one that sealed them?")?;
     let operator = config.operator_token.as_ref().map(|token| token.reveal().to_owned());
     let app = App::new(db, keys, clock, Arc::new(random), config.public_url()?, operator);
-    Ok((app, secret))
+    Ok((app.with_document_cache(config.document_cache_bytes), secret))
 }

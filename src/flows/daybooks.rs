@@ -127,6 +127,8 @@ fn genesis(
         created_at_ms: now_ms,
         held_changes: None,
         refused_changes: None,
+        compact_at_raw_bytes: None,
+        compaction_alarm: None,
     };
     Ok((row, change))
 }

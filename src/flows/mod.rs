@@ -3,8 +3,10 @@
 
 pub mod accept;
 pub mod access;
+pub mod compact;
 pub mod daybooks;
 pub mod decide;
+pub mod documents;
 pub mod enrol;
 pub mod grants;
 pub mod invite;

@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use super::FlowError;
 use super::accept::{Accepted, ChunkOutcome, accept};
+use super::documents::Download;
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::SYNC_VERDICTS_MAX;
@@ -86,6 +87,15 @@ pub struct DaybookSynced {
     pub heads: Option<Vec<[u8; 32]>>,
     pub changes: Vec<Vec<u8>>,
     pub outcomes: Vec<ChunkOutcome>,
+    /// To be downloaded, since what the phone lacks is no longer kept change by change.
+    pub snapshot: Option<SnapshotLink>,
+}
+
+/// A download that takes the place of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotLink {
+    pub etag: String,
+    pub bytes: u64,
 }
 
 /// The latest judgements of the caller's activities.
@@ -215,6 +225,7 @@ fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
         heads: None,
         changes: Vec::new(),
         outcomes: Vec::new(),
+        snapshot: None,
     }
 }
 
@@ -246,19 +257,15 @@ async fn answer(
     let id = DaybookId(row.id);
     let of = Of { neighbourhood: caller.neighbourhood, daybook: id };
     let at_before = cursor_at(u64::try_from(before.0).unwrap_or_default(), &before.1).encode();
-    let (restart, end, changes) =
+    let (restart, Pulled { end, changes, behind }) =
         if given.as_deref() == Some(at_before.as_str()) && before.0 + taken == row.position {
             // The phone stood where the daybook stood, and all that is new is its own.
-            (false, end_of(&row), Vec::new())
+            (false, Pulled { end: end_of(&row), changes: Vec::new(), behind: false })
         } else {
             let (start, restart) = start(app, of, &row, given.as_deref()).await?;
             let own: HashSet<[u8; 32]> = outcomes.iter().map(|outcome| outcome.hash).collect();
-            let (end, changes) = read(app, of, &row, start, &own, room).await?;
-            (restart, end, changes)
+            (restart, read(app, of, &row, start, &own, room).await?)
         };
-    let more = end.position < u64::try_from(row.position).unwrap_or_default();
-    let cursor = end.encode();
-    let moved = given.as_deref() != Some(cursor.as_str());
     let state = if outcomes.iter().any(ChunkOutcome::is_refused) {
         State::Reload
     } else if restart {
@@ -266,8 +273,17 @@ async fn answer(
     } else {
         State::Ok
     };
+    if behind && changes.is_empty() {
+        let download = Download::of(app, of).await?;
+        let snapshot = Some(SnapshotLink { etag: download.etag(), bytes: download.bytes_count() });
+        let cursor = given.filter(|_| !restart);
+        return Ok(DaybookSynced { state, more: true, outcomes, snapshot, ..empty(id, cursor) });
+    }
+    let more = end.position < u64::try_from(row.position).unwrap_or_default();
+    let cursor = end.encode();
+    let moved = given.as_deref() != Some(cursor.as_str());
     let heads = (!more && moved).then(|| super::accept::heads(&row.heads));
-    Ok(DaybookSynced { id, state, cursor: Some(cursor), more, heads, changes, outcomes })
+    Ok(DaybookSynced { id, state, cursor: Some(cursor), more, heads, changes, outcomes, snapshot: None })
 }
 
 /// Where to read from, and whether the cursor was on another chain.
@@ -291,6 +307,14 @@ async fn start(
     Ok(if fits { (cursor, false) } else { (start_of_all(), true) })
 }
 
+/// Changes after a cursor.
+struct Pulled {
+    end: Cursor,
+    changes: Vec<Vec<u8>>,
+    /// The next change has no bytes of its own any more: only the snapshot has them.
+    behind: bool,
+}
+
 async fn read(
     app: &App,
     of: Of,
@@ -298,8 +322,9 @@ async fn read(
     start: Cursor,
     own: &HashSet<[u8; 32]>,
     room: u64,
-) -> Result<(Cursor, Vec<Vec<u8>>), FlowError> {
+) -> Result<Pulled, FlowError> {
     let (mut cursor, mut changes, mut left) = (start, Vec::new(), room);
+    let pulled = |end, changes, behind| Ok(Pulled { end, changes, behind });
     let last = u64::try_from(row.position).unwrap_or_default();
     while cursor.position < last {
         let rows = store::changes::after(app.db().read(), of, cursor.position, ANSWER_ROWS).await?;
@@ -310,14 +335,17 @@ async fn read(
             let position = u64::try_from(row.position).unwrap_or_default();
             // A commit since the daybook's row was read belongs to the next answer: its heads go with it.
             if position > last {
-                return Ok((cursor, changes));
+                return pulled(cursor, changes, false);
             }
             let mine = <[u8; 32]>::try_from(row.hash.as_slice()).is_ok_and(|hash| own.contains(&hash));
             if !mine {
+                if row.bytes.is_empty() {
+                    return pulled(cursor, changes, true);
+                }
                 let bytes = u64::try_from(row.bytes.len()).unwrap_or(u64::MAX);
                 // One change always goes out, or a large one would never arrive.
                 if bytes > left && !changes.is_empty() {
-                    return Ok((cursor, changes));
+                    return pulled(cursor, changes, false);
                 }
                 left = left.saturating_sub(bytes);
                 changes.push(row.bytes);
@@ -325,7 +353,7 @@ async fn read(
             cursor = cursor_at(position, &row.chain);
         }
     }
-    Ok((cursor, changes))
+    pulled(cursor, changes, false)
 }
 
 async fn verdicts(

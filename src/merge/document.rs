@@ -71,16 +71,19 @@ pub fn extend(
 /// Automerge can apply these changes, and load again what it saves of them.
 #[must_use]
 pub fn is_sound(changes: impl IntoIterator<Item = impl AsRef<[u8]>>) -> bool {
-    let sound = |document: Automerge| {
-        guarded(|| {
-            Ok(Automerge::load(&document.save()).is_ok_and(|again| again.get_heads() == document.get_heads()))
-        })
-    };
-    load(changes).and_then(sound).unwrap_or(false)
+    load(changes).is_ok_and(|document| saves_soundly(&document))
+}
+
+/// Automerge loads again what it saves of this document.
+#[must_use]
+pub(super) fn saves_soundly(document: &Automerge) -> bool {
+    let sound = || Ok(Automerge::load(&document.save())?.get_heads() == document.get_heads());
+    guarded(|| sound().map_err(|error: automerge::AutomergeError| DocumentError::Refused(error.to_string())))
+        .unwrap_or(false)
 }
 
 /// Whatever the closure had built is dropped with its panic.
-fn guarded<T>(work: impl FnOnce() -> Result<T, DocumentError>) -> Result<T, DocumentError> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, DocumentError>) -> Result<T, DocumentError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(DocumentError::Panicked))
 }
 
@@ -140,13 +143,24 @@ fn object(document: &Automerge, id: &OpId) -> Result<ExId, DocumentError> {
 /// # Errors
 /// Where Automerge panics or its changes do not pass the guard.
 pub fn read_all(document: &Automerge) -> Result<BTreeMap<ActivityId, Reading>, DocumentError> {
+    Ok(read_with_changes(document)?.0)
+}
+
+/// As [`read_all`], with the raw chunk of each change by the hash of its bytes.
+///
+/// # Errors
+/// As [`read_all`].
+pub(super) fn read_with_changes(
+    document: &Automerge,
+) -> Result<(BTreeMap<ActivityId, Reading>, HashMap<Hash, Vec<u8>>), DocumentError> {
     guarded(|| {
-        let history = History::read(document)?;
+        let mut history = History::read(document)?;
+        let changes = std::mem::take(&mut history.changes);
         let mut readings = BTreeMap::new();
         for (activity, root_key) in &history.activities {
             readings.insert(*activity, read_one(document, &history, *activity, root_key)?);
         }
-        Ok(readings)
+        Ok((readings, changes))
     })
 }
 
@@ -159,6 +173,7 @@ struct History {
     maps: BTreeSet<OpId>,
     starts: HashMap<OpId, i64>,
     increments: HashMap<OpId, BTreeMap<OpId, i64>>,
+    changes: HashMap<Hash, Vec<u8>>,
 }
 
 impl History {
@@ -167,7 +182,10 @@ impl History {
         for change in document.get_changes(&[]) {
             for chunk in guard::inspect(change.raw_bytes()) {
                 match chunk {
-                    Chunk::Change(change) => history.add(&change),
+                    Chunk::Change(change) => {
+                        history.add(&change);
+                        history.changes.insert(change.hash, change.bytes);
+                    }
                     Chunk::Refused { code, detail, .. } => {
                         return Err(DocumentError::Refused(format!("{}: {detail}", code.as_str())));
                     }

@@ -7,11 +7,13 @@
 pub mod admit;
 mod chunk;
 mod columns;
+pub mod compact;
 pub mod cursor;
 pub mod document;
 mod facts;
 mod footprint;
 pub mod guard;
+pub mod loaded;
 mod op;
 mod reduce;
 mod refusal;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 
+use super::Download;
 use crate::domain::ids::{ActivityId, DaybookId};
 
 /// A daybook on a phone. A clone is a copy of the phone's storage, as a backup keeps it.
@@ -22,6 +23,8 @@ pub struct Book {
     pub more: bool,
     /// The server's changes and this document's do not go together: one actor went two ways. Until the reload.
     pub forked: bool,
+    /// A download that was cut.
+    pub download: Option<Download>,
 }
 
 impl Book {
@@ -38,6 +41,7 @@ impl Book {
             refused: BTreeMap::new(),
             more: false,
             forked: false,
+            download: None,
         }
     }
 
@@ -66,6 +70,14 @@ impl Book {
     pub fn lacks(&mut self) -> bool {
         let heads = self.server_heads.clone();
         heads.iter().any(|head| self.doc.get_change_by_hash(head).is_none())
+    }
+
+    /// The server's heads; what it has admitted meanwhile is held no longer.
+    pub fn take_heads(&mut self, heads: Vec<ChangeHash>) {
+        let lacking: Vec<_> =
+            self.doc.get_changes(&heads).into_iter().map(|change| change.hash().0).collect();
+        self.held.retain(|hash| lacking.contains(hash));
+        self.server_heads = heads;
     }
 
     /// Takes changes of the server.

@@ -2,6 +2,7 @@
 //! it; it knows of the server only what the API says.
 
 pub mod book;
+mod download;
 pub mod entry;
 mod reload;
 mod session;
@@ -21,6 +22,7 @@ use crate::domain::activity::Kind;
 use crate::domain::ids::{ActivityId, DaybookId, DeviceId, PartyId};
 
 pub use book::Book;
+pub use download::Download;
 pub use entry::Entry;
 pub use session::Session;
 pub use sync::Report;

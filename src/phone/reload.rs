@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use automerge::transaction::Transactable as _;
 use automerge::{AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue, Value};
-use axum::http::Method;
 
 use super::{Book, Phone, PhoneError, Report, Transport};
 use crate::domain::ids::DaybookId;
@@ -52,12 +51,7 @@ impl<T: Transport> Phone<T> {
     /// # Errors
     /// [`PhoneError`]; the phone's document stays as it is then.
     pub async fn reload(&mut self, id: DaybookId, report: &mut Report) -> Result<(), PhoneError> {
-        let response =
-            self.request(Method::GET, &format!("/v1/daybooks/{id}"), "application/json", Vec::new()).await?;
-        report.requests += 1;
-        report.bytes_down += response.body().len();
-        let cursor = response.headers().get("daybook-cursor").and_then(|value| value.to_str().ok());
-        let cursor = cursor.ok_or_else(|| PhoneError::Answer("no Daybook-Cursor".to_owned()))?.to_owned();
+        let (bytes, cursor) = self.download(id, report).await?;
         let actor = self.random();
         let now_ms = self.now_ms;
         let fresh_register = hex::encode(self.random::<4>());
@@ -65,7 +59,7 @@ impl<T: Transport> Phone<T> {
         let registers = Registers { old: register, new: self.register.clone() };
         let old = self.book(id);
         let mut fresh = Book::new(id, actor);
-        fresh.apply(&[response.body().clone()]).map_err(PhoneError::Answer)?;
+        fresh.apply(&[bytes]).map_err(PhoneError::Answer)?;
         fresh.cursor = Some(cursor);
         fresh.server_heads = fresh.doc.get_heads();
         let base = frontier_without(old);

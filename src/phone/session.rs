@@ -1,6 +1,6 @@
 //! A phone's standing with the server: key, tokens, nonce; requests with proofs.
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,12 +49,27 @@ impl<T: Transport> Session<T> {
         body: Vec<u8>,
         now_ms: i64,
     ) -> Result<Response<Vec<u8>>, PhoneError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        self.send(path, request, now_ms).await
+    }
+
+    /// As [`Session::call`], with the headers, method and body of a request.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub async fn send(
+        &mut self,
+        path: &str,
+        request: Request<Vec<u8>>,
+        now_ms: i64,
+    ) -> Result<Response<Vec<u8>>, PhoneError> {
         let mut tries = 0;
         loop {
             tries += 1;
             let token = self.access_token.clone();
-            let response =
-                self.once(method.clone(), path, kind, body.clone(), token.as_deref(), now_ms).await?;
+            let response = self.once(path, request.clone(), token.as_deref(), now_ms).await?;
             if response.status() != StatusCode::UNAUTHORIZED || tries == TRIES_MAX {
                 return Ok(response);
             }
@@ -70,10 +85,8 @@ impl<T: Transport> Session<T> {
 
     async fn once(
         &mut self,
-        method: Method,
         path: &str,
-        kind: &'static str,
-        body: Vec<u8>,
+        mut request: Request<Vec<u8>>,
         token: Option<&str>,
         now_ms: i64,
     ) -> Result<Response<Vec<u8>>, PhoneError> {
@@ -82,15 +95,21 @@ impl<T: Transport> Session<T> {
         let url = format!("{}{plain}", self.public_url);
         let jti = format!("{}-{}", self.proofs, now_ms);
         let nonce = self.nonce.as_deref();
-        let proof = self.key.proof(method.as_str(), &url, nonce, token, now_ms / 1_000, &jti)?;
-        let mut request = Request::builder().method(method).uri(path).header("dpop", proof);
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, kind);
+        let proof = self.key.proof(request.method().as_str(), &url, nonce, token, now_ms / 1_000, &jti)?;
+        let unreadable = |error: &dyn std::fmt::Display| PhoneError::Answer(error.to_string());
+        *request.uri_mut() = path.parse().map_err(|error| unreadable(&error))?;
+        if request.body().is_empty() {
+            request.headers_mut().remove(CONTENT_TYPE);
         }
+        let mut put = |name: HeaderName, text: String| {
+            let value = HeaderValue::try_from(text).map_err(|error| unreadable(&error))?;
+            request.headers_mut().insert(name, value);
+            Ok::<_, PhoneError>(())
+        };
+        put(HeaderName::from_static("dpop"), proof)?;
         if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("DPoP {token}"));
+            put(AUTHORIZATION, format!("DPoP {token}"))?;
         }
-        let request = request.body(body).map_err(|error| PhoneError::Answer(error.to_string()))?;
         let response = self.transport.send(request).await?;
         if let Some(nonce) = response.headers().get("dpop-nonce").map(HeaderValue::to_str) {
             self.nonce = nonce.ok().map(str::to_owned).or(self.nonce.take());
@@ -107,7 +126,10 @@ impl<T: Transport> Session<T> {
         let form = format!("grant_type=refresh_token&refresh_token={token}").into_bytes();
         let kind = "application/x-www-form-urlencoded";
         for last in [false, true] {
-            let response = self.once(Method::POST, "/oauth/token", kind, form.clone(), None, now_ms).await?;
+            let mut request = Request::new(form.clone());
+            *request.method_mut() = Method::POST;
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            let response = self.once("/oauth/token", request, None, now_ms).await?;
             if response.status().is_success() {
                 let answer: crate::api::oauth::TokenAnswer = read(&response)?;
                 self.access_token = Some(answer.access_token);
@@ -187,10 +209,30 @@ impl<T: Transport> Phone<T> {
         kind: &'static str,
         body: Vec<u8>,
     ) -> Result<Response<Vec<u8>>, PhoneError> {
+        self.request_with(method, path, kind, body, &[]).await
+    }
+
+    /// As [`Phone::request`], with further headers.
+    ///
+    /// # Errors
+    /// As [`Phone::request`].
+    pub async fn request_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Vec<u8>,
+        headers: &[(HeaderName, String)],
+    ) -> Result<Response<Vec<u8>>, PhoneError> {
         if self.offline {
             return Err(PhoneError::Offline);
         }
-        let response = self.session.call(method, path, kind, body, self.now_ms).await?;
+        let mut request = Request::builder().method(method).header(CONTENT_TYPE, kind);
+        for (name, text) in headers {
+            request = request.header(name, text);
+        }
+        let request = request.body(body).map_err(|error| PhoneError::Answer(error.to_string()))?;
+        let response = self.session.send(path, request, self.now_ms).await?;
         if response.status().is_success() {
             return Ok(response);
         }

@@ -28,6 +28,8 @@ pub struct Report {
     pub refused: usize,
     pub reloads: usize,
     pub restarts: usize,
+    /// Downloads that took the place of changes.
+    pub snapshots: usize,
     /// Daybooks that are erased.
     pub gone: Vec<DaybookId>,
     pub verdicts_pending: bool,
@@ -120,7 +122,11 @@ impl<T: Transport> Phone<T> {
             DaybookState::Restart => report.restarts += 1,
             DaybookState::Ok | DaybookState::Reload => {}
         }
-        let again = self.merge(answer, report);
+        let behind = answer.snapshot.is_some();
+        let mut again = self.merge(answer, report);
+        if behind {
+            again = self.catch_up(id, report).await?;
+        }
         let book = self.book(id);
         // Until nothing else is unsent; then the one recovery, also where an earlier sync was cut before it.
         let stuck = book.forked || !book.refused.is_empty();
@@ -169,11 +175,7 @@ impl<T: Transport> Phone<T> {
         book.cursor = answer.cursor;
         book.more = answer.more;
         if let Some(heads) = answer.heads {
-            book.server_heads = heads.into_iter().map(|hash| ChangeHash(hash.0)).collect();
-            // What the server has admitted meanwhile is held no longer.
-            let (doc, heads) = (&mut book.doc, book.server_heads.clone());
-            let lacking: Vec<_> = doc.get_changes(&heads).into_iter().map(|change| change.hash().0).collect();
-            book.held.retain(|hash| lacking.contains(hash));
+            book.take_heads(heads.into_iter().map(|hash| ChangeHash(hash.0)).collect());
         }
         if book.more || deferred {
             return true;

@@ -57,6 +57,25 @@ pub async fn of_daybook(
         .await
 }
 
+/// The stored states of a daybook's activities.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn states(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    daybook: DaybookId,
+) -> Result<Vec<(Uuid, Vec<u8>)>, DbErr> {
+    activity::Entity::find()
+        .select_only()
+        .columns([A::Id, A::State])
+        .filter(A::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(A::DaybookId.eq(daybook.0))
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 /// All versions of a daybook's activities.
 ///
 /// # Errors

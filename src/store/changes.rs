@@ -51,7 +51,7 @@ pub struct Covering {
     pub objects: Vec<u8>,
 }
 
-/// A change as sent to phones.
+/// A change as sent to phones; without bytes where only the daybook's snapshot has them.
 #[derive(Debug, Clone, DerivePartialModel)]
 #[sea_orm(entity = "daybook_change::Entity")]
 pub struct Sent {
@@ -160,6 +160,22 @@ pub async fn after(db: &impl ConnectionTrait, of: Of, position: u64, limit: u64)
         .order_by_asc(C::Position)
         .limit(limit)
         .into_partial_model::<Sent>()
+        .all(db)
+        .await
+}
+
+/// The hashes of the changes up to a position, in order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn hashes(db: &impl ConnectionTrait, of: Of, position: i64) -> Result<Vec<Vec<u8>>, DbErr> {
+    daybook_change::Entity::find()
+        .select_only()
+        .column(C::Hash)
+        .filter(of.accepted())
+        .filter(C::Position.lte(position))
+        .order_by_asc(C::Position)
+        .into_tuple()
         .all(db)
         .await
 }

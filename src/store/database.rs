@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr, Statement,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseConnectionType,
+    DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, TransactionOptions, TransactionTrait,
 };
 
 use super::transaction::{Transaction, Writer};
@@ -142,6 +143,20 @@ impl Database {
             Some(writer) => writer.begin().await,
             None => Transaction::own(&self.write).await,
         }
+    }
+
+    /// Begins reading as of one moment, whatever is committed meanwhile.
+    ///
+    /// # Errors
+    /// `DbErr` if no connection can be had.
+    pub async fn begin_reading(&self) -> Result<DatabaseTransaction, DbErr> {
+        let postgres = self.backend() == DbBackend::Postgres;
+        let options = TransactionOptions {
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: None,
+        };
+        self.read.begin_with_options(options).await
     }
 
     /// The settings that durability rests on: (name, wanted, found).

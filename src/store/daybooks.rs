@@ -1,9 +1,12 @@
 //! Daybooks: their rows, without the changes.
 
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
+
+use uuid::Uuid;
 
 use super::entity::daybook;
 use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
@@ -62,6 +65,52 @@ pub async fn all(
         .order_by_asc(daybook::Column::Id)
         .all(db)
         .await
+}
+
+/// Daybooks whose changes since their snapshot have grown enough to be compacted, at most `limit`; `first` is
+/// the size that the first snapshot takes.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn to_compact(
+    db: &impl ConnectionTrait,
+    first: i64,
+    limit: u64,
+) -> Result<Vec<(NeighbourhoodId, DaybookId)>, DbErr> {
+    use daybook::Column as D;
+    let due = Func::coalesce([Expr::col(D::CompactAtRawBytes), Expr::value(first)]);
+    let rows: Vec<(Uuid, Uuid)> = daybook::Entity::find()
+        .select_only()
+        .columns([D::NeighbourhoodId, D::Id])
+        .filter(Expr::col(D::RawBytes).gte(due))
+        .filter(D::CompactionAlarm.is_null())
+        .filter(D::GoneAtMs.is_null())
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|(neighbourhood, id)| (NeighbourhoodId(neighbourhood), DaybookId(id))).collect())
+}
+
+/// Daybooks of a neighbourhood that are not compacted any more, with the reason.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn with_alarm(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<Vec<(DaybookId, String)>, DbErr> {
+    use daybook::Column as D;
+    let rows: Vec<(Uuid, String)> = daybook::Entity::find()
+        .select_only()
+        .columns([D::Id, D::CompactionAlarm])
+        .filter(D::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(D::CompactionAlarm.is_not_null())
+        .order_by_asc(D::Id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|(id, alarm)| (DaybookId(id), alarm)).collect())
 }
 
 /// Adds a daybook.

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod ledger;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod snapshots;
 pub mod transaction;
 
 pub use batch::Batch;

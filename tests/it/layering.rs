@@ -11,14 +11,15 @@ use scan::Source;
 /// `merge` and `store` meet only in `flows`; what changes the world goes through `flows`.
 const MODULES: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("config", &[]),
+    ("config", &["domain"]),
     ("merge", &["domain"]),
     ("ledger", &["domain"]),
     ("auth", &["domain"]),
     ("store", &["domain"]),
     // Counts and times; of `merge` it knows the codes.
     ("metrics", &["domain", "merge::RefusalCode", "merge::admit::HeldReason"]),
-    ("app", &["auth", "config", "domain", "metrics", "store"]),
+    // Of `merge` the cache of documents.
+    ("app", &["auth", "config", "domain", "merge::loaded", "metrics", "store"]),
     ("flows", &["app", "auth", "domain", "ledger", "merge", "metrics", "store"]),
     ("api", API),
     // A client program: it knows the API from outside.

@@ -12,8 +12,8 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::support::{TestApp, both};
 use crate::support::desk::{decide, post};
+use crate::support::{TestApp, both};
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 

@@ -16,6 +16,9 @@ export class Book {
   /** The server has more to send: nothing is pushed meanwhile. */
   more = false;
 
+  /** A download that was cut. */
+  download = null;
+
   /** An empty daybook, or one from the phone's storage; in both cases under a fresh actor if none is given. */
   constructor(id, stored, actor) {
     this.id = id;
@@ -55,6 +58,14 @@ export class Book {
   /** Takes changes of the server. */
   apply(changes) {
     for (const bytes of changes) this.doc = Automerge.loadIncremental(this.doc, bytes);
+  }
+
+  /** Merges the server's document, downloaded in place of changes that it no longer keeps one by one. */
+  catchUp(bytes, cursor) {
+    const server = Automerge.load(bytes);
+    this.doc = Automerge.merge(this.doc, server);
+    this.cursor = cursor;
+    this.takeHeads(Automerge.getHeads(server));
   }
 
   /** The server's heads; what it has admitted meanwhile is held no longer. */

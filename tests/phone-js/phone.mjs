@@ -4,6 +4,7 @@ import * as Automerge from "@automerge/automerge";
 
 import { Book } from "./book.mjs";
 import { base64url, fromBase64url, hex, random, uuid7 } from "./bytes.mjs";
+import { download } from "./download.mjs";
 import { reloaded } from "./reload.mjs";
 import { Session } from "./session.mjs";
 
@@ -100,7 +101,7 @@ export class Phone {
   /** Syncs every daybook until neither side has anything that the other lacks. Answers what that took. */
   async sync() {
     const outcomes = { accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0 };
-    const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0 };
+    const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0, snapshots: 0 };
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       this.#reach();
       report.requests += 1;
@@ -152,7 +153,8 @@ export class Phone {
         book.heads = [];
         book.held.clear();
     }
-    const again = this.#merge(book, answer, report);
+    let again = this.#merge(book, answer, report);
+    if (answer.snapshot) again = await this.#catchUp(book, report);
     // Until nothing else is unsent; then the one recovery.
     if (again || !(book.forked || book.refused.size > 0)) return again;
     report.reloads += 1;
@@ -187,9 +189,22 @@ export class Phone {
     return book.unsent().length > 0;
   }
 
+  /** Takes the server's document in place of changes; says whether another request is needed. */
+  async #catchUp(book, report) {
+    const { bytes, cursor } = await download(this.session, book);
+    report.snapshots += 1;
+    book.more = false;
+    try {
+      book.catchUp(bytes, cursor);
+    } catch {
+      book.forked = true;
+      return book.unsent().length > 0;
+    }
+    return true;
+  }
+
   async #reload(book) {
-    const response = await this.session.call("GET", `/v1/daybooks/${book.id}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    this.books.set(book.id, reloaded(book, bytes, response.headers.get("daybook-cursor")));
+    const { bytes, cursor } = await download(this.session, book);
+    this.books.set(book.id, reloaded(book, bytes, cursor));
   }
 }

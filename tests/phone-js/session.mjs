@@ -51,8 +51,8 @@ export class Session {
     return `${message}.${base64url(new Uint8Array(signature))}`;
   }
 
-  async #once(method, path, type, body, token) {
-    const headers = { dpop: await this.#proof(method, path, token) };
+  async #once(method, path, type, body, token, more = {}) {
+    const headers = { ...more, dpop: await this.#proof(method, path, token) };
     if (body !== undefined) headers["content-type"] = type;
     if (token) headers.authorization = `DPoP ${token}`;
     const response = await fetch(this.#url + path, { method, headers, body });
@@ -61,9 +61,9 @@ export class Session {
   }
 
   /** One request; a stale nonce or token is renewed on the way. Throws Refused. */
-  async call(method, path, { type = "application/json", body } = {}) {
+  async call(method, path, { type = "application/json", body, headers } = {}) {
     for (let tries = 1; ; tries += 1) {
-      const response = await this.#once(method, path, type, body, this.accessToken);
+      const response = await this.#once(method, path, type, body, this.accessToken, headers);
       if (response.ok) return response;
       const problem = await response.json().catch(() => ({}));
       const { code } = problem;

@@ -28,7 +28,6 @@ use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
-pub(super) use document::fill_states;
 pub(super) use facts::{hash, lookup, signed, unsigned};
 pub use plan::Became;
 pub(super) use readings::{Bringer, Readings};
@@ -39,7 +38,7 @@ use plan::{Incoming, Plan, plan};
 
 /// How often an accept starts again because the daybook moved while the document was loaded.
 const ATTEMPTS_MAX: usize = 12;
-/// Changes of one accept that the document is asked about; it is loaded for each.
+/// Changes of one accept that the document is asked about: each takes a while.
 const PROOFS_MAX: usize = 4;
 
 /// What an accept did.
@@ -138,6 +137,9 @@ pub async fn accept(
                 counted::count(app, &accepted.outcomes, &laps);
                 if accepted.row.revision > row.revision {
                     app.bell().ring(neighbourhood);
+                    if rows::is_to_compact(&accepted.row) {
+                        app.compaction().ring((neighbourhood, of.daybook));
+                    }
                 }
                 return Ok(accepted);
             }

@@ -9,7 +9,7 @@ use super::facts::{Brought, Held};
 use super::plan::{Plan, Refused};
 use super::readings::recorded_at_ms;
 use super::{Accept, hash, heads, signed, unsigned};
-use crate::domain::limits::{HEADS_MAX, QUARANTINE_BYTES_MAX};
+use crate::domain::limits::{COMPACT_RAW_BYTES_MIN, HEADS_MAX, QUARANTINE_BYTES_MAX};
 use crate::merge::admit::{Admission, Facts, admit};
 use crate::merge::cursor::chain_next;
 use crate::merge::guard::Checked;
@@ -26,6 +26,12 @@ pub struct Written {
     pub before: i64,
     pub row: daybook::Model,
     changes: Vec<daybook_change::Model>,
+}
+
+/// Whether the changes since a daybook's snapshot have grown enough.
+pub fn is_to_compact(row: &daybook::Model) -> bool {
+    let due = row.compact_at_raw_bytes.unwrap_or(COMPACT_RAW_BYTES_MIN);
+    row.raw_bytes >= due && row.compaction_alarm.is_none()
 }
 
 /// Gives each accepted change its position and chain, and joins the heads where there are too many.

@@ -90,7 +90,7 @@ pub async fn rebuild(app: &App, neighbourhood: NeighbourhoodId, mode: Mode) -> R
         let of = Of { neighbourhood, daybook: DaybookId(daybook.id) };
         let locked =
             store::daybooks::lock(&txn, neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
-        testimony::rebuild(&txn, of, &locked, &mut rebuilt, &mut batch).await?;
+        testimony::rebuild(app, &txn, of, &locked, &mut rebuilt, &mut batch).await?;
     }
     // Judgements read the versions, so those go first.
     std::mem::take(&mut batch).execute(&txn).await?;

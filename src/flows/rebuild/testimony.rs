@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::ConnectionTrait as _;
 
 use super::super::FlowError;
-use super::super::accept::{Bringer, Readings, fill_states, lookup, unsigned};
+use super::super::accept::{Bringer, Readings, hash, lookup, unsigned};
+use super::super::documents;
 use super::{Rebuilt, backend};
+use crate::app::App;
 use crate::domain::ids::{ActivityId, GrantId};
 use crate::merge::admit::Facts;
 use crate::merge::guard::{self, Checked, Chunk};
-use crate::merge::{Actor, touched};
+use crate::merge::loaded::Loaded;
+use crate::merge::{ActivityState, Actor, Hash, compact, touched};
+use crate::metrics::DocumentReason;
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
@@ -29,15 +33,16 @@ struct Derived {
 
 /// Rebuilds one daybook and compares with its rows.
 pub async fn rebuild(
+    app: &App,
     txn: &Transaction,
     of: Of,
     row: &daybook::Model,
     rebuilt: &mut Rebuilt,
     batch: &mut Batch,
 ) -> Result<(), FlowError> {
-    let changes = read(txn, of).await?;
+    let changes = read(app, txn, of, row).await?;
     let stored = store::activities::of_daybook(txn, of.neighbourhood, of.daybook).await?;
-    let mut derived = derive(txn, of, row, changes).await?;
+    let mut derived = derive(app, txn, of, row, changes).await?;
     for version in store::activities::versions_of_daybook(txn, of.neighbourhood, of.daybook).await? {
         let key = (ActivityId(version.activity_id), version.version);
         let again = derived.versions.remove(&key);
@@ -67,23 +72,82 @@ pub async fn rebuild(
         rebuilt.versions.add(false, || format!("{id} version {version} was missing"));
         batch.insert::<activity_version::Entity>(backend(txn), vec![missing]);
     }
+    if row.compaction_alarm.is_some() {
+        // What differed is made again, so compaction may try again.
+        let row = daybook::Model { compaction_alarm: None, ..row.clone() };
+        batch.push(store::daybooks::update(backend(txn), row));
+    }
     Ok(())
 }
 
-async fn read(txn: &Transaction, of: Of) -> Result<Vec<daybook_change::Model>, FlowError> {
+/// All changes of a daybook with their bytes: those that compaction let go of, from the snapshot.
+async fn read(
+    app: &App,
+    txn: &Transaction,
+    of: Of,
+    row: &daybook::Model,
+) -> Result<Vec<daybook_change::Model>, FlowError> {
     let mut changes: Vec<daybook_change::Model> = Vec::new();
     loop {
         let after = changes.last().map_or(0, |row| row.position);
         let rows = store::changes::rows_after(txn, of, after, ROWS).await?;
         if rows.is_empty() {
-            return Ok(changes);
+            break;
         }
         changes.extend(rows);
+    }
+    if changes.iter().all(|row| !row.bytes.is_empty()) {
+        return Ok(changes);
+    }
+    let snapshot = store::snapshots::find(txn, of).await?;
+    let bytes = snapshot.ok_or_else(|| FlowError::internal("changes without bytes and no snapshot"))?.bytes;
+    let _room = app.room_to_load(documents::load_bytes(row)).await;
+    documents::count(app, of, DocumentReason::Rebuild);
+    let mut known = blocking(move || compact::changes_of(&bytes).map_err(FlowError::internal)).await?;
+    for row in changes.iter_mut().filter(|row| row.bytes.is_empty()) {
+        let bytes = known.remove(&hash(&row.hash)?);
+        row.bytes = bytes.ok_or_else(|| FlowError::internal("the snapshot lacks a change"))?;
+    }
+    Ok(changes)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FlowError> + Send + 'static,
+) -> Result<T, FlowError> {
+    tokio::task::spawn_blocking(work).await.map_err(FlowError::internal)?
+}
+
+/// The document as far as it was needed: the changes since then wait.
+#[derive(Default)]
+struct Oracle {
+    loaded: Option<Loaded>,
+    waiting: Vec<(Hash, Vec<u8>)>,
+}
+
+impl Oracle {
+    async fn fill(
+        &mut self,
+        mut states: BTreeMap<ActivityId, ActivityState>,
+    ) -> Result<BTreeMap<ActivityId, ActivityState>, FlowError> {
+        let (loaded, waiting) = (self.loaded.take(), std::mem::take(&mut self.waiting));
+        let work = move || {
+            let loaded = match loaded {
+                Some(loaded) => loaded.extend(waiting),
+                None => Loaded::open(None, waiting),
+            };
+            let loaded = loaded.map_err(FlowError::internal)?;
+            loaded.fill(&mut states).map_err(FlowError::internal)?;
+            Ok((loaded, states))
+        };
+        let (loaded, states) = blocking(work).await?;
+        self.loaded = Some(loaded);
+        Ok(states)
     }
 }
 
 /// Accept by accept, as it was then.
 async fn derive(
+    app: &App,
     txn: &Transaction,
     of: Of,
     row: &daybook::Model,
@@ -92,7 +156,7 @@ async fn derive(
     let mut facts = Facts::default();
     let mut derived = Derived::default();
     let mut readings = Readings::new(of, row.party_id, BTreeSet::new());
-    let mut bytes: Vec<Vec<u8>> = Vec::new();
+    let mut oracle = Oracle::default();
     let mut elsewhere_known: BTreeSet<ActivityId> = BTreeSet::new();
     for accept in changes.chunk_by(|a, b| a.accept_no == b.accept_no) {
         for row in accept {
@@ -112,12 +176,15 @@ async fn derive(
             }
             elsewhere_known.extend(new);
             readings.reduce(&change, &lookup(&facts));
-            bytes.push(row.bytes.clone());
+            oracle.waiting.push((change.hash, change.bytes));
         }
         let stale = readings.needing_document();
         if !stale.is_empty() {
-            let states = readings.take(&stale);
-            readings.replace(fill_states(bytes.clone(), states).await?);
+            if oracle.loaded.is_none() {
+                documents::count(app, of, DocumentReason::Rebuild);
+            }
+            let filled = oracle.fill(readings.take(&stale)).await?;
+            readings.replace(filled);
         }
         keep(&mut derived, &mut readings, accept)?;
     }

@@ -21,6 +21,10 @@ pub struct Model {
     pub created_at_ms: i64,
     pub held_changes: Option<i64>,
     pub refused_changes: Option<i64>,
+    /// Raw bytes at which the next snapshot is due; null before the first.
+    pub compact_at_raw_bytes: Option<i64>,
+    /// Why compaction stopped, until the daybook is rebuilt.
+    pub compaction_alarm: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

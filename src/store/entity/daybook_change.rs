@@ -17,6 +17,7 @@ pub struct Model {
     pub start_op: i64,
     pub max_op: i64,
     pub chain: Vec<u8>,
+    /// Empty where the daybook's snapshot has them.
     pub bytes: Vec<u8>,
     pub objects: Vec<u8>,
     pub recorded_at_ms: i64,

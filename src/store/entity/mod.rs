@@ -6,6 +6,7 @@ pub mod activity;
 pub mod activity_version;
 pub mod daybook;
 pub mod daybook_change;
+pub mod daybook_snapshot;
 pub mod decision;
 pub mod device;
 pub mod held_change;

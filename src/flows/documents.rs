@@ -1,0 +1,194 @@
+//! Daybooks as documents: the stored bytes, and the few times that they are loaded.
+//!
+//! Stored are a snapshot, where compaction made one, and the changes after it. Nothing here locks anything:
+//! whoever reads while a compaction lets go of bytes sees a change without any, and reads again.
+
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait;
+
+use super::FlowError;
+use super::accept::{hash, unsigned};
+use crate::app::App;
+use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
+use crate::merge::Hash;
+use crate::merge::guard::Checked;
+use crate::merge::loaded::{self, Loaded};
+use crate::metrics::DocumentReason;
+use crate::store;
+use crate::store::changes::{Of, Sent};
+use crate::store::entity::{daybook, daybook_snapshot};
+use crate::store::snapshots::Named;
+
+/// Rows read at once.
+const ROWS: u64 = 1_000;
+/// How often reading starts again because a compaction was at it.
+const READS_MAX: usize = 5;
+
+/// The one place that knows of every load.
+pub(super) fn count(app: &App, of: Of, reason: DocumentReason) {
+    app.metrics().sync.document_loaded(reason);
+    tracing::debug!(daybook = %of.daybook, reason = reason.as_str(), "a document is loaded");
+}
+
+/// What a load takes at its peak, so that big ones wait for each other.
+pub(super) fn load_bytes(row: &daybook::Model) -> u64 {
+    loaded::loaded_bytes(unsigned(row.operations), unsigned(row.position))
+        .saturating_mul(DOCUMENT_LOAD_FACTOR)
+}
+
+/// The document of a daybook as it stands now, from memory or loaded. Put it back with [`keep`].
+pub(super) async fn current(app: &App, of: Of, reason: DocumentReason) -> Result<Loaded, FlowError> {
+    if let Some(cached) = app.documents().take(of.neighbourhood, of.daybook)
+        && let Some(loaded) = caught_up(app, of, cached).await?
+    {
+        return Ok(loaded);
+    }
+    let db = app.db().read();
+    let row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
+    let _room = app.room_to_load(load_bytes(&row)).await;
+    count(app, of, reason);
+    let Stored { snapshot, changes } = stored(db, of).await?;
+    let work = move || {
+        Loaded::open(snapshot.map(of_row).transpose()?.as_ref(), with_hashes(changes)?)
+            .map_err(FlowError::internal)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(FlowError::internal)?
+}
+
+/// Remembers a document for the next who needs it.
+pub(super) fn keep(app: &App, of: Of, loaded: Loaded) {
+    app.documents().keep(of.neighbourhood, of.daybook, loaded);
+}
+
+/// A remembered document with what was accepted since, unless it holds anything else.
+async fn caught_up(app: &App, of: Of, cached: Loaded) -> Result<Option<Loaded>, FlowError> {
+    let db = app.db().read();
+    let chain = store::changes::chain_at(db, of, cached.position()).await?;
+    if chain.as_deref() != Some(cached.chain().as_slice()) {
+        return Ok(None);
+    }
+    let Some(changes) = read_after(db, of, cached.position()).await? else { return Ok(None) };
+    if changes.is_empty() {
+        return Ok(Some(cached));
+    }
+    let changes = with_hashes(changes)?;
+    let work = move || cached.extend(changes).map_err(FlowError::internal);
+    tokio::task::spawn_blocking(work).await.map_err(FlowError::internal)?.map(Some)
+}
+
+/// A snapshot, where there is one, and the changes after it.
+pub(super) struct Stored {
+    pub snapshot: Option<daybook_snapshot::Model>,
+    pub changes: Vec<Sent>,
+}
+
+/// Reads what is stored of a daybook.
+pub(super) async fn stored(db: &impl ConnectionTrait, of: Of) -> Result<Stored, FlowError> {
+    for _ in 0..READS_MAX {
+        let snapshot = store::snapshots::find(db, of).await?;
+        let after = snapshot.as_ref().map_or(0, |row| unsigned(row.position));
+        if let Some(changes) = read_after(db, of, after).await? {
+            return Ok(Stored { snapshot, changes });
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// All changes after a position; nothing where the bytes of one are gone.
+async fn read_after(
+    db: &impl ConnectionTrait,
+    of: Of,
+    mut after: u64,
+) -> Result<Option<Vec<Sent>>, FlowError> {
+    let mut changes: Vec<Sent> = Vec::new();
+    loop {
+        let rows = store::changes::after(db, of, after, ROWS).await?;
+        let Some(last) = rows.last() else { return Ok(Some(changes)) };
+        if rows.iter().any(|row| row.bytes.is_empty()) {
+            return Ok(None);
+        }
+        after = unsigned(last.position);
+        changes.extend(rows);
+    }
+}
+
+/// A stored snapshot as the document's.
+pub(super) fn of_row(row: daybook_snapshot::Model) -> Result<loaded::Base, FlowError> {
+    Ok(loaded::Base { position: unsigned(row.position), chain: hash(&row.chain)?, bytes: row.bytes })
+}
+
+/// Changes as the document takes them.
+pub(super) fn with_hashes(changes: Vec<Sent>) -> Result<Vec<(Hash, Vec<u8>)>, FlowError> {
+    changes.into_iter().map(|row| Ok((hash(&row.hash)?, row.bytes))).collect()
+}
+
+/// The same of changes about to be accepted.
+pub(super) fn about_to_be(accepted: &[Arc<Checked>]) -> Vec<(Hash, Vec<u8>)> {
+    accepted.iter().map(|change| (change.hash, change.bytes.clone())).collect()
+}
+
+/// The bytes of a download, named.
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub row: daybook::Model,
+    snapshot: Option<Named>,
+}
+
+impl Download {
+    /// What a daybook's download is now.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`]; [`FlowError`] of the database.
+    pub async fn of(app: &App, of: Of) -> Result<Self, FlowError> {
+        let db = app.db().read();
+        // The snapshot first: it never is ahead of a row that is read later.
+        let snapshot = store::snapshots::named(db, of).await?;
+        let row =
+            store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
+        Ok(Self { row, snapshot })
+    }
+
+    /// Names the bytes: the chain names the changes and their order, the snapshot's hash how they are stored.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let chain = hex::encode(&self.row.chain);
+        match &self.snapshot {
+            Some(snapshot) => format!("\"{}-{chain}\"", hex::encode(&snapshot.hash)),
+            None => format!("\"{chain}\""),
+        }
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn bytes_count(&self) -> u64 {
+        let (bytes, raw) = self.snapshot.as_ref().map_or((0, 0), |row| (row.bytes_count, row.raw_bytes));
+        unsigned(bytes.saturating_add(self.row.raw_bytes.saturating_sub(raw)))
+    }
+
+    /// The bytes themselves; nothing where a compaction has changed them since, to be asked for anew.
+    ///
+    /// # Errors
+    /// [`FlowError`] of the database.
+    pub async fn bytes(&self, app: &App, of: Of) -> Result<Option<Vec<u8>>, FlowError> {
+        let db = app.db().read();
+        let (mut bytes, mut after) = (Vec::new(), 0);
+        if let Some(snapshot) = &self.snapshot {
+            let Some(stored) = store::snapshots::bytes(db, of, snapshot.position).await? else {
+                return Ok(None);
+            };
+            (bytes, after) = (stored, unsigned(snapshot.position));
+        }
+        let last = unsigned(self.row.position);
+        while after < last {
+            let rows = store::changes::after(db, of, after, ROWS.min(last - after)).await?;
+            let Some(end) = rows.last() else { break };
+            if rows.iter().any(|row| row.bytes.is_empty()) {
+                return Ok(None);
+            }
+            after = unsigned(end.position);
+            rows.iter().for_each(|row| bytes.extend_from_slice(&row.bytes));
+        }
+        Ok(Some(bytes))
+    }
+}
