@@ -196,6 +196,12 @@ impl Replay {
         &self.bytes
     }
 
+    /// The states as stored, by activity.
+    #[must_use]
+    pub fn states(&self) -> &BTreeMap<ActivityId, Vec<u8>> {
+        &self.states
+    }
+
     /// Changes that wait.
     #[must_use]
     pub fn held(&self) -> usize {

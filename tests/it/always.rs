@@ -67,7 +67,7 @@ both! {
         // A run that reaches nothing shows nothing.
         if runs >= RUNS {
             let wanted = [
-                "again", "approve decided", "ask_for_changes decided", "confirm", "keep decided", "lost",
+                "again", "approve decided", "ask_for_changes decided", "compact", "confirm", "keep decided", "lost",
                 "nothing_posted", "offline", "own_credit", "pushed", "reject decided", "restored", "undo decided",
                 "undo_blocked", "version_changed",
             ];

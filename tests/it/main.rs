@@ -5,6 +5,7 @@
 
 mod always;
 mod authorization;
+mod compaction;
 mod crash;
 mod cursors;
 mod daybooks;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use daybook::domain::ids::{AccountId, ActivityId, DaybookId};
 use daybook::domain::reading::Reading;
+use daybook::flows::compact;
 use daybook::merge::document;
 use daybook::store;
 use daybook::store::changes::Of;
@@ -89,4 +90,28 @@ async fn stock_phones_and_server_agree_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stock_phones_and_server_agree_on_postgres() {
     stock_phones_and_server_agree(Backend::Postgres).await;
+}
+
+/// A blank device, one that is behind, and cut downloads, told in `snapshot.mjs`.
+async fn stock_phones_behind_a_snapshot_catch_up(backend: Backend) {
+    let Listening { app, url } = TestApp::start_listening(backend).await;
+    tokio::spawn(compact::compactor(app.app.clone()));
+    let invitation = app.invitation(false).await;
+    let printed = node("snapshot.mjs", &["--url", &url, "--invitation", &invitation]).await;
+    let told: Value = serde_json::from_str(printed.trim()).expect("a summary in JSON");
+    let daybook: DaybookId = told["daybook"].as_str().expect("an id").parse().expect("an id");
+    let row = store::daybooks::find(app.app.db().read(), app.neighbourhood, daybook).await;
+    let heads = row.expect("read").expect("the daybook").heads;
+    let heads: Vec<String> = heads.chunks(32).map(hex::encode).collect();
+    assert_eq!(told["heads"], serde_json::json!(heads));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_phones_behind_a_snapshot_catch_up_on_sqlite() {
+    stock_phones_behind_a_snapshot_catch_up(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_phones_behind_a_snapshot_catch_up_on_postgres() {
+    stock_phones_behind_a_snapshot_catch_up(Backend::Postgres).await;
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole path from bytes to readings.
 
 mod batches;
+mod compacting;
 mod footprints;
 mod forge;
 mod histories;

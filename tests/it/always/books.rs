@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook::app::App;
 use daybook::domain::ids::{AccountId, ActivityId, NeighbourhoodId};
 use daybook::ledger::{Judgement, StoredDecision};
+use daybook::merge::compact::changes_of;
 use daybook::store::entity::{
-    account, activity, activity_version, daybook_change, decision, journal, judgement, party, party_alias,
-    tip, transfer,
+    account, activity, activity_version, daybook_change, daybook_snapshot, decision, journal, judgement,
+    party, party_alias, tip, transfer,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -75,11 +76,18 @@ impl Books {
         }
     }
 
-    /// The raw changes of each daybook.
+    /// The raw changes of each daybook, those that compaction let go of from its snapshot.
     pub async fn changes(app: &App, neighbourhood: NeighbourhoodId) -> BTreeMap<Uuid, Vec<Vec<u8>>> {
         let mut changes: BTreeMap<Uuid, Vec<Vec<u8>>> = BTreeMap::new();
-        for row in rows!(app.db().read(), neighbourhood, daybook_change, Position) {
-            changes.entry(row.daybook_id).or_default().push(row.bytes);
+        let db = app.db().read();
+        let snapshots = rows!(db, neighbourhood, daybook_snapshot, DaybookId).into_iter();
+        let snapshots: BTreeMap<Uuid, _> =
+            snapshots.map(|row| (row.daybook_id, changes_of(&row.bytes).expect("a snapshot"))).collect();
+        for row in rows!(db, neighbourhood, daybook_change, Position) {
+            let hash: [u8; 32] = row.hash.try_into().expect("a hash");
+            let bytes =
+                if row.bytes.is_empty() { snapshots[&row.daybook_id][&hash].clone() } else { row.bytes };
+            changes.entry(row.daybook_id).or_default().push(bytes);
         }
         changes
     }

@@ -2,7 +2,9 @@
 
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
+use daybook::flows::compact::{Compacted, compact};
 use daybook::phone::Entry;
+use daybook::store::changes::Of;
 use serde_json::{Value, json};
 
 use super::radio::Fate;
@@ -84,6 +86,7 @@ impl World<'_> {
             48..50 => self.decide_again().await?,
             50..52 => self.push_again().await?,
             52 => self.make_known().await?,
+            54 | 55 => self.compact().await?,
             53 => self.replicas[0].pass(i64::try_from(self.dice.below(200_000)).expect("few")),
             _ => self.handle(),
         }
@@ -203,6 +206,18 @@ impl World<'_> {
         let (replica, once) = (self.dice.below(2), self.dice.percent(50));
         self.told(format!("judge replica {replica}, once {once}"));
         self.judge(replica, once).await
+    }
+
+    /// A snapshot takes the place of a daybook's older changes, however few they are.
+    async fn compact(&mut self) -> Result<(), String> {
+        if self.activities.is_empty() {
+            return Ok(());
+        }
+        let (daybook, _) = self.activities[self.dice.below(self.activities.len())];
+        let (of, replica) = (Of { neighbourhood: self.neighbourhood, daybook }, self.dice.below(2));
+        let outcome = compact(&self.replicas[replica].app, of).await.map_err(|error| error.to_string())?;
+        self.told(format!("compact {daybook}, replica {replica}: {outcome:?}"));
+        if matches!(outcome, Compacted::Alarm(_)) { Err(format!("{outcome:?}")) } else { Ok(()) }
     }
 
     async fn look(&mut self) {
