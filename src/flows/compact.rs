@@ -20,7 +20,7 @@ use crate::domain::limits::{
     COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART,
 };
 use crate::merge::compact::{self, CompactError, Snapshot, Source};
-use crate::metrics::DocumentReason;
+use crate::metrics::{CompactionEnd, DocumentReason};
 use crate::store;
 use crate::store::Batch;
 use crate::store::changes::Of;
@@ -80,6 +80,20 @@ async fn look(app: &App) {
 /// # Errors
 /// [`FlowError`] of the database; nothing was dropped then that the snapshot in place does not have.
 pub async fn compact(app: &App, of: Of) -> Result<Compacted, FlowError> {
+    let began = Instant::now();
+    let compacted = prove_and_put(app, of).await;
+    let end = match &compacted {
+        Ok(Compacted::Done { .. }) => CompactionEnd::Done,
+        Ok(Compacted::Nothing) => CompactionEnd::Nothing,
+        Ok(Compacted::Outrun) => CompactionEnd::Outrun,
+        Ok(Compacted::Alarm(_)) => CompactionEnd::Alarm,
+        Err(_) => CompactionEnd::Failed,
+    };
+    app.metrics().compaction.ended(end, began.elapsed());
+    compacted
+}
+
+async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
     let row = store::daybooks::find(app.db().read(), of.neighbourhood, of.daybook).await?;
     let Some(row) = row.filter(|row| row.gone_at_ms.is_none()) else { return Ok(Compacted::Outrun) };
     if let Some(alarm) = row.compaction_alarm {
@@ -218,6 +232,7 @@ async fn let_go(app: &App, of: Of, position: i64, mut from: i64, keep: i64) -> R
             .for_each(|statement| batch.push(statement));
         batch.execute(&txn).await?;
         txn.commit().await?;
+        app.metrics().compaction.let_go(to.saturating_sub(from));
         from = to;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! an addition. Numbers that only matter when somebody looks are read when somebody does ([`Metrics::text`]).
 
 mod clerk;
+mod compaction;
 mod database;
 mod http;
 mod labels;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use clerk::{ClerkMetrics, Judged, RoundEnd};
+pub use compaction::{CompactionEnd, CompactionMetrics};
 pub use database::{DatabaseMetrics, Flow, Transaction};
 pub use http::{HttpMetrics, InFlight};
 pub use sync::{DocumentReason, Laps, Phase, SyncMetrics};
@@ -29,6 +31,7 @@ pub struct Metrics {
     process: process::ProcessMetrics,
     pub sync: SyncMetrics,
     pub clerk: ClerkMetrics,
+    pub compaction: CompactionMetrics,
     pub database: DatabaseMetrics,
     pub http: HttpMetrics,
 }
@@ -43,6 +46,7 @@ impl Default for Metrics {
             process,
             sync: SyncMetrics::register(ours),
             clerk: ClerkMetrics::register(ours),
+            compaction: CompactionMetrics::register(ours),
             database: DatabaseMetrics::register(ours),
             http: HttpMetrics::register(ours),
             registry,

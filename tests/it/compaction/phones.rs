@@ -9,7 +9,7 @@ use daybook::api::sync::{DaybookAnswer, DaybookState};
 use daybook::flows::compact::Compacted;
 use daybook::merge::cursor::Cursor;
 
-use super::{record, recorded, row, rows, snapshot};
+use super::{loads, record, recorded, row, rows, snapshot};
 use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
 
@@ -76,6 +76,8 @@ both! {
         let nothing = ask(&mut blank, cursor, &[]).await;
         assert_eq!((nothing.changes.len(), nothing.more, nothing.snapshot, nothing.heads), (0, false, None, None));
         wire::reads_as_the_document(&mut blank, ids[19]).await;
+        assert_eq!(["splice", "proof", "counter", "rebuild"].map(|reason| loads(&app, reason)), [0; 4]);
+        assert_eq!(loads(&app, "compaction"), 1, "the phone itself costs no load");
     }
 }
 
