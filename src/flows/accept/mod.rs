@@ -143,7 +143,10 @@ pub async fn accept(
                 }
                 return Ok(accepted);
             }
-            Attempt::HeldMoved => holds = true,
+            Attempt::HeldMoved => {
+                holds = true;
+                continue;
+            }
             Attempt::NeedsProof { accepted, change } => {
                 proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
             }
