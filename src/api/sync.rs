@@ -118,7 +118,8 @@ pub struct Reason {
 pub enum DaybookState {
     /// As asked.
     Ok,
-    /// The cursor is not on this server's chain (it was restored): everything comes again from the start.
+    /// The cursor is not on this server's chain (it was restored): everything comes again from the start, or as
+    /// a `snapshot`.
     Restart,
     /// This request holds a refused change: do the reload.
     Reload,

@@ -78,7 +78,8 @@ pub const DOCUMENT_OPERATION_BYTES: u64 = 48;
 pub const DOCUMENT_CHANGE_BYTES: u64 = 256;
 /// Memory that loading a document takes at its peak, in sizes of the loaded document.
 pub const DOCUMENT_LOAD_FACTOR: u64 = 12;
-/// Memory that all loads of one process may take at their peak; one that takes more is alone.
+/// Memory that all loads of one process may take at their peak; one that takes more is alone, and compaction
+/// takes half of it at most.
 pub const DOCUMENT_LOADS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// A document that took more bytes of changes than this, one by one, is not kept in memory: it stays as large as
 /// the load was.

@@ -99,7 +99,8 @@ async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
     if let Some(alarm) = row.compaction_alarm {
         return Ok(Compacted::Alarm(alarm));
     }
-    let room = app.room_to_load(documents::load_bytes(&row)).await;
+    // Never all of the room: who waits for an answer goes on beside it.
+    let room = app.room_to_load(documents::load_bytes(&row).min(DOCUMENT_LOADS_BYTES_MAX / 2)).await;
     let Some((moment, source)) = read(app, of).await? else { return Ok(Compacted::Nothing) };
     documents::count(app, of, DocumentReason::Compaction);
     let proved = tokio::task::spawn_blocking(move || compact::compact(&source)).await;

@@ -10,6 +10,7 @@ use super::super::FlowError;
 use super::super::documents;
 use crate::app::App;
 use crate::domain::ids::ActivityId;
+use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
 use crate::merge::ActivityState;
 use crate::merge::guard::Checked;
 use crate::metrics::DocumentReason;
@@ -43,6 +44,8 @@ pub async fn is_sound(
 ) -> Result<bool, FlowError> {
     let loaded = documents::current(app, of, DocumentReason::Proof).await?;
     let (more, change) = (documents::about_to_be(accepted), change.clone());
+    // What is saved with the change on top is loaded again.
+    let _room = app.room_to_load(loaded.bytes().saturating_mul(DOCUMENT_LOAD_FACTOR)).await;
     let work = move || {
         let loaded = loaded.extend(more).map_err(FlowError::internal)?;
         let sound = loaded.is_sound_with(&change.bytes);
