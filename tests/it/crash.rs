@@ -3,6 +3,7 @@
 
 mod audit;
 mod people;
+mod replicas;
 mod server;
 
 use std::sync::Arc;
@@ -36,15 +37,23 @@ struct Kills {
     found_waiting: usize,
 }
 
-/// Three residents, one of them with two phones, and a coordinator.
-async fn people(server: &Server) -> (Vec<Resident>, Coordinator) {
-    let told = server.run(&["invite", "--neighbourhood", "Balsall Heath", "--create", "--coordinator"]).await;
+/// A coordinator, invited by whoever runs the server.
+async fn coordinator(server: &Server, name: &str, urls: &[String], create: bool) -> RealPhone {
+    let mut arguments = vec!["invite", "--neighbourhood", "Balsall Heath", "--coordinator"];
+    arguments.extend(create.then_some("--create"));
+    let told = server.run(&arguments).await;
     let invitation = told.split_whitespace().find(|word| word.starts_with("dbi_")).expect("an invitation");
-    let mut coordinator = new_phone("Carol", &server.url);
-    coordinator.enrol(invitation).await.expect("enrolled");
+    let mut phone = new_phone(name, urls);
+    phone.enrol(invitation).await.expect("enrolled");
+    phone
+}
+
+/// Three residents, one of them with two phones, and a coordinator.
+async fn people(server: &Server, urls: &[String]) -> (Vec<Resident>, Coordinator) {
+    let mut coordinator = coordinator(server, "Carol", urls, true).await;
     let mut residents = Vec::new();
     for name in ["Asha", "Ben", "Chidi"] {
-        let mut phone = new_phone(name, &server.url);
+        let mut phone = new_phone(name, urls);
         let id = phone.uuid();
         enrol(&mut coordinator, &mut phone, &json!({ "id": id })).await;
         let party = phone.party;
@@ -52,7 +61,7 @@ async fn people(server: &Server) -> (Vec<Resident>, Coordinator) {
     }
     let first = &mut residents[0];
     let (party, own) = (first.party, first.phone.own);
-    let mut tablet = new_phone("Asha's tablet", &server.url);
+    let mut tablet = new_phone("Asha's tablet", urls);
     let id = tablet.uuid();
     enrol(&mut first.phone, &mut tablet, &json!({ "id": id, "party_id": party })).await;
     tablet.book(own);
@@ -89,13 +98,16 @@ async fn kill_again_and_again(
 }
 
 /// Everything was synced and judged, and the coordinator has nothing left to decide.
-async fn settle(world: &World, residents: &mut [Resident], coordinator: &mut Coordinator) {
+async fn settle(world: &World, residents: &mut [Resident], coordinators: &mut [Coordinator]) {
     loop {
         let mut waits = false;
         for resident in residents.iter_mut() {
             waits |= resident.sync(world).await;
         }
-        if coordinator.decide(world).await == 0 && !waits {
+        for coordinator in coordinators.iter_mut() {
+            waits |= coordinator.decide(world).await > 0;
+        }
+        if !waits {
             return;
         }
     }
@@ -104,7 +116,7 @@ async fn settle(world: &World, residents: &mut [Resident], coordinator: &mut Coo
 async fn nothing_acknowledged_is_lost(backend: Backend) {
     let mut server = Server::new(backend).await;
     server.start().await;
-    let (residents, coordinator) = people(&server).await;
+    let (residents, coordinator) = people(&server, std::slice::from_ref(&server.url)).await;
     let (up, is_up) = watch::channel(true);
     let world = World::new(is_up);
     let told: Vec<Told> = residents.iter().map(Resident::told).chain([coordinator.told()]).collect();
@@ -119,14 +131,14 @@ async fn nothing_acknowledged_is_lost(backend: Backend) {
         residents.push(each.await.expect("nobody gave up"));
     }
     world.synced.notify_waiters();
-    let mut coordinator = deciding.await.expect("nobody gave up");
-    settle(&world, &mut residents, &mut coordinator).await;
+    let mut coordinators = [deciding.await.expect("nobody gave up")];
+    settle(&world, &mut residents, &mut coordinators).await;
 
-    let recognised = audit::as_told(&world, &mut residents, &mut coordinator).await;
+    let recognised = audit::as_told(&world, &mut residents, &mut coordinators).await;
     server.kill();
     audit::books(&server.database_url, recognised).await;
     server.run(&["rebuild", "--compare"]).await;
-    report(backend, &kills, &world, &residents, &coordinator, recognised);
+    report(backend, &kills, &world, &residents, &coordinators[0], recognised);
 }
 
 fn report(

@@ -1,6 +1,6 @@
 //! Stories of what is counted: on a port of its own, each thing once, and no document loaded without need.
 
-mod scrape;
+pub mod scrape;
 
 use axum::http::{Method, StatusCode};
 use daybook::domain::activity::Kind;

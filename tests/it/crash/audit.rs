@@ -6,8 +6,11 @@ use automerge::AutoCommit;
 use axum::http::Method;
 use daybook::domain::ids::{ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
 use daybook::ledger::chain::{ChainRow, genesis, verify};
+use daybook::merge::cursor::{CHAIN_START, chain_next};
 use daybook::store::changes::Of;
+use daybook::store::entity::daybook as row;
 use daybook::store::{self, Database};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use super::people::{Coordinator, Resident, Told, World};
@@ -17,10 +20,11 @@ const ALL: u64 = 1_000_000;
 
 /// Everything acknowledged is there, every record is judged, and every account is the sum of what is approved.
 /// Answers all minutes recognised.
-pub async fn as_told(world: &World, residents: &mut [Resident], coordinator: &mut Coordinator) -> i64 {
+pub async fn as_told(world: &World, residents: &mut [Resident], coordinators: &mut [Coordinator]) -> i64 {
     for resident in residents.iter_mut() {
         downloads(resident).await;
     }
+    let coordinator = &mut coordinators[0];
     let views = coordinator.list(world, "/v1/activities?").await;
     let seen: HashMap<&str, &Value> =
         views.iter().map(|view| (view["id"].as_str().expect("an id"), view)).collect();
@@ -44,7 +48,9 @@ pub async fn as_told(world: &World, residents: &mut [Resident], coordinator: &mu
     let id = |decision: &Value| decision["id"].as_str().expect("an id").parse().expect("an id");
     let stored: BTreeSet<DecisionId> = decisions.iter().map(id).collect();
     assert_eq!(stored.len(), decisions.len(), "each decision once");
-    assert!(coordinator.heard().decisions.is_subset(&stored), "an acknowledged decision is missing");
+    for coordinator in coordinators {
+        assert!(coordinator.heard().decisions.is_subset(&stored), "an acknowledged decision is missing");
+    }
     sums.values().sum()
 }
 
@@ -103,8 +109,28 @@ pub async fn after_a_restart(url: &str, told: &[Told]) -> bool {
     !waiting.is_empty()
 }
 
-/// The books as they lie in the database: nothing waits, the journal has no gap and its chain holds, each
-/// account is the sum of its transfers, and all accounts with the commons make nothing.
+/// Positions are 1, 2, 3 …, each change has one, and the chain over them is the daybook's.
+async fn positions(db: &impl ConnectionTrait, of: Of, daybook: &row::Model) {
+    let rows = store::changes::rows_after(db, of, 0, ALL).await.expect("reads");
+    let (mut chain, mut hashes) = (CHAIN_START, HashSet::new());
+    for (row, position) in rows.iter().zip(1..) {
+        assert_eq!(row.position, position, "a gap in the positions");
+        let hash = <[u8; 32]>::try_from(row.hash.as_slice()).expect("a hash");
+        assert!(hashes.insert(hash), "a change stands twice");
+        chain = chain_next(&chain, &hash);
+        assert_eq!(row.chain, chain, "the chain is broken at {position}");
+    }
+    let end = (i64::try_from(rows.len()).expect("few"), chain.to_vec());
+    assert_eq!(
+        (daybook.position, daybook.chain.clone()),
+        end,
+        "the daybook does not end where its changes do"
+    );
+}
+
+/// The books as they lie in the database: daybooks have no gap and their chains hold, nothing waits, the journal
+/// has no gap and its chain holds, each account is the sum of its transfers, and all accounts with the commons
+/// make nothing.
 pub async fn books(url: &str, recognised: i64) {
     let database = Database::connect(url, 2).await.expect("the database answers");
     let db = database.read();
@@ -112,6 +138,7 @@ pub async fn books(url: &str, recognised: i64) {
     let neighbourhood = NeighbourhoodId(tenants[0].neighbourhood_id);
     for daybook in store::daybooks::all(db, neighbourhood).await.expect("reads") {
         let id = DaybookId(daybook.id);
+        positions(db, Of { neighbourhood, daybook: id }, &daybook).await;
         for row in store::activities::versions_of_daybook(db, neighbourhood, id).await.expect("reads") {
             assert!(
                 row.journal_no.is_some(),

@@ -89,21 +89,31 @@ pub struct Heard {
     pub decisions: BTreeSet<DecisionId>,
     /// Changes committed, though the answer that said so first never came.
     pub unanswered: usize,
+    /// Requests that each server was sent.
+    pub asked: Vec<u64>,
+    /// Syncs sent to two servers at once.
+    pub twice: u64,
 }
 
 /// What somebody was told, and of which daybook.
 pub type Told = (DaybookId, Arc<Mutex<Heard>>);
 
-/// Reaches the server, and remembers what it said.
+/// Reaches one of the servers, as a balancer would have it, and remembers what it said.
 #[derive(Debug, Clone)]
 pub struct Witness {
-    http: Http,
+    servers: Vec<Http>,
     pub heard: Arc<Mutex<Heard>>,
 }
 
-impl Transport for Witness {
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, NoAnswer> {
-        let answer = self.http.send(request).await?;
+impl Witness {
+    async fn ask(&self, at: usize, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, NoAnswer> {
+        self.heard.lock().expect("nobody panicked").asked[at] += 1;
+        let answer = self.servers[at].send(request).await?;
+        self.note(&answer);
+        Ok(answer)
+    }
+
+    fn note(&self, answer: &Response<Vec<u8>>) {
         // Each kind of answer reads only as what it is.
         let mut heard = self.heard.lock().expect("nobody panicked");
         if let Ok(synced) = serde_json::from_slice::<SyncAnswer>(answer.body()) {
@@ -116,16 +126,32 @@ impl Transport for Witness {
             let made = decided.items.iter().filter(|item| matches!(item.status, 200 | 201));
             heard.decisions.extend(made.map(|item| item.id));
         }
-        drop(heard);
-        Ok(answer)
     }
 }
 
-/// A phone that reaches the server, not enrolled.
-pub fn new_phone(name: &str, url: &str) -> RealPhone {
+impl Transport for Witness {
+    /// With several servers, some syncs reach two of them at once: a balancer that gave up waiting too early
+    /// and sent the request again.
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, NoAnswer> {
+        let count = self.servers.len();
+        let at = usize::try_from(below(u64::try_from(count).expect("few"))).expect("few");
+        if count < 2 || request.uri().path() != "/v1/sync" || below(4) > 0 {
+            return self.ask(at, request).await;
+        }
+        self.heard.lock().expect("nobody panicked").twice += 1;
+        let other = self.ask((at + 1) % count, request.clone());
+        let (one, two) = tokio::join!(self.ask(at, request), other);
+        one.or(two)
+    }
+}
+
+/// A phone that reaches any of the servers, the first of which has their public address; not enrolled.
+pub fn new_phone(name: &str, urls: &[String]) -> RealPhone {
     let random = SystemRandom;
-    let witness = Witness { http: Http::new(url).expect("a client"), heard: Arc::default() };
-    Phone::new(name, witness, url, PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes)))
+    let servers: Vec<Http> = urls.iter().map(|url| Http::new(url).expect("a client")).collect();
+    let heard = Heard { asked: vec![0; servers.len()], ..Heard::default() };
+    let witness = Witness { servers, heard: Arc::new(Mutex::new(heard)) };
+    Phone::new(name, witness, &urls[0], PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes)))
         .expect("a phone")
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use daybook::phone::{Http, Transport as _};
 
+use crate::metrics::scrape::Scrape;
 use crate::support::app::Backend;
 use crate::support::postgres::{TestDatabase, fresh_database};
 
@@ -17,7 +18,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct Server {
     pub url: String,
     pub database_url: String,
+    /// The address that tokens and proofs name; of replicas the same.
+    public_url: String,
     listen: String,
+    metrics_listen: String,
     process: Option<Child>,
     folder: tempfile::TempDir,
     _database: Option<TestDatabase>,
@@ -34,10 +38,37 @@ impl Server {
                 (database.url.clone(), Some(database))
             }
         };
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listen = free.local_addr().expect("an address").to_string();
+        Self::at(database_url, None, folder, database)
+    }
+
+    /// A further process on the same database, behind the same public address; not started yet.
+    pub fn beside(first: &Self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::at(first.database_url.clone(), Some(first.public_url.clone()), folder, None)
+    }
+
+    fn at(
+        database_url: String,
+        public_url: Option<String>,
+        folder: tempfile::TempDir,
+        database: Option<TestDatabase>,
+    ) -> Self {
+        let free = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (public, metrics) = (free(), free());
+        let address = |free: &TcpListener| free.local_addr().expect("an address").to_string();
+        let (listen, metrics_listen) = (address(&public), address(&metrics));
         let url = format!("http://{listen}");
-        Self { url, database_url, listen, process: None, folder, _database: database }
+        let public_url = public_url.unwrap_or_else(|| url.clone());
+        let process = None;
+        Self { url, database_url, public_url, listen, metrics_listen, process, folder, _database: database }
+    }
+
+    /// What it has counted since its start.
+    pub async fn measured(&self) -> Scrape {
+        let client = Http::new(&format!("http://{}", self.metrics_listen)).expect("a client");
+        let request = axum::http::Request::get("/metrics").body(Vec::new()).expect("a request");
+        let answer = client.send(request).await.expect("metrics");
+        Scrape::read(std::str::from_utf8(answer.body()).expect("UTF-8"))
     }
 
     /// Any command of the binary, with this server's configuration.
@@ -49,6 +80,8 @@ impl Server {
             .env("DAYBOOK_DATABASE_URL", &self.database_url)
             .env("DAYBOOK_SECRET", "a secret of the crash tests, long enough")
             .env("DAYBOOK_LISTEN", &self.listen)
+            .env("DAYBOOK_METRICS_LISTEN", &self.metrics_listen)
+            .env("DAYBOOK_PUBLIC_URL", &self.public_url)
             .env("DAYBOOK_LOG", "error");
         command
     }

@@ -22,7 +22,12 @@ impl Scrape {
         let kind = response.headers()["content-type"].to_str().expect("text").to_owned();
         assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        Self(parse(std::str::from_utf8(&bytes).expect("UTF-8")).expect("OpenMetrics"))
+        Self::read(std::str::from_utf8(&bytes).expect("UTF-8"))
+    }
+
+    /// Reads the text of a server.
+    pub fn read(text: &str) -> Self {
+        Self(parse(text).expect("OpenMetrics"))
     }
 
     /// A sample, which must be there.
