@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::auth::access::Claims;
 use crate::auth::keys::KeyRing;
 use crate::auth::scopes::Scopes;
+use crate::domain::budget::Bucket;
 use crate::domain::ids::{DaybookId, DeviceId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::limits::{DOCUMENT_CACHE_BYTES_DEFAULT, DOCUMENT_LOADS_BYTES_MAX};
 use crate::merge::loaded::Documents;
@@ -20,6 +21,8 @@ use crate::store::Database;
 
 /// How long a role or a grant is read from memory: also the longest that a revocation takes.
 pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(5);
+/// A grant that pushed nothing for so long has a full budget again.
+const BUDGETS_REMEMBERED: Duration = Duration::from_secs(2 * 3_600);
 /// Verified access tokens remembered, so that only the DPoP proof is verified at each request.
 const TOKENS_REMEMBERED_MAX: u64 = 50_000;
 const LOADS_KIB_MAX: u64 = DOCUMENT_LOADS_BYTES_MAX / 1024;
@@ -153,6 +156,10 @@ struct Inner {
     loading: Semaphore,
     access: Cache<(NeighbourhoodId, GrantId), Arc<Access>>,
     tokens: Cache<[u8; 32], Arc<Claims>>,
+    /// What each grant may still push through this replica.
+    budgets: Cache<GrantId, Arc<Mutex<Bucket>>>,
+    /// Held by a push that is heavy to decode: one at a time, so that memory stays bounded.
+    heavy: Semaphore,
     draining: AtomicBool,
     metrics: Metrics,
 }
@@ -185,6 +192,11 @@ impl App {
                     .max_capacity(TOKENS_REMEMBERED_MAX)
                     .build(),
                 tokens: Cache::builder().max_capacity(TOKENS_REMEMBERED_MAX).build(),
+                budgets: Cache::builder()
+                    .time_to_idle(BUDGETS_REMEMBERED)
+                    .max_capacity(TOKENS_REMEMBERED_MAX)
+                    .build(),
+                heavy: Semaphore::new(1),
                 draining: AtomicBool::new(false),
                 metrics: Metrics::default(),
             }),
@@ -300,6 +312,19 @@ impl App {
     #[must_use]
     pub fn token_cache(&self) -> &Cache<[u8; 32], Arc<Claims>> {
         &self.inner.tokens
+    }
+
+    /// What a grant may still push through this replica.
+    #[must_use]
+    pub fn budget(&self, grant: GrantId) -> Arc<Mutex<Bucket>> {
+        let now_ms = self.now_ms();
+        self.inner.budgets.get_with(grant, || Arc::new(Mutex::new(Bucket::full(now_ms))))
+    }
+
+    /// Waits for the turn of a push that is heavy to decode; it lasts until the guard is dropped.
+    pub async fn heavy_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.inner.heavy.acquire().await.ok()
     }
 
     /// From now on not ready: the process is about to end.

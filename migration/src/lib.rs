@@ -15,6 +15,7 @@ mod m20261124_000007_create_judgement;
 mod m20261124_000008_create_ledger;
 mod m20261124_000009_create_snapshot;
 mod m20261124_000010_count_set_aside;
+mod m20261124_000011_expire_held;
 
 mod sql;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000008_create_ledger::Migration),
             Box::new(m20261124_000009_create_snapshot::Migration),
             Box::new(m20261124_000010_count_set_aside::Migration),
+            Box::new(m20261124_000011_expire_held::Migration),
         ]
     }
 }

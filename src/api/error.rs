@@ -50,6 +50,7 @@ codes! {
     MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
     RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
     FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";
+    RATE_LIMITED: 429 "rate_limited" "Too many bytes were pushed in a while" "Keep everything, and send the request again after Retry-After seconds; nothing was written.";
     INTERNAL: 500 "internal" "Something failed on our side" "Send the request again later; it changes nothing twice. Quote request_id to the operator.";
     BUSY: 503 "busy" "Too much at once" "Send the request again after Retry-After seconds; nothing was written.";
 }
@@ -180,6 +181,9 @@ impl From<FlowError> for ApiError {
             FlowError::TokenInvalid => TOKEN_INVALID.into(),
             FlowError::CursorInvalid => CURSOR_INVALID.into(),
             FlowError::Field { pointer, code, detail } => Self::field(pointer, code, detail),
+            FlowError::RateLimited { retry_after_s } => {
+                ApiError::from(RATE_LIMITED).header(RETRY_AFTER, &retry_after_s.to_string())
+            }
             FlowError::Busy => BUSY.into(),
             FlowError::Internal(source) => {
                 tracing::error!(error = %chain(&*source), "request failed");

@@ -13,6 +13,7 @@ mod examples;
 pub mod extract;
 pub mod grants;
 pub mod health;
+pub mod held;
 pub mod invitations;
 pub mod ledger;
 pub mod me;
@@ -21,9 +22,11 @@ mod middleware;
 pub mod neighbourhoods;
 pub mod oauth;
 mod openapi;
+pub mod outcomes;
 mod pages;
 pub mod params;
 pub mod parties;
+pub mod quarantine;
 pub mod sync;
 pub mod types;
 
@@ -83,10 +86,13 @@ fn table() -> OpenApiRouter<App> {
         .merge(parties::routes())
         .merge(sync::routes())
         .merge(daybooks::routes())
+        .merge(outcomes::routes())
+        .merge(held::routes())
         .merge(activities::routes())
         .merge(decisions::routes())
         .merge(ledger::routes())
         .merge(neighbourhoods::routes())
+        .merge(quarantine::routes())
         .merge(health::routes())
 }
 

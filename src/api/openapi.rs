@@ -205,6 +205,9 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("create_daybook", &[404, 409, 410]),
     ("download_daybook", &[410, 416]),
     ("list_activities", &[404]),
+    ("list_held", &[404]),
+    ("list_outcomes", &[410]),
+    ("sync", &[429]),
 ];
 
 /// What an operation can answer besides its own answers: by its shape, and by [`FURTHER`].

@@ -197,6 +197,9 @@ pub struct Outcome {
     /// What to do, for developers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// Until when a held change is kept at least. Once that has passed, send it again: it is looked at anew.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Instant>,
     /// The activities that the change touches.
     pub activities: Vec<ActivityId>,
 }
@@ -340,6 +343,13 @@ impl From<flows::accept::ChunkOutcome> for Outcome {
             B::Deferred => (OutcomeKind::Deferred, None, None),
             B::Refused(code, detail) => (OutcomeKind::Refused, Some(code), Some(detail)),
         };
-        Self { hash: Hash(outcome.hash), outcome: kind, code, detail, activities: outcome.activities }
+        Self {
+            hash: Hash(outcome.hash),
+            outcome: kind,
+            code,
+            detail,
+            expires_at: outcome.expires_at_ms.map(Instant),
+            activities: outcome.activities,
+        }
     }
 }

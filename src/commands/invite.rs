@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use super::{WithConfig, setup};
 use crate::domain::ids::{InvitationId, NeighbourhoodId};
 use crate::flows::{invite, neighbourhoods};
-use crate::store;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,19 +26,15 @@ pub struct Args {
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (app, _) = setup::app(&args.common.config, setup::Migrations::Embedded).await?;
-    let all = store::neighbourhoods::list(app.db().read()).await?;
     let wanted = &args.neighbourhood;
-    let mut named =
-        all.iter().filter(|row| row.name == *wanted || row.neighbourhood_id.to_string() == *wanted);
-    let id = match (named.next(), named.next()) {
-        (Some(row), None) => NeighbourhoodId(row.neighbourhood_id),
-        (Some(_), Some(_)) => anyhow::bail!("several neighbourhoods are called {wanted}: give the id"),
-        (None, _) if args.create => {
+    let id = match setup::neighbourhood(&app, wanted).await? {
+        Some(id) => id,
+        None if args.create => {
             let id = NeighbourhoodId(app.uuid());
             neighbourhoods::create(&app, id, wanted, args.time_zone).await?;
             id
         }
-        (None, _) => anyhow::bail!("there is no neighbourhood {wanted}; add --create to make it"),
+        None => anyhow::bail!("there is no neighbourhood {wanted}; add --create to make it"),
     };
     let invited =
         invite::Invited { id: InvitationId(app.uuid()), coordinator: args.coordinator, party: None };

@@ -6,6 +6,7 @@ mod invite;
 mod logging;
 mod migrate;
 mod openapi;
+mod quarantine;
 mod rebuild;
 mod replay;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Openapi,
     /// Make derived rows again from the changes and the journal, and say what differed.
     Rebuild(rebuild::Args),
+    /// List, save or replay the changes in quarantine.
+    Quarantine(quarantine::Args),
     /// Make an invitation, and the neighbourhood with --create.
     Invite(invite::Args),
     /// Serve a demo neighbourhood, made through the real sync path.
@@ -94,6 +97,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Rebuild(args) => rebuild::run(args).await,
+        Command::Quarantine(args) => quarantine::run(args).await,
         Command::Invite(args) => invite::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(args).await,

@@ -12,7 +12,7 @@ use crate::api;
 use crate::app::App;
 use crate::auth::seal::SealingSecret;
 use crate::config::Config;
-use crate::flows::{compact, judge, server_keys};
+use crate::flows::{compact, held, judge, server_keys};
 
 /// Between readiness off and the listener closing, so that balancers stop sending.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
@@ -61,6 +61,7 @@ pub async fn serve(
     let (end, ended) = oneshot::channel::<()>();
     let metrics = metrics.map(|listener| tokio::spawn(serve_metrics(app.clone(), listener, ended)));
     let clerk = tokio::spawn(judge::clerk(app.clone()));
+    let held = tokio::spawn(held::keep(app.clone()));
     let keys = tokio::spawn(server_keys::keep(app.clone(), secret));
     let compactor = tokio::spawn(compact::compactor(app.clone()));
     let draining = app.clone();
@@ -84,6 +85,7 @@ pub async fn serve(
     }
     app.drain();
     keys.abort();
+    held.abort();
     // What it has begun is rolled back, and begun again at the next start.
     compactor.abort();
     // The clerk ends by itself after the transaction it is in.

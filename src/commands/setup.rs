@@ -8,8 +8,9 @@ use migration::{Migrator, MigratorTrait as _};
 use crate::app::{App, Clock, Random, SystemClock, SystemRandom};
 use crate::auth::seal::SealingSecret;
 use crate::config::Config;
+use crate::domain::ids::NeighbourhoodId;
 use crate::flows::server_keys;
-use crate::store::Database;
+use crate::store::{self, Database};
 
 /// Whether migrations that are missing are run or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,19 @@ pub async fn database(config: &Config, migrations: Migrations) -> anyhow::Result
     );
     Migrator::up(db.writer(), None).await.context("cannot bring the database up to date")?;
     Ok(db)
+}
+
+/// The neighbourhood of this name or id, if there is one.
+///
+/// # Errors
+/// Where several have the name.
+pub async fn neighbourhood(app: &App, wanted: &str) -> anyhow::Result<Option<NeighbourhoodId>> {
+    let all = store::neighbourhoods::list(app.db().read()).await?;
+    let mut named = all.iter().filter(|row| row.name == wanted || row.neighbourhood_id.to_string() == wanted);
+    match (named.next(), named.next()) {
+        (Some(_), Some(_)) => anyhow::bail!("several neighbourhoods are called {wanted}: give the id"),
+        (found, _) => Ok(found.map(|row| NeighbourhoodId(row.neighbourhood_id))),
+    }
 }
 
 /// The secret that seals the keys.

@@ -32,10 +32,47 @@ pub const NOTE_CHARACTERS_MAX: usize = 2_000;
 pub const TEXT_CHARACTERS_MAX: usize = 2_000;
 /// Minutes of one party in one activity: a day.
 pub const PARTY_MINUTES_MAX: i64 = 1_440;
+/// Operations of one daybook beyond one per byte accepted in it; more are held (design: "Budgets").
+pub const DAYBOOK_OPERATIONS_BASE: u64 = 250_000;
+/// Chunks of one daybook that one request decodes; what is beyond is deferred.
+pub const REQUEST_CHUNKS_MAX: usize = 512;
+/// Operations that one request decodes, over all its daybooks; what is beyond is deferred. A dependency counts
+/// as [`DEPENDENCY_OPERATIONS`].
+pub const REQUEST_OPERATIONS_MAX: u64 = 250_000;
+/// What looking up one dependency weighs, in operations.
+pub const DEPENDENCY_OPERATIONS: u64 = 8;
+/// Bytes of deflated changes that one request inflates; what is beyond is deferred.
+pub const REQUEST_INFLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Chunks of one daybook in one request, known ones included; the rest of the entry is deferred as one.
+pub const REQUEST_ENTRIES_CHUNKS_MAX: usize = 100_000;
+/// Chunks of one daybook in one request that are refused one by one; what follows is deferred.
+pub const REQUEST_REFUSED_MAX: usize = 4_096;
+/// Operations up to which a push does not queue behind other heavy ones.
+pub const LIGHT_OPERATIONS_MAX: u64 = 10_000;
+/// Bytes of changes that one grant may push at once, each operation counting as a byte; per replica.
+pub const GRANT_BYTES_BURST: u64 = 64 * 1024 * 1024;
+/// And how fast that fills again, per hour.
+pub const GRANT_BYTES_PER_HOUR: u64 = 64 * 1024 * 1024;
+/// What one chunk weighs in that budget beside its bytes: it may become a row.
+pub const CHUNK_BYTES: usize = 256;
 /// Changes held for one daybook.
 pub const HELD_CHANGES_MAX: u64 = 10_000;
 /// Bytes held for one daybook.
 pub const HELD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long a change is held before its resident is given notice.
+pub const HELD_NOTICE_AFTER_MS: i64 = 30 * 24 * 3_600_000;
+/// How long it is still held from the notice on.
+pub const HELD_NOTICE_MS: i64 = 14 * 24 * 3_600_000;
+/// Operations of held changes that one transaction looks at again; the rest has its turn right after it.
+pub const HELD_TAKEN_OPERATIONS_MAX: u64 = 50_000;
+/// Held changes that one transaction looks at again.
+pub const HELD_TAKEN_CHANGES_MAX: usize = 512;
+/// Held changes that expire in one transaction.
+pub const HELD_EXPIRED_MAX: u64 = 256;
+/// Missing dependencies of a held change that are shown.
+pub const HELD_MISSING_SHOWN_MAX: usize = 32;
+/// Refused changes of one daybook that are kept with hash and reason; beyond it they are only answered.
+pub const QUARANTINE_CHANGES_MAX: u64 = 10_000;
 /// Refused bytes kept in quarantine for one daybook; beyond it only hash and reason are kept.
 pub const QUARANTINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Daybooks of one sync request.

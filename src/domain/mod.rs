@@ -1,6 +1,8 @@
 //! The words of the field and the rules over them: pure, without I/O, without a clock.
 
 pub mod activity;
+pub mod budget;
+pub mod held;
 pub mod ids;
 pub mod key;
 pub mod limits;

@@ -9,13 +9,16 @@ pub mod decide;
 pub mod documents;
 pub mod enrol;
 pub mod grants;
+pub mod held;
 pub mod invite;
 pub mod judge;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod quarantine;
 pub mod rebuild;
 pub mod server_keys;
 pub mod sync;
+mod take;
 
 use sea_orm::DbErr;
 
@@ -45,6 +48,9 @@ pub enum FlowError {
     /// A field of the request does not fit what is there.
     #[error("field {pointer}: {detail}")]
     Field { pointer: String, code: &'static str, detail: String },
+    /// More than a grant may push in a while; after so many seconds there is room for it.
+    #[error("pushed too much, wait {retry_after_s} s")]
+    RateLimited { retry_after_s: u64 },
     /// Others were faster; send again.
     #[error("busy")]
     Busy,

@@ -7,15 +7,16 @@ use std::time::Instant;
 use tracing::Instrument as _;
 
 use super::FlowError;
-use super::accept::{Accepted, ChunkOutcome, accept};
+use super::accept::{Accepted, ChunkOutcome};
 use super::documents::Download;
+use super::take::{charge, take};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::SYNC_VERDICTS_MAX;
 use crate::domain::review::{Conflict, Review};
 use crate::merge::cursor::{CHAIN_START, Cursor};
-use crate::merge::guard;
-use crate::metrics::{Flow, Laps, Phase};
+use crate::merge::intake;
+use crate::metrics::Flow;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, judgement, party};
@@ -133,14 +134,16 @@ pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, Flow
 }
 
 async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
+    charge(app, caller, &push)?;
     meet(app, caller, push.parties).await?;
     let mine = caller.owners.clone();
     let mut room = push.limit_bytes;
+    let mut intake = intake::Room::default();
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
     let mut waits = false;
     for daybook in push.daybooks {
         let begun = Instant::now();
-        let synced = sync_one(app, caller, &mine, daybook, room).await?;
+        let synced = sync_one(app, caller, &mine, daybook, room, &mut intake).await?;
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
@@ -187,6 +190,7 @@ async fn sync_one(
     mine: &[PartyId],
     push: DaybookPush,
     room: u64,
+    intake: &mut intake::Room,
 ) -> Result<DaybookSynced, FlowError> {
     let DaybookPush { id, cursor, entries } = push;
     let nothing = |state| DaybookSynced { state, ..empty(id, cursor.clone()) };
@@ -203,7 +207,7 @@ async fn sync_one(
         let bytes: usize = entries.iter().map(Vec::len).sum();
         app.metrics().sync.received(bytes);
         let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
-        match take(app, caller, &row, entries).instrument(span).await {
+        match take(app, caller, &row, entries, intake).instrument(span).await {
             Ok(accepted) => accepted,
             Err(FlowError::Gone) => return Ok(nothing(State::Gone)),
             Err(FlowError::NotFound) => return Ok(nothing(State::NotFound)),
@@ -227,22 +231,6 @@ fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
         outcomes: Vec::new(),
         snapshot: None,
     }
-}
-
-/// Looks at the chunks on a worker that may block, then accepts them in one transaction.
-async fn take(
-    app: &App,
-    caller: &Access,
-    row: &daybook::Model,
-    entries: Vec<Vec<u8>>,
-) -> Result<Accepted, FlowError> {
-    let inspect = move || entries.iter().flat_map(|entry| guard::inspect(entry)).collect::<Vec<_>>();
-    let mut laps = Laps::start();
-    let chunks = tokio::task::spawn_blocking(inspect).await.map_err(FlowError::internal)?;
-    laps.lap(Phase::Guard);
-    app.metrics().sync.phases(&laps);
-    tracing::debug!(chunks = chunks.len(), micros = laps.micros(Phase::Guard), "guarded");
-    accept(app, row, Some(caller.grant), chunks).await
 }
 
 /// What the phone lacks: the rows after its cursor, without what it just sent.

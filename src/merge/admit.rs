@@ -21,11 +21,13 @@ pub enum HeldReason {
     MissingDependency,
     /// Its operations start above the daybook's greatest plus one.
     StartOpAhead,
+    /// The daybook has as many operations as it may have for its bytes.
+    Quota,
 }
 
 impl HeldReason {
     /// Every reason.
-    pub const ALL: [Self; 2] = [Self::MissingDependency, Self::StartOpAhead];
+    pub const ALL: [Self; 3] = [Self::MissingDependency, Self::StartOpAhead, Self::Quota];
 
     /// The code as stored and as sent.
     #[must_use]
@@ -33,7 +35,14 @@ impl HeldReason {
         match self {
             Self::MissingDependency => "missing_dependency",
             Self::StartOpAhead => "start_op_ahead",
+            Self::Quota => "quota",
         }
+    }
+
+    /// From the code as stored.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == code)
     }
 }
 
@@ -121,6 +130,9 @@ fn judge(facts: &Facts, change: &Checked) -> Result<Judged, RefusalCode> {
         return Ok(Judged::Early(HeldReason::StartOpAhead));
     }
     let footprint = check_ops(facts, change, &past)?;
+    if !facts.has_room(change.operations(), change.size()) {
+        return Ok(Judged::Early(HeldReason::Quota));
+    }
     if marks_in_order(&change.ops)? || facts.verified.contains(&change.hash) {
         Ok(Judged::Sound(past, footprint))
     } else {

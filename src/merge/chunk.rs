@@ -17,6 +17,7 @@ const TYPE_DEFLATED: u8 = 2;
 const HEADER_BYTES_MAX: usize = 4 + 4 + 1 + 10;
 
 /// A change chunk whose checksum holds.
+#[derive(Debug)]
 pub(super) struct RawChange {
     pub hash: Hash,
     /// The whole chunk as type 1.
@@ -94,6 +95,11 @@ pub(super) fn split_first(entry: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = usize::try_from(reader.unsigned()?).ok()?;
     let header = entry.len() - reader.0.len();
     entry.split_at_checked(header.checked_add(length)?)
+}
+
+/// Whether a chunk says that it is a deflated change.
+pub(super) fn is_deflated(chunk: &[u8]) -> bool {
+    chunk.get(8) == Some(&TYPE_DEFLATED)
 }
 
 /// Reads one chunk, as [`split_first`] gives it, up to its checksum.

@@ -2,6 +2,7 @@
 //! operations", and Automerge would believe it.
 
 use super::chunk::Reader;
+use super::op::Hash;
 use super::refusal::RefusalCode;
 use crate::domain::limits::{
     ACTOR_BYTES_MAX, CHANGE_BYTES_MAX, CHANGE_DEPENDENCIES_MAX, CHANGE_OPERATIONS_BASE,
@@ -21,10 +22,17 @@ const MARK_NAME: u32 = (10 << 4) | 5;
 
 type Refusal = (RefusalCode, String);
 
+/// What a change says of its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Measure {
+    pub operations: u64,
+    pub dependencies: u64,
+}
+
 /// Refuses what is too large, from the header and the run-lengths alone.
 ///
 /// `body` is what follows the chunk's header, `chunk_bytes` the size of the whole chunk.
-pub(super) fn measure(body: &[u8], chunk_bytes: usize) -> Result<(), Refusal> {
+pub(super) fn measure(body: &[u8], chunk_bytes: usize) -> Result<Measure, Refusal> {
     let mut reader = Reader(body);
     let dependencies = reader.unsigned().ok_or_else(|| unreadable("dependencies"))?;
     if dependencies > count(CHANGE_DEPENDENCIES_MAX) {
@@ -42,7 +50,15 @@ pub(super) fn measure(body: &[u8], chunk_bytes: usize) -> Result<(), Refusal> {
     for _ in 0..actors {
         actor(&mut reader)?;
     }
-    measure_columns(&mut reader, start_op, chunk_bytes)
+    let operations = measure_columns(&mut reader, start_op, chunk_bytes)?;
+    Ok(Measure { operations, dependencies })
+}
+
+/// The dependencies named in a change's header.
+pub(super) fn dependencies(body: &[u8]) -> Option<Vec<Hash>> {
+    let mut reader = Reader(body);
+    let count = reader.unsigned()?;
+    (0..count).map(|_| reader.take(32).and_then(|hash| hash.try_into().ok())).collect()
 }
 
 fn actor(reader: &mut Reader<'_>) -> Result<(), Refusal> {
@@ -53,7 +69,7 @@ fn actor(reader: &mut Reader<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -> Result<(), Refusal> {
+fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -> Result<u64, Refusal> {
     let columns = reader.unsigned().ok_or_else(|| unreadable("columns"))?;
     let mut layout = Vec::new();
     for _ in 0..columns {
@@ -92,7 +108,7 @@ fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -
     if last_op >= OPERATION_COUNTER_MAX {
         return Err((RefusalCode::CounterTooLarge, format!("operation {last_op}")));
     }
-    Ok(())
+    Ok(operations)
 }
 
 const TOO_MANY: RefusalCode = RefusalCode::TooManyOperations;

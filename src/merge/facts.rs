@@ -7,6 +7,7 @@ use super::footprint::{BadFootprint, Footprint, Found, Header, ObjectInfo};
 use super::guard::Checked;
 use super::op::{Actor, Hash, ObjId, OpId, OpKey};
 use super::refusal::RefusalCode;
+use crate::domain::limits::DAYBOOK_OPERATIONS_BASE;
 
 /// What the facts must know before these changes are admitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,6 +112,9 @@ pub struct Facts {
     pub position: u64,
     /// The greatest operation counter of the daybook; 0 where it is empty.
     pub max_op: u64,
+    /// Operations accepted so far, and what they may be: [`DAYBOOK_OPERATIONS_BASE`] and one per byte accepted.
+    pub operations: u64,
+    pub raw_bytes: u64,
     /// Changes that `Admission::Unverified` asked about, and that `document::is_sound` found sound.
     pub verified: HashSet<Hash>,
     pub(super) known: HashMap<Hash, Known>,
@@ -131,6 +135,15 @@ impl Facts {
     #[must_use]
     pub fn new(position: u64, max_op: u64) -> Self {
         Self { position, max_op, ..Self::default() }
+    }
+
+    /// Whether the daybook's budget has room for a change of so many operations and bytes. One that brings at
+    /// least a byte for each operation always fits: it leaves the room as it is.
+    #[must_use]
+    pub fn has_room(&self, operations: u64, bytes: u64) -> bool {
+        let total = self.operations.saturating_add(operations);
+        let most = DAYBOOK_OPERATIONS_BASE.saturating_add(self.raw_bytes).saturating_add(bytes);
+        operations <= bytes || total <= most
     }
 
     /// Whether a change is accepted, as far as it was asked for.
@@ -227,6 +240,8 @@ impl Facts {
         let covers = past.covers;
         self.position = position;
         self.max_op = self.max_op.max(change.max_op);
+        self.operations = self.operations.saturating_add(change.operations());
+        self.raw_bytes = self.raw_bytes.saturating_add(change.size());
         self.known.insert(change.hash, Known { position, max_op: change.max_op, covers });
         self.held.remove(&change.hash);
         self.graph.insert(change.hash, Node { position, deps: change.deps.clone() });

@@ -11,9 +11,16 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op as LegacyOp, OpId as Legacy
 use automerge::{Change, ExpandedChange, ObjType, ScalarValue};
 
 use super::chunk::{self, RawChange};
-use super::columns;
+use super::columns::{self, Measure};
 use super::op::{Action, Actor, Hash, ObjId, ObjectKind, Op, OpId, OpKey, Scalar};
 use super::refusal::RefusalCode;
+
+/// The dependencies that a change's bytes name, read without decoding it; nothing where they cannot be.
+#[must_use]
+pub fn dependencies(bytes: &[u8]) -> Vec<Hash> {
+    let Ok(raw) = chunk::open(bytes) else { return Vec::new() };
+    columns::dependencies(raw.bytes.get(raw.body_at..).unwrap_or_default()).unwrap_or_default()
+}
 
 /// Chunks of one entry that are refused one by one; what follows is refused as a whole. An entry of
 /// nothing but ten-byte chunks must not become a million outcomes.
@@ -42,6 +49,20 @@ pub struct Checked {
     pub ops: Vec<Op>,
 }
 
+impl Checked {
+    /// How many operations it has.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        u64::try_from(self.ops.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
+    }
+}
+
 /// What became of one chunk of an entry.
 #[derive(Debug, Clone)]
 pub enum Chunk {
@@ -52,7 +73,7 @@ pub enum Chunk {
         code: RefusalCode,
         /// For the developer of the client; never shown to residents.
         detail: String,
-        /// The chunk as sent.
+        /// The chunk as sent, or inflated.
         bytes: Vec<u8>,
     },
 }
@@ -87,14 +108,28 @@ pub fn chunks(entry: &[u8]) -> impl Iterator<Item = Chunk> + '_ {
 }
 
 fn judge(bytes: &[u8]) -> Chunk {
-    let raw = match chunk::open(bytes) {
-        Ok(raw) => raw,
-        Err(bad) => return refuse(bad.hash, bad.code, bad.detail, bytes),
+    let (raw, _) = match open(bytes) {
+        Ok(opened) => opened,
+        Err(refused) => return refused,
     };
-    let hash = raw.hash;
-    match check(raw) {
-        Ok(checked) => Chunk::Change(Box::new(checked)),
-        Err((code, detail)) => refuse(hash, code, detail, bytes),
+    decoded(raw)
+}
+
+/// Opens one chunk up to its checksum and measures it; nothing is expanded.
+pub(super) fn open(bytes: &[u8]) -> Result<(RawChange, Measure), Chunk> {
+    let raw = chunk::open(bytes).map_err(|bad| refuse(bad.hash, bad.code, bad.detail, bytes))?;
+    let body = raw.bytes.get(raw.body_at..).unwrap_or_default();
+    match columns::measure(body, raw.bytes.len()) {
+        Ok(measure) => Ok((raw, measure)),
+        Err((code, detail)) => Err(refuse(raw.hash, code, detail, bytes)),
+    }
+}
+
+/// Decodes a chunk that [`open`] let through.
+pub(super) fn decoded(raw: RawChange) -> Chunk {
+    match checked(&raw) {
+        Ok((expanded, deps)) => Chunk::Change(Box::new(convert(raw, expanded, deps))),
+        Err((code, detail)) => Chunk::Refused { hash: raw.hash, code, detail, bytes: raw.bytes },
     }
 }
 
@@ -102,11 +137,10 @@ fn refuse(hash: Hash, code: RefusalCode, detail: String, bytes: &[u8]) -> Chunk 
     Chunk::Refused { hash, code, detail, bytes: bytes.to_vec() }
 }
 
-fn check(raw: RawChange) -> Result<Checked, (RefusalCode, String)> {
-    let body = raw.bytes.get(raw.body_at..).unwrap_or_default();
-    columns::measure(body, raw.bytes.len())?;
+/// Decodes, and what no context is needed for; the dependencies come sorted.
+fn checked(raw: &RawChange) -> Result<(ExpandedChange, Vec<Hash>), (RefusalCode, String)> {
     // Automerge panics on some of what decodes; whatever it had built is dropped with the panic.
-    let expanded = catch_unwind(AssertUnwindSafe(|| decode(&raw)))
+    let expanded = catch_unwind(AssertUnwindSafe(|| decode(raw)))
         .unwrap_or_else(|_| Err((RefusalCode::Unreadable, "decoding panicked".to_owned())))?;
     let stated = expanded.deps.iter().map(|dep| dep.0).collect::<Vec<Hash>>();
     if !stated.is_sorted_by(|a, b| a < b) {
@@ -118,7 +152,7 @@ fn check(raw: RawChange) -> Result<Checked, (RefusalCode, String)> {
     if expanded.author.is_some() && expanded.seq != 1 {
         return Err((RefusalCode::AuthorMisplaced, format!("sequence {}", expanded.seq)));
     }
-    Ok(convert(raw, expanded, stated))
+    Ok((expanded, stated))
 }
 
 fn decode(raw: &RawChange) -> Result<ExpandedChange, (RefusalCode, String)> {

@@ -13,6 +13,7 @@ pub mod document;
 mod facts;
 mod footprint;
 pub mod guard;
+pub mod intake;
 pub mod loaded;
 mod op;
 mod reduce;

@@ -1,6 +1,6 @@
 //! One daybook on a phone: the Automerge document, how far it has synced, and what the server said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
@@ -17,7 +17,8 @@ pub struct Book {
     pub cursor: Option<String>,
     /// Heads of the server's document, as last told.
     pub server_heads: Vec<ChangeHash>,
-    pub held: BTreeSet<[u8; 32]>,
+    /// What the server holds, and until when at least, in milliseconds since 1970 by its clock.
+    pub held: BTreeMap<[u8; 32], i64>,
     pub refused: BTreeMap<[u8; 32], String>,
     /// The server has more to send: nothing is pushed meanwhile.
     pub more: bool,
@@ -37,7 +38,7 @@ impl Book {
             doc,
             cursor: None,
             server_heads: Vec::new(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
             refused: BTreeMap::new(),
             more: false,
             forked: false,
@@ -61,7 +62,7 @@ impl Book {
         let changes = self.doc.get_changes(&known);
         let new = changes.into_iter().filter(|change| {
             let hash = change.hash().0;
-            !self.held.contains(&hash) && !self.refused.contains_key(&hash)
+            !self.held.contains_key(&hash) && !self.refused.contains_key(&hash)
         });
         new.map(|change| (change.hash().0, change.raw_bytes().to_vec())).collect()
     }
@@ -76,7 +77,7 @@ impl Book {
     pub fn take_heads(&mut self, heads: Vec<ChangeHash>) {
         let lacking: Vec<_> =
             self.doc.get_changes(&heads).into_iter().map(|change| change.hash().0).collect();
-        self.held.retain(|hash| lacking.contains(hash));
+        self.held.retain(|hash, _| lacking.contains(hash));
         self.server_heads = heads;
     }
 

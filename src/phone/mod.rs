@@ -42,6 +42,9 @@ pub enum PhoneError {
     Offline,
     #[error("the phone is not enrolled")]
     NotEnrolled,
+    /// Nothing was written and nothing is lost: the sync goes on after so many seconds.
+    #[error("the server takes no more for {seconds} s")]
+    Wait { seconds: u64 },
     #[error("the server answered {status} {code}: {detail}")]
     Refused { status: u16, code: String, detail: String },
     #[error("the answer cannot be read: {0}")]

@@ -1,6 +1,6 @@
 //! A phone's standing with the server: key, tokens, nonce; requests with proofs.
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -235,6 +235,12 @@ impl<T: Transport> Phone<T> {
         let response = self.session.send(path, request, self.now_ms).await?;
         if response.status().is_success() {
             return Ok(response);
+        }
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            return Err(PhoneError::Wait {
+                seconds: seconds.and_then(|text| text.parse().ok()).unwrap_or(60),
+            });
         }
         let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let text = |key: &str| problem.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned();

@@ -1,8 +1,9 @@
 //! The whole job of a phone that has found signal: push in parts, pull, learn the verdicts, recover.
 
-use axum::http::Method;
+use std::time::Duration;
 
 use automerge::ChangeHash;
+use axum::http::Method;
 
 use super::{Book, PUSH_BYTES_MAX, PUSH_CHANGES_MAX, Phone, PhoneError, Transport};
 use crate::api::body::Form;
@@ -15,6 +16,24 @@ use crate::domain::ids::DaybookId;
 const ROUNDS_MAX: usize = 10_000;
 /// Reloads of one sync: more would mean that what the phone writes anew is refused again.
 const RELOADS_MAX: usize = 8;
+
+/// Waits before the same is sent again where nothing came of it; after the last of them the next sync goes on.
+const PAUSES_MS: [u64; 5] = [50, 100, 200, 400, 800];
+
+/// What an answer leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Done,
+    /// The same again, after a while: nothing came of it.
+    Stalled,
+    Again,
+}
+
+impl Next {
+    fn again_if(again: bool) -> Self {
+        if again { Self::Again } else { Self::Done }
+    }
+}
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +51,8 @@ pub struct Report {
     pub snapshots: usize,
     /// Daybooks that are erased.
     pub gone: Vec<DaybookId>,
+    /// Daybooks of which the server would take nothing for now: the next sync sends the same again.
+    pub stalled: Vec<DaybookId>,
     pub verdicts_pending: bool,
 }
 
@@ -42,10 +63,16 @@ impl<T: Transport> Phone<T> {
     /// [`PhoneError`]; what was acknowledged stays so, and the next sync goes on from there.
     pub async fn sync(&mut self) -> Result<Report, PhoneError> {
         let mut report = Report::default();
+        let mut pauses = PAUSES_MS.into_iter();
         for _ in 0..ROUNDS_MAX {
             let answer = self.round(&mut report).await?;
-            if !self.take(answer, &mut report).await? {
-                return Ok(report);
+            match self.take(answer, &mut report).await? {
+                Next::Done => return Ok(report),
+                Next::Again => pauses = PAUSES_MS.into_iter(),
+                Next::Stalled => match pauses.next() {
+                    Some(ms) => self.session.transport.pause(Duration::from_millis(ms)).await,
+                    None => return Ok(report),
+                },
             }
         }
         Err(PhoneError::Endless)
@@ -87,21 +114,32 @@ impl<T: Transport> Phone<T> {
     }
 
     /// Takes an answer; says whether another request is needed.
-    async fn take(&mut self, answer: SyncAnswer, report: &mut Report) -> Result<bool, PhoneError> {
+    async fn take(&mut self, answer: SyncAnswer, report: &mut Report) -> Result<Next, PhoneError> {
         self.met.clear();
         for verdict in answer.verdicts {
             self.verdicts.insert(verdict.activity_id, verdict);
         }
         self.verdicts_after = Some(answer.verdicts_next);
         report.verdicts_pending = answer.verdicts_pending;
-        let mut again = answer.verdicts_more;
+        report.stalled.clear();
+        let mut next = Next::again_if(answer.verdicts_more);
         for daybook in answer.daybooks {
-            again |= self.take_daybook(daybook, report).await?;
+            let id = daybook.id;
+            let of_daybook = self.take_daybook(daybook, answer.server_time.0, report).await?;
+            if of_daybook == Next::Stalled {
+                report.stalled.push(id);
+            }
+            next = next.max(of_daybook);
         }
-        Ok(again)
+        Ok(next)
     }
 
-    async fn take_daybook(&mut self, answer: DaybookAnswer, report: &mut Report) -> Result<bool, PhoneError> {
+    async fn take_daybook(
+        &mut self,
+        answer: DaybookAnswer,
+        server_ms: i64,
+        report: &mut Report,
+    ) -> Result<Next, PhoneError> {
         let id = answer.id;
         match answer.state {
             DaybookState::NotFound => {
@@ -111,52 +149,56 @@ impl<T: Transport> Phone<T> {
                 book.cursor = None;
                 book.server_heads.clear();
                 book.held.clear();
-                return Ok(true);
+                return Ok(Next::Again);
             }
             DaybookState::Gone => {
                 self.books.remove(&id);
                 report.gone.push(id);
-                return Ok(false);
+                return Ok(Next::Done);
             }
-            DaybookState::Busy => return Ok(true),
+            DaybookState::Busy => return Ok(Next::Stalled),
             DaybookState::Restart => report.restarts += 1,
             DaybookState::Ok | DaybookState::Reload => {}
         }
         let behind = answer.snapshot.is_some();
-        let mut again = self.merge(answer, report);
+        let mut next = self.merge(answer, server_ms, report);
         if behind {
-            again = self.catch_up(id, report).await?;
+            next = Next::again_if(self.catch_up(id, report).await?);
         }
         let book = self.book(id);
         // Until nothing else is unsent; then the one recovery, also where an earlier sync was cut before it.
         let stuck = book.forked || !book.refused.is_empty();
-        if again || !stuck {
-            return Ok(again);
+        if next != Next::Done || !stuck {
+            return Ok(next);
         }
         if report.reloads == RELOADS_MAX {
             return Err(PhoneError::Endless);
         }
         report.reloads += 1;
         self.reload(id, report).await?;
-        Ok(true)
+        Ok(Next::Again)
     }
 
     /// Puts an answer into the daybook; says whether the two sides still differ.
-    fn merge(&mut self, answer: DaybookAnswer, report: &mut Report) -> bool {
+    fn merge(&mut self, answer: DaybookAnswer, server_ms: i64, report: &mut Report) -> Next {
         let restarted = answer.state == DaybookState::Restart;
         let book = self.book(answer.id);
         if restarted {
             book.server_heads.clear();
             book.held.clear();
         }
-        let mut deferred = false;
+        // What may have expired is sent again.
+        book.held.retain(|_, expires_at_ms| *expires_at_ms > server_ms);
+        let (mut deferred, mut settled) = (false, !answer.changes.is_empty());
         for outcome in &answer.outcomes {
+            settled |= outcome.outcome != OutcomeKind::Deferred;
             let hash = outcome.hash.0;
             match outcome.outcome {
                 OutcomeKind::Accepted => report.accepted += 1,
                 OutcomeKind::Duplicate => report.duplicate += 1,
                 OutcomeKind::Held => {
-                    book.held.insert(hash);
+                    let expires_at_ms = outcome.expires_at.map_or(i64::MAX, |at| at.0);
+                    book.held.insert(hash, expires_at_ms);
                     report.held += 1;
                 }
                 OutcomeKind::Deferred => deferred = true,
@@ -170,21 +212,25 @@ impl<T: Transport> Phone<T> {
         book.forked |= book.apply(&changes).is_err();
         if book.forked {
             book.more = false;
-            return deferred || !book.unsent().is_empty();
+            let left = deferred || !book.unsent().is_empty();
+            return if deferred && !settled { Next::Stalled } else { Next::again_if(left) };
         }
         book.cursor = answer.cursor;
         book.more = answer.more;
         if let Some(heads) = answer.heads {
             book.take_heads(heads.into_iter().map(|hash| ChangeHash(hash.0)).collect());
         }
+        if deferred && !settled && !book.more {
+            return Next::Stalled;
+        }
         if book.more || deferred {
-            return true;
+            return Next::Again;
         }
         if book.lacks() {
             book.cursor = None;
-            return true;
+            return Next::Again;
         }
-        !book.unsent().is_empty()
+        Next::again_if(!book.unsent().is_empty())
     }
 }
 

@@ -25,6 +25,11 @@ pub trait Transport: Send + Sync {
         &self,
         request: Request<Vec<u8>>,
     ) -> impl Future<Output = Result<Response<Vec<u8>>, NoAnswer>> + Send;
+
+    /// Lets a while pass before the same is sent again.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
 }
 
 /// Over HTTP.

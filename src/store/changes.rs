@@ -61,6 +61,66 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
+/// An accepted change, as it is looked up later.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
+pub struct Placed {
+    pub position: i64,
+    pub hash: Vec<u8>,
+    pub grant_id: Option<Uuid>,
+    pub admitted_at_ms: i64,
+}
+
+/// The newest accepted changes before a position, newest first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn newest(
+    db: &impl ConnectionTrait,
+    of: Of,
+    before: Option<i64>,
+    limit: u64,
+) -> Result<Vec<Placed>, DbErr> {
+    daybook_change::Entity::find()
+        .filter(of.accepted())
+        .filter(C::Position.lt(before.unwrap_or(i64::MAX)))
+        .order_by_desc(C::Position)
+        .limit(limit)
+        .into_partial_model::<Placed>()
+        .all(db)
+        .await
+}
+
+/// The accepted change with this hash.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn placed(db: &impl ConnectionTrait, of: Of, hash: &[u8]) -> Result<Option<Placed>, DbErr> {
+    daybook_change::Entity::find()
+        .filter(of.accepted())
+        .filter(C::Hash.eq(hash.to_vec()))
+        .into_partial_model::<Placed>()
+        .one(db)
+        .await
+}
+
+/// Those of `hashes` that are accepted, by their hash alone.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn known_among(
+    db: &impl ConnectionTrait,
+    of: Of,
+    hashes: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, DbErr> {
+    let mut found = Vec::new();
+    for part in hashes.chunks(LIST_MAX) {
+        let query = daybook_change::Entity::find().select_only().column(C::Hash).filter(of.accepted());
+        found.extend(query.filter(C::Hash.is_in(part.to_vec())).into_tuple::<Vec<u8>>().all(db).await?);
+    }
+    Ok(found)
+}
+
 /// Those of `hashes` that are accepted, and the changes of these actors with these sequence numbers.
 ///
 /// # Errors
@@ -244,35 +304,6 @@ pub async fn origin(
         .await
 }
 
-/// The held changes of a daybook.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn held(db: &impl ConnectionTrait, of: Of) -> Result<Vec<held_change::Model>, DbErr> {
-    held_change::Entity::find()
-        .filter(held_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
-        .filter(held_change::Column::DaybookId.eq(of.daybook.0))
-        .order_by_asc(held_change::Column::ReceivedAtMs)
-        .order_by_asc(held_change::Column::Hash)
-        .all(db)
-        .await
-}
-
-/// The hashes of the held changes of a daybook with their sizes.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn held_hashes(db: &impl ConnectionTrait, of: Of) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
-    held_change::Entity::find()
-        .select_only()
-        .columns([held_change::Column::Hash, held_change::Column::BytesCount])
-        .filter(held_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
-        .filter(held_change::Column::DaybookId.eq(of.daybook.0))
-        .into_tuple()
-        .all(db)
-        .await
-}
-
 /// The statement that removes held changes.
 #[must_use]
 pub fn delete_held(backend: DbBackend, of: Of, hashes: Vec<Vec<u8>>) -> Statement {
@@ -310,23 +341,6 @@ pub async fn refused(
         found.extend(rows);
     }
     Ok(found)
-}
-
-/// Bytes in quarantine for a daybook.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn quarantined_bytes(db: &impl ConnectionTrait, of: Of) -> Result<i64, DbErr> {
-    let row: Option<(Option<i64>,)> = refused_change::Entity::find()
-        .select_only()
-        .column_as(Expr::cust("CAST(SUM(bytes_count) AS bigint)"), "bytes")
-        .filter(refused_change::Column::NeighbourhoodId.eq(of.neighbourhood.0))
-        .filter(refused_change::Column::DaybookId.eq(of.daybook.0))
-        .filter(refused_change::Column::Bytes.is_not_null())
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(row.and_then(|(sum,)| sum).unwrap_or_default())
 }
 
 /// The statement that adds refused changes; what is there already stays.

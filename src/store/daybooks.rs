@@ -1,5 +1,7 @@
 //! Daybooks: their rows, without the changes.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
@@ -48,6 +50,22 @@ pub async fn of_parties(
         .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(daybook::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
         .order_by_asc(daybook::Column::Id)
+        .all(db)
+        .await
+}
+
+/// The daybooks with these ids.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_ids(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<Uuid>,
+) -> Result<Vec<daybook::Model>, DbErr> {
+    daybook::Entity::find()
+        .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(daybook::Column::Id.is_in(ids.iter().copied()))
         .all(db)
         .await
 }

@@ -8,11 +8,13 @@ pub mod changes;
 pub mod database;
 pub mod daybooks;
 pub mod entity;
+pub mod held;
 pub mod judgements;
 pub mod keys;
 pub mod ledger;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod quarantine;
 pub mod snapshots;
 pub mod transaction;
 

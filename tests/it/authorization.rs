@@ -139,7 +139,9 @@ both! {
             if operators {
                 assert_eq!((status, by_coordinator), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED), "{}", operation.id);
                 let (by_operator, _) = call(&app, &operation, Some(OPERATOR)).await;
-                assert!(by_operator.is_success(), "{}: {by_operator}", operation.id);
+                // What its example names is not there.
+                let named = operation.path.contains(SOME_ID) && by_operator == StatusCode::NOT_FOUND;
+                assert!(by_operator.is_success() || named, "{}: {by_operator}", operation.id);
                 continue;
             }
             assert!(![401, 403].contains(&by_coordinator.as_u16()), "{}: {answer}", operation.id);

@@ -4,7 +4,7 @@
 mod audit;
 mod people;
 mod replicas;
-mod server;
+pub mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

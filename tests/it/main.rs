@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod always;
+mod attacks;
 mod authorization;
 mod compaction;
 mod crash;
@@ -12,7 +13,9 @@ mod daybooks;
 mod decisions;
 mod errors;
 mod examples;
+mod floods;
 mod forms;
+mod held;
 mod hostile;
 mod identity;
 mod layering;
@@ -26,6 +29,7 @@ mod occasions;
 mod openapi;
 mod pages;
 mod phone_js;
+mod quarantine;
 mod rebuild;
 mod recovery;
 mod replay;

@@ -1,6 +1,7 @@
 //! Phones in stock JavaScript: what they tell each other, the database and Automerge in Rust agree on it.
 
 mod histories;
+mod odd;
 
 use std::collections::BTreeMap;
 

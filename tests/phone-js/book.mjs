@@ -8,7 +8,8 @@ export class Book {
   cursor = null;
   /** Heads of the server's document, as last told. */
   heads = [];
-  held = new Set();
+  /** What the server holds, and until when at least, by hash. */
+  held = new Map();
   /** Codes of refused changes, by hash. */
   refused = new Map();
   /** The server's changes and this document's do not go together: one actor went two ways. Until the reload. */
@@ -26,7 +27,7 @@ export class Book {
     if (stored) {
       this.cursor = stored.cursor;
       this.heads = [...stored.heads];
-      this.held = new Set(stored.held);
+      this.held = new Map(stored.held);
       this.refused = new Map(stored.refused);
     }
   }
@@ -68,12 +69,17 @@ export class Book {
     this.takeHeads(Automerge.getHeads(server));
   }
 
+  /** What may have expired is sent again. */
+  forgetExpired(serverTime) {
+    this.held = new Map([...this.held].filter(([, until]) => !until || Date.parse(until) > Date.parse(serverTime)));
+  }
+
   /** The server's heads; what it has admitted meanwhile is held no longer. */
   takeHeads(heads) {
     this.heads = heads;
     const known = heads.filter((hash) => this.has(hash));
     const lacking = new Set(Automerge.getChangesMetaSince(this.doc, known).map(({ hash }) => hash));
-    this.held = new Set([...this.held].filter((hash) => lacking.has(hash)));
+    this.held = new Map([...this.held].filter(([hash]) => lacking.has(hash)));
   }
 
   /** Heads of what remains of the document without the refused changes and all that depends on them. */

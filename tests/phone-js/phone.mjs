@@ -13,6 +13,8 @@ const PUSH_CHANGES_MAX = 256;
 const PUSH_BYTES_MAX = 4 * 1024 * 1024;
 /** Requests of one sync: far more than any honest backlog needs. */
 const ROUNDS_MAX = 1000;
+/** Waits before the same is sent again where nothing came of it; after the last of them the next sync goes on. */
+const PAUSES_MS = [50, 100, 200, 400, 800];
 
 export class Phone {
   verdicts = new Map();
@@ -102,6 +104,7 @@ export class Phone {
   async sync() {
     const outcomes = { accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0 };
     const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0, snapshots: 0 };
+    let pauses = [...PAUSES_MS];
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       this.#reach();
       report.requests += 1;
@@ -110,7 +113,18 @@ export class Phone {
       this.#verdictsAfter = answer.verdicts_next;
       report.verdictsPending = answer.verdicts_pending;
       let again = answer.verdicts_more;
-      for (const daybook of answer.daybooks) again = (await this.#take(daybook, report)) || again;
+      let stalled = false;
+      for (const daybook of answer.daybooks) {
+        const next = await this.#take(daybook, answer.server_time, report);
+        again ||= next === true;
+        stalled ||= next === "stalled";
+      }
+      if (stalled && !again) {
+        if (pauses.length === 0) return report; // the next sync goes on
+        await new Promise((resolve) => setTimeout(resolve, pauses.shift()));
+        continue;
+      }
+      pauses = [...PAUSES_MS];
       if (!again) return report;
     }
     throw new Error("sync does not come to an end");
@@ -135,12 +149,12 @@ export class Phone {
     return { device_time: new Date(this.clock()).toISOString(), daybooks, ...verdicts };
   }
 
-  /** Takes the answer for one daybook; says whether another request is needed. */
-  async #take(answer, report) {
+  /** Takes the answer for one daybook; says whether another request is needed, or that nothing came of it. */
+  async #take(answer, serverTime, report) {
     const book = this.book(answer.id);
     switch (answer.state) {
       case "busy":
-        return true;
+        return "stalled";
       case "gone":
         this.books.delete(answer.id);
         return false;
@@ -153,22 +167,24 @@ export class Phone {
         book.heads = [];
         book.held.clear();
     }
-    let again = this.#merge(book, answer, report);
+    let again = this.#merge(book, answer, serverTime, report);
     if (answer.snapshot) again = await this.#catchUp(book, report);
     // Until nothing else is unsent; then the one recovery.
-    if (again || !(book.forked || book.refused.size > 0)) return again;
+    if (again !== false || !(book.forked || book.refused.size > 0)) return again;
     report.reloads += 1;
     await this.#reload(book);
     return true;
   }
 
-  #merge(book, answer, report) {
-    for (const { hash, outcome, code } of answer.outcomes) {
+  #merge(book, answer, serverTime, report) {
+    book.forgetExpired(serverTime);
+    for (const { hash, outcome, code, expires_at: until } of answer.outcomes) {
       report[outcome] += 1;
-      if (outcome === "held") book.held.add(hash);
+      if (outcome === "held") book.held.set(hash, until);
       if (outcome === "refused") book.refused.set(hash, code);
     }
     const deferred = answer.outcomes.some(({ outcome }) => outcome === "deferred");
+    const settled = answer.changes.length > 0 || answer.outcomes.some(({ outcome }) => outcome !== "deferred");
     try {
       book.apply(answer.changes.map(fromBase64url));
     } catch {
@@ -176,11 +192,13 @@ export class Phone {
     }
     if (book.forked) {
       book.more = false;
+      if (deferred && !settled) return "stalled";
       return deferred || book.unsent().length > 0;
     }
     book.cursor = answer.cursor;
     book.more = answer.more;
     if (answer.heads) book.takeHeads(answer.heads);
+    if (deferred && !settled && !book.more) return "stalled";
     if (book.more || deferred) return true;
     if (book.lacks()) {
       book.cursor = null;

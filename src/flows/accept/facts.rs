@@ -1,11 +1,14 @@
 //! Loads what a daybook knows, as far as a push asks, and the held changes that it may complete.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
+use super::plan::{HeldTotals, Incoming, Plan};
+use super::turns;
+use crate::domain::held::HELD_EXPIRED;
 use crate::domain::limits::HEADS_MAX;
 use crate::merge::admit::{ActorLast, Facts, References, references};
 use crate::merge::guard::{self, Checked, Chunk};
@@ -13,14 +16,18 @@ use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
 use crate::store;
 use crate::store::changes::{Known, Of};
 use crate::store::entity::{daybook, held_change};
+use crate::store::held::Waiting;
 
-/// The held changes of a daybook, read and parsed before any transaction begins: Automerge never runs inside
-/// the writer.
-#[derive(Debug, Default, Clone)]
+/// What a daybook holds, and those of it that may have their turn now: read and parsed before any transaction
+/// begins, since Automerge never runs inside the writer.
+#[derive(Debug, Default)]
 pub struct Held {
+    /// Those whose turn may have come.
     pub changes: Vec<Arc<Checked>>,
-    /// Who brought each, and when.
-    pub brought: HashMap<Hash, Brought>,
+    /// Everything held, by hash.
+    pub all: HashMap<Hash, Waiting>,
+    /// The daybook's revision that this belongs to, where anything is held.
+    pub revision: Option<i64>,
 }
 
 /// Who first delivered a change, and when the server received it.
@@ -31,42 +38,82 @@ pub struct Brought {
 }
 
 impl Held {
-    /// Whether these are the changes held now.
-    pub fn is_of(&self, hashes: &BTreeSet<Hash>) -> bool {
-        self.changes.len() == hashes.len() && self.changes.iter().all(|change| hashes.contains(&change.hash))
-    }
-}
-
-/// Reads and parses the held changes.
-pub async fn held(db: &impl ConnectionTrait, of: Of) -> Result<Held, FlowError> {
-    let rows = store::changes::held(db, of).await?;
-    tokio::task::spawn_blocking(move || parse(rows)).await.map_err(FlowError::internal)
-}
-
-/// The hashes of what is held now.
-pub async fn held_now(
-    db: &impl ConnectionTrait,
-    of: Of,
-    row: &daybook::Model,
-) -> Result<BTreeSet<Hash>, FlowError> {
-    if row.held_changes.unwrap_or_default() == 0 {
-        return Ok(BTreeSet::new());
-    }
-    store::changes::held_hashes(db, of).await?.iter().map(|(bytes, _)| hash(bytes)).collect()
-}
-
-fn parse(rows: Vec<held_change::Model>) -> Held {
-    let mut held = Held::default();
-    for row in rows {
-        let brought = Brought { grant: row.grant_id, at_ms: row.received_at_ms };
-        for chunk in guard::inspect(&row.bytes) {
-            if let Chunk::Change(change) = chunk {
-                held.brought.insert(change.hash, brought);
-                held.changes.push(Arc::new(*change));
-            }
+    /// Whether this is what the locked daybook holds: another push may have been faster.
+    pub fn is_of(&self, row: &daybook::Model) -> bool {
+        match self.revision {
+            Some(revision) => revision == row.revision,
+            None => row.held_changes.unwrap_or_default() == 0,
         }
     }
-    held
+
+    /// What waits for something settled in this plan, and was not looked at, has its turn right after it.
+    pub fn leave_over(&self, plan: &mut Plan) {
+        if self.all.is_empty() {
+            return;
+        }
+        let looked_at = self.changes.iter().map(|change| change.hash).collect();
+        let accepted = plan.accepted.iter().map(|accepted| accepted.change.hash.as_slice());
+        let settled = accepted.chain(plan.refused.iter().map(|refused| refused.hash.as_slice())).collect();
+        plan.left = turns::left(self.all.values(), &looked_at, &settled);
+        plan.more |= !plan.left.is_empty();
+    }
+
+    /// Who brought a held change.
+    pub fn brought(&self, hash: &Hash) -> Option<Brought> {
+        self.all.get(hash).map(|row| Brought { grant: row.grant_id, at_ms: row.received_at_ms })
+    }
+
+    /// Changes and bytes, in all.
+    pub fn totals(&self) -> HeldTotals {
+        let bytes = self.all.values().map(|row| unsigned(row.bytes_count)).sum();
+        HeldTotals { changes: self.all.len(), bytes }
+    }
+}
+
+/// Reads what is held, and parses what these chunks may give its turn.
+pub async fn held(db: &impl ConnectionTrait, of: Of, chunks: &[Incoming]) -> Result<Held, FlowError> {
+    // The revision first: whoever moves it after this makes what is read here invalid.
+    let Some(row) = store::daybooks::find(db, of.neighbourhood, of.daybook).await? else {
+        return Ok(Held::default());
+    };
+    let rows = store::held::waiting(db, of).await?;
+    let turn = turns::next(&rows, &row, chunks);
+    let changes = match turn.is_empty() {
+        true => Vec::new(),
+        false => {
+            let rows = store::held::with_bytes(db, of, &turn).await?;
+            tokio::task::spawn_blocking(move || parse(rows)).await.map_err(FlowError::internal)?
+        }
+    };
+    let all = rows.into_iter().map(|row| Ok((hash(&row.hash)?, row))).collect::<Result<_, FlowError>>()?;
+    Ok(Held { changes, all, revision: Some(row.revision) })
+}
+
+fn parse(rows: Vec<held_change::Model>) -> Vec<Arc<Checked>> {
+    let chunks = rows.iter().flat_map(|row| guard::inspect(&row.bytes));
+    chunks
+        .filter_map(|chunk| match chunk {
+            Chunk::Change(change) => Some(Arc::new(*change)),
+            Chunk::Refused { .. } => None,
+        })
+        .collect()
+}
+
+/// What else there is to look up than the changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Hashes of chunks that were not decoded.
+    pub unread: &'a [Hash],
+    /// Changes in quarantine that are looked at anew.
+    pub again: &'a HashMap<Hash, Brought>,
+}
+
+/// The facts, and what the quarantine has of these changes without binding anybody.
+#[derive(Debug)]
+pub struct Loaded {
+    pub facts: Facts,
+    /// In quarantine, and looked at anew: what becomes of them now takes the place of that.
+    pub loose: HashSet<Hash>,
 }
 
 /// Loads the facts for the changes of a push and the held ones, inside the transaction that holds the lock.
@@ -74,11 +121,14 @@ pub async fn load(
     db: &impl ConnectionTrait,
     of: Of,
     row: &daybook::Model,
-    held: BTreeSet<Hash>,
+    held: &Held,
     changes: &[&Checked],
-) -> Result<Facts, FlowError> {
+    asked: Asked<'_>,
+) -> Result<Loaded, FlowError> {
     let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
-    let hashes = hashes(row, changes);
+    facts.operations = unsigned(row.operations);
+    facts.raw_bytes = unsigned(row.raw_bytes);
+    let hashes = hashes(row, changes, asked.unread);
     for known in store::changes::known(db, of, &hashes, &numbers(changes)).await? {
         let Known { hash: bytes, actor, seq, max_op, position, objects, .. } = known;
         let (position, max_op) = (unsigned(position), unsigned(max_op));
@@ -89,13 +139,18 @@ pub async fn load(
             *greatest = last;
         }
     }
+    let mut loose = HashSet::new();
     if row.refused_changes.unwrap_or_default() > 0 {
         for (bytes, code, _) in store::changes::refused(db, of, &hashes).await? {
-            let code = RefusalCode::parse(&code).unwrap_or(RefusalCode::OnRefused);
-            facts.refused.insert(hash(&bytes)?, code);
+            let hash = hash(&bytes)?;
+            if code == HELD_EXPIRED || asked.again.contains_key(&hash) {
+                loose.insert(hash);
+                continue;
+            }
+            facts.refused.insert(hash, RefusalCode::parse(&code).unwrap_or(RefusalCode::OnRefused));
         }
     }
-    facts.held.extend(held);
+    facts.held.extend(held.all.keys());
     let new: Vec<&Checked> = changes.iter().copied().filter(|change| !facts.is_known(&change.hash)).collect();
     let wanted = references(new.iter().copied());
     if let Some(after) = facts.graph_after(new.iter().copied()) {
@@ -104,13 +159,21 @@ pub async fn load(
         }
     }
     load_rows(db, of, &mut facts, &wanted).await?;
+    Ok(Loaded { facts, loose })
+}
+
+/// What the objects named in these changes are, and nothing else.
+pub async fn objects(db: &impl ConnectionTrait, of: Of, changes: &[&Checked]) -> Result<Facts, FlowError> {
+    let mut facts = Facts::new(0, 0);
+    load_rows(db, of, &mut facts, &references(changes.iter().copied())).await?;
     Ok(facts)
 }
 
 /// The changes of the push, and what they depend on.
-fn hashes(row: &daybook::Model, changes: &[&Checked]) -> Vec<Vec<u8>> {
+fn hashes(row: &daybook::Model, changes: &[&Checked], unread: &[Hash]) -> Vec<Vec<u8>> {
     let mut hashes: BTreeSet<Hash> =
         changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
+    hashes.extend(unread);
     let heads = super::heads(&row.heads);
     if heads.len() + changes.len() > HEADS_MAX {
         // The change that joins the heads depends on all of them.

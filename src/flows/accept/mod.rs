@@ -11,15 +11,17 @@ mod facts;
 mod plan;
 mod readings;
 mod rows;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::FlowError;
 use crate::app::App;
+use crate::domain::held::expires_at_ms;
 use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
 use crate::merge::admit::Facts;
-use crate::merge::guard::{Checked, Chunk};
+use crate::merge::guard::Checked;
 use crate::merge::{ActivityState, Hash, RefusalCode};
 use crate::metrics::{Flow, Laps, Phase};
 use crate::store;
@@ -28,16 +30,20 @@ use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
-pub(super) use facts::{hash, lookup, signed, unsigned};
-pub use plan::Became;
+pub(super) use facts::{Brought, hash, lookup, objects, signed, unsigned};
+pub use plan::{Became, Incoming};
 pub(super) use readings::{Bringer, Readings};
-pub(super) use rows::own_change;
+pub(super) use rows::{Quarantine, own_change};
 
-use facts::Held;
-use plan::{Incoming, Plan, plan};
+use facts::{Asked, Held, Loaded};
+use plan::{Plan, plan};
 
 /// How often an accept starts again because the daybook moved while the document was loaded.
 const ATTEMPTS_MAX: usize = 12;
+/// Transactions in which one accept takes up what was held: as many as all that a daybook may hold needs.
+const ROUNDS_MAX: usize = 64;
+/// Hashes of chunks that were not decoded which are looked up; the others are sent again.
+const UNREAD_LOOKED_UP_MAX: usize = 1_000;
 /// Changes of one accept that the document is asked about: each takes a while.
 const PROOFS_MAX: usize = 4;
 
@@ -68,6 +74,8 @@ pub struct ChunkOutcome {
     pub hash: Hash,
     pub became: Became,
     pub activities: Vec<ActivityId>,
+    /// Until when it is kept at least, where it is held.
+    pub expires_at_ms: Option<i64>,
 }
 
 impl ChunkOutcome {
@@ -85,6 +93,19 @@ struct Accept<'a> {
     grant: Option<GrantId>,
     chunks: Vec<Incoming>,
     now_ms: i64,
+    /// Changes out of quarantine that are looked at anew, with who brought them then.
+    again: HashMap<Hash, Brought>,
+    /// Something is held in the daybook, as far as is known.
+    holds: bool,
+    /// The daybook's revision as last read.
+    revision: i64,
+}
+
+/// What one transaction did.
+struct Settled {
+    accepted: Accepted,
+    /// Held changes only wait for their turn.
+    more: bool,
 }
 
 /// States that needed the document, filled outside the transaction; good only for the same daybook and changes.
@@ -96,9 +117,9 @@ struct Filled {
 }
 
 enum Attempt {
-    Done(Accepted),
-    /// Other changes are held than were read.
-    HeldMoved,
+    Done(Settled),
+    /// What is held is not what was read before the transaction.
+    Moved,
     /// Only the document can tell whether `change` may follow these.
     NeedsProof {
         accepted: Vec<Arc<Checked>>,
@@ -120,48 +141,100 @@ pub async fn accept(
     app: &App,
     row: &daybook::Model,
     grant: Option<GrantId>,
-    chunks: Vec<Chunk>,
+    chunks: Vec<Incoming>,
 ) -> Result<Accepted, FlowError> {
-    let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
-    let of = Of { neighbourhood, daybook: DaybookId(row.id) };
-    let chunks = chunks.into_iter().map(Incoming::from).collect();
-    let accept = Accept { app, of, grant, chunks, now_ms: app.now_ms() };
-    let mut filled = None;
-    let mut proofs = HashMap::new();
-    let mut laps = Laps::start();
-    let mut holds = row.held_changes.unwrap_or_default() > 0;
-    for _ in 0..ATTEMPTS_MAX {
-        let held = if holds { facts::held(app.db().read(), of).await? } else { Held::default() };
-        match accept.attempt(&held, filled.take(), &proofs, &mut laps).await? {
-            Attempt::Done(accepted) => {
-                counted::count(app, &accepted.outcomes, &laps);
-                if accepted.row.revision > row.revision {
-                    app.bell().ring(neighbourhood);
-                    if rows::is_to_compact(&accepted.row) {
-                        app.compaction().ring((neighbourhood, of.daybook));
-                    }
-                }
-                return Ok(accepted);
-            }
-            Attempt::HeldMoved => {
-                holds = true;
-                continue;
-            }
-            Attempt::NeedsProof { accepted, change } => {
-                proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
-            }
-            Attempt::NeedsDocument { revision, accepted, states } => {
-                let hashes = accepted.iter().map(|change| change.hash).collect();
-                let states = document::filled(app, of, &accepted, states).await?;
-                filled = Some(Filled { revision, accepted: hashes, states });
-            }
-        }
-        laps.lap(Phase::Document);
-    }
-    Err(FlowError::Busy)
+    run(Accept::new(app, row, grant, chunks, HashMap::new())).await
 }
 
-impl Accept<'_> {
+/// Accepts changes out of quarantine once more, as if their refusal had never been.
+pub(super) async fn accept_again(
+    app: &App,
+    row: &daybook::Model,
+    grant: Option<GrantId>,
+    chunks: Vec<Incoming>,
+    again: HashMap<Hash, Brought>,
+) -> Result<Accepted, FlowError> {
+    run(Accept::new(app, row, grant, chunks, again)).await
+}
+
+/// One transaction for the chunks, and as many more as held changes that these completed need.
+async fn run(mut accept: Accept<'_>) -> Result<Accepted, FlowError> {
+    let Settled { mut accepted, mut more } = accept.settle().await?;
+    accept.chunks.clear();
+    for _ in 0..ROUNDS_MAX {
+        if !more {
+            break;
+        }
+        accept.holds = true;
+        match accept.settle().await {
+            Ok(settled) => (accepted.row, more) = (settled.accepted.row, settled.more),
+            Err(error) => {
+                tracing::warn!(%error, "held changes wait for the next push");
+                break;
+            }
+        }
+    }
+    Ok(accepted)
+}
+
+impl<'a> Accept<'a> {
+    fn new(
+        app: &'a App,
+        row: &daybook::Model,
+        grant: Option<GrantId>,
+        chunks: Vec<Incoming>,
+        again: HashMap<Hash, Brought>,
+    ) -> Self {
+        let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.id) };
+        let holds = row.held_changes.unwrap_or_default() > 0;
+        Self { app, of, grant, chunks, now_ms: app.now_ms(), again, holds, revision: row.revision }
+    }
+
+    /// Who brought a change that is not held.
+    fn brought(&self, hash: &Hash) -> Brought {
+        let now = Brought { grant: self.grant.map(|grant| grant.0), at_ms: self.now_ms };
+        self.again.get(hash).copied().unwrap_or(now)
+    }
+
+    /// One transaction, tried until nothing moved while Automerge was asked.
+    async fn settle(&self) -> Result<Settled, FlowError> {
+        let (app, of) = (self.app, self.of);
+        let mut filled = None;
+        let mut proofs = HashMap::new();
+        let mut holds = self.holds;
+        let mut laps = Laps::start();
+        for _ in 0..ATTEMPTS_MAX {
+            let held =
+                if holds { facts::held(app.db().read(), of, &self.chunks).await? } else { Held::default() };
+            match self.attempt(&held, filled.take(), &proofs, &mut laps).await? {
+                Attempt::Done(settled) => {
+                    counted::count(app, &settled.accepted.outcomes, &laps);
+                    if settled.accepted.row.revision > self.revision {
+                        app.bell().ring(of.neighbourhood);
+                        if rows::is_to_compact(&settled.accepted.row) {
+                            app.compaction().ring((of.neighbourhood, of.daybook));
+                        }
+                    }
+                    return Ok(settled);
+                }
+                Attempt::Moved => {
+                    holds = true;
+                    continue;
+                }
+                Attempt::NeedsProof { accepted, change } => {
+                    proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
+                }
+                Attempt::NeedsDocument { revision, accepted, states } => {
+                    let hashes = accepted.iter().map(|change| change.hash).collect();
+                    let states = document::filled(app, of, &accepted, states).await?;
+                    filled = Some(Filled { revision, accepted: hashes, states });
+                }
+            }
+            laps.lap(Phase::Document);
+        }
+        Err(FlowError::Busy)
+    }
+
     async fn attempt(
         &self,
         held: &Held,
@@ -176,16 +249,15 @@ impl Accept<'_> {
         if row.gone_at_ms.is_some() {
             return Err(FlowError::Gone);
         }
-        let held_now = facts::held_now(&txn, self.of, &row).await?;
-        if !held.is_of(&held_now) {
-            return Ok(Attempt::HeldMoved);
+        if !held.is_of(&row) {
+            return Ok(Attempt::Moved);
         }
         let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
-        changes.extend(self.chunks.iter().filter_map(|chunk| match chunk {
-            Incoming::Change(change) => Some(&**change),
-            Incoming::Refused(_) => None,
-        }));
-        let mut facts = facts::load(&txn, self.of, &row, held_now, &changes).await?;
+        changes.extend(self.chunks.iter().filter_map(Incoming::change).map(|change| &**change));
+        let unread: Vec<Hash> =
+            self.chunks.iter().filter_map(Incoming::unread).take(UNREAD_LOOKED_UP_MAX).collect();
+        let asked = Asked { unread: &unread, again: &self.again };
+        let Loaded { mut facts, loose } = facts::load(&txn, self.of, &row, held, &changes, asked).await?;
         for (hash, sound) in proofs {
             if *sound {
                 facts.verified.insert(*hash);
@@ -194,12 +266,14 @@ impl Accept<'_> {
             }
         }
         laps.lap(Phase::Facts);
-        let plan = plan(&mut facts, &self.chunks, &held.changes, proofs.len() < PROOFS_MAX);
+        let mut plan =
+            plan(&mut facts, &self.chunks, &held.changes, held.totals(), proofs.len() < PROOFS_MAX);
         laps.lap(Phase::Plan);
         if let Some(change) = plan.unverified {
             let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
             return Ok(Attempt::NeedsProof { accepted, change });
         }
+        held.leave_over(&mut plan);
         let mut readings = Readings::load(
             &txn,
             self.of,
@@ -224,54 +298,67 @@ impl Accept<'_> {
             }
         }
         laps.lap(Phase::Reduce);
-        let outcomes = self.outcomes(&plan, &facts, &readings);
+        let outcomes = self.outcomes(&plan, held, &facts, &readings);
         let before = (row.position, row.chain.clone());
+        let more = plan.more;
         if plan.is_empty() {
-            return Ok(Attempt::Done(Accepted { outcomes, before, row, taken: 0 }));
+            let accepted = Accepted { outcomes, before, row, taken: 0 };
+            return Ok(Attempt::Done(Settled { accepted, more }));
         }
         let admitted = plan.accepted.iter().filter(|accepted| accepted.was_held).count();
         let taken = signed(u64::try_from(plan.accepted.len() - admitted).unwrap_or(u64::MAX));
-        let row = self.write(&txn, row, plan, held, &mut facts, readings).await?;
+        let row = self.write(&txn, row, plan, held, &loose, &mut facts, readings).await?;
         laps.lap(Phase::Write);
         timing.commit(txn.commit()).await?;
         laps.lap(Phase::Commit);
         self.app.metrics().sync.admitted(admitted);
-        Ok(Attempt::Done(Accepted { outcomes, before, row, taken }))
+        let accepted = Accepted { outcomes, before, row, taken };
+        Ok(Attempt::Done(Settled { accepted, more }))
     }
 
-    fn outcomes(&self, plan: &Plan, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {
-        let sent: BTreeMap<Hash, &Arc<Checked>> = self
-            .chunks
-            .iter()
-            .filter_map(|chunk| match chunk {
-                Incoming::Change(change) => Some((change.hash, change)),
-                Incoming::Refused(_) => None,
-            })
-            .collect();
+    fn outcomes(&self, plan: &Plan, held: &Held, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {
+        let sent: BTreeMap<Hash, &Arc<Checked>> =
+            self.chunks.iter().filter_map(Incoming::change).map(|change| (change.hash, change)).collect();
         plan.outcomes()
             .map(|(hash, became)| {
                 let change = sent.get(&hash).filter(|_| became == Became::Accepted);
                 let touched = change.map(|change| crate::merge::touched(change, &lookup(facts)));
                 let activities: BTreeSet<ActivityId> =
                     touched.into_iter().flatten().filter(|id| !readings.is_elsewhere(*id)).collect();
-                ChunkOutcome { hash, became, activities: activities.into_iter().collect() }
+                let (became, expires_at_ms) = self.until(hash, became, plan, held);
+                ChunkOutcome { hash, became, activities: activities.into_iter().collect(), expires_at_ms }
             })
             .collect()
     }
 
+    /// Of a held change, what it waits for and until when it is kept.
+    fn until(&self, hash: Hash, became: Became, plan: &Plan, held: &Held) -> (Became, Option<i64>) {
+        let Became::Held(reason) = became else { return (became, None) };
+        let Some(row) = held.all.get(&hash) else {
+            let received_at_ms = self.brought(&hash).at_ms;
+            return (Became::Held(reason), Some(expires_at_ms(received_at_ms, None)));
+        };
+        let looked_at = plan.still.iter().any(|still| still.change.hash == hash);
+        let reason = if looked_at { reason } else { row.reason.clone() };
+        (Became::Held(reason), Some(expires_at_ms(row.received_at_ms, row.expires_at_ms)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that one transaction writes, in one place")]
     async fn write(
         &self,
         txn: &Transaction,
         row: daybook::Model,
         plan: Plan,
         held: &Held,
+        loose: &HashSet<Hash>,
         facts: &mut Facts,
         readings: Readings,
     ) -> Result<daybook::Model, FlowError> {
         let mut batch = Batch::default();
         let merge_actor = self.app.random();
         let mut written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
-        rows::held_and_refused(self, txn, &plan, &mut written.row, &mut batch).await?;
+        let sets = rows::SetAside { plan: &plan, held, loose };
+        rows::held_and_refused(self, txn, &sets, &mut written.row, &mut batch).await?;
         let bringer = Bringer { grant: self.grant, at_ms: self.now_ms };
         readings.write(txn, written.before, bringer, &mut batch).await?;
         let row = written.row.clone();

@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::limits::{ACCEPT_CHANGES_MAX, ACCEPT_OPERATIONS_MAX, HELD_BYTES_MAX, HELD_CHANGES_MAX};
+use crate::domain::limits::{
+    ACCEPT_CHANGES_MAX, ACCEPT_OPERATIONS_MAX, HELD_BYTES_MAX, HELD_CHANGES_MAX, HELD_MISSING_SHOWN_MAX,
+};
 use crate::merge::admit::{Admission, Facts, HeldReason, admit};
 use crate::merge::guard::{Checked, Chunk};
+use crate::merge::intake::Taken;
 use crate::merge::{Hash, RefusalCode};
 
 /// What became of a chunk.
@@ -29,6 +32,23 @@ pub struct Accepted {
     pub was_held: bool,
 }
 
+/// A change that waits.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub change: Arc<Checked>,
+    pub reason: HeldReason,
+    /// Dependencies that are missing, that which it waits for first, and not more than are shown; nothing where
+    /// it waits for something else, or for its turn.
+    pub missing: Vec<Hash>,
+}
+
+/// What the daybook holds already, in all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HeldTotals {
+    pub changes: usize,
+    pub bytes: u64,
+}
+
 /// A change that goes into quarantine.
 #[derive(Debug, Clone)]
 pub struct Refused {
@@ -43,7 +63,13 @@ pub struct Refused {
 pub struct Plan {
     pub accepted: Vec<Accepted>,
     /// New ones only.
-    pub held: Vec<(Arc<Checked>, HeldReason)>,
+    pub held: Vec<Held>,
+    /// Held before, looked at again, and still held.
+    pub still: Vec<Held>,
+    /// Some of those held only wait for their turn: another transaction right after this one takes them.
+    pub more: bool,
+    /// Held, not looked at, and from now on only waiting for their turn.
+    pub left: Vec<Vec<u8>>,
     pub refused: Vec<Refused>,
     /// Held before, and now admitted or refused.
     pub released: Vec<Hash>,
@@ -69,6 +95,13 @@ impl Plan {
             && self.released.is_empty()
     }
 
+    /// What is decided anew: accepted, held or refused in this plan.
+    pub fn settled(&self) -> impl Iterator<Item = &Hash> {
+        let accepted = self.accepted.iter().map(|accepted| &accepted.change.hash);
+        let held = self.held.iter().map(|held| &held.change.hash);
+        accepted.chain(held).chain(self.refused.iter().map(|refused| &refused.hash))
+    }
+
     /// Operations of all accepted changes, expanded.
     pub fn operations(&self) -> u64 {
         self.operations
@@ -81,6 +114,41 @@ pub enum Incoming {
     Change(Arc<Checked>),
     /// Refused without looking at the daybook.
     Refused(Arc<Refused>),
+    /// Accepted before.
+    Known(Hash),
+    /// Not decoded: held or refused before, or too much for the request.
+    Unread(Hash),
+}
+
+impl Incoming {
+    /// The change, where it was decoded.
+    pub fn change(&self) -> Option<&Arc<Checked>> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Refused(_) | Self::Known(_) | Self::Unread(_) => None,
+        }
+    }
+
+    /// The hash of what was not decoded and is not known to be accepted.
+    pub fn unread(&self) -> Option<Hash> {
+        match self {
+            Self::Unread(hash) => Some(*hash),
+            Self::Change(_) | Self::Refused(_) | Self::Known(_) => None,
+        }
+    }
+}
+
+impl From<Taken> for Incoming {
+    fn from(taken: Taken) -> Self {
+        match taken {
+            Taken::Change(change) => Chunk::Change(change).into(),
+            Taken::Refused { hash, code, detail, bytes } => {
+                Self::Refused(Arc::new(Refused { hash, code, detail, bytes }))
+            }
+            Taken::Known(hash) => Self::Known(hash),
+            Taken::Unread(hash) => Self::Unread(hash),
+        }
+    }
 }
 
 impl From<Chunk> for Incoming {
@@ -94,12 +162,18 @@ impl From<Chunk> for Incoming {
     }
 }
 
-/// Decides about the chunks of a push, `held` being what the daybook holds already. The facts afterwards
-/// know what was accepted. With `may_ask` false, what only a document can tell is left for later.
+/// Decides about the chunks of a push, `held` being what the daybook holds already and may have its turn now,
+/// out of `totals`. The facts afterwards know what was accepted. With `may_ask` false, what only a document
+/// can tell is left for later.
 #[must_use]
-pub fn plan(facts: &mut Facts, chunks: &[Incoming], held: &[Arc<Checked>], may_ask: bool) -> Plan {
-    let held_bytes = held.iter().map(|change| change.bytes.len()).sum();
-    let mut planner = Planner { held_count: held.len(), held_bytes, may_ask, ..Planner::default() };
+pub fn plan(
+    facts: &mut Facts,
+    chunks: &[Incoming],
+    held: &[Arc<Checked>],
+    totals: HeldTotals,
+    may_ask: bool,
+) -> Plan {
+    let mut planner = Planner { totals, may_ask, ..Planner::default() };
     for change in held {
         let waiting = Waiting { change: change.clone(), reason: HeldReason::MissingDependency, old: true };
         planner.wait(facts, waiting);
@@ -113,10 +187,15 @@ pub fn plan(facts: &mut Facts, chunks: &[Incoming], held: &[Arc<Checked>], may_a
                 planner.refuse((**refused).clone(), false);
                 planner.release(facts, refused.hash);
             }
+            Incoming::Known(hash) => {
+                planner.plan.order.push(*hash);
+                planner.plan.became.entry(*hash).or_insert(Became::Duplicate);
+            }
+            Incoming::Unread(hash) => planner.take_unread(facts, *hash),
         }
     }
     planner.drain(facts);
-    planner.finish()
+    planner.finish(facts)
 }
 
 #[derive(Debug)]
@@ -135,8 +214,7 @@ struct Planner {
     /// Nothing is missing but the operations in between.
     ahead: Vec<Waiting>,
     ready: VecDeque<Waiting>,
-    held_count: usize,
-    held_bytes: usize,
+    totals: HeldTotals,
     full: bool,
     /// The document may be asked about a change.
     may_ask: bool,
@@ -162,6 +240,22 @@ impl Planner {
         }
     }
 
+    /// A change that was not decoded: what is known of it by its hash, else it is sent again.
+    fn take_unread(&mut self, facts: &Facts, hash: Hash) {
+        self.plan.order.push(hash);
+        let became = if facts.is_known(&hash) {
+            Became::Duplicate
+        } else if facts.held.contains(&hash) {
+            Became::Held(HeldReason::MissingDependency.as_str().to_owned())
+        } else if let Some(code) = facts.refused.get(&hash) {
+            Became::Refused(code.as_str().to_owned(), advice(*code).to_owned())
+        } else {
+            self.full = true;
+            Became::Deferred
+        };
+        self.plan.became.entry(hash).or_insert(became);
+    }
+
     /// Decides about a change once nothing is known to stand in its way.
     fn decide(&mut self, facts: &mut Facts, waiting: Waiting) {
         let Waiting { change, old, .. } = waiting;
@@ -171,7 +265,7 @@ impl Planner {
             }
             Admission::Accept { objects } => {
                 let hash = change.hash;
-                self.plan.operations = self.plan.operations.saturating_add(operations(&change));
+                self.plan.operations = self.plan.operations.saturating_add(change.operations());
                 self.plan.became.insert(hash, Became::Accepted);
                 if old {
                     self.plan.released.push(hash);
@@ -198,17 +292,16 @@ impl Planner {
     }
 
     fn hold(&mut self, facts: &mut Facts, waiting: Waiting) {
-        let bytes = waiting.change.bytes.len();
+        let bytes = waiting.change.size();
         let count_max = usize::try_from(HELD_CHANGES_MAX).unwrap_or(usize::MAX);
-        let bytes_max = usize::try_from(HELD_BYTES_MAX).unwrap_or(usize::MAX);
         if !waiting.old {
-            if self.held_count + 1 > count_max || self.held_bytes + bytes > bytes_max {
+            if self.totals.changes + 1 > count_max || self.totals.bytes + bytes > HELD_BYTES_MAX {
                 facts.held.remove(&waiting.change.hash);
                 self.plan.became.insert(waiting.change.hash, Became::Deferred);
                 return;
             }
-            self.held_count += 1;
-            self.held_bytes += bytes;
+            self.totals.changes += 1;
+            self.totals.bytes += bytes;
         }
         self.plan.became.insert(waiting.change.hash, Became::Held(waiting.reason.as_str().to_owned()));
         self.wait(facts, waiting);
@@ -220,7 +313,7 @@ impl Planner {
             Some(missing) if !facts.refused.contains_key(missing) => {
                 self.waiting.entry(*missing).or_default().push(waiting);
             }
-            None if waiting.reason == HeldReason::StartOpAhead => self.ahead.push(waiting),
+            None if waiting.reason != HeldReason::MissingDependency => self.ahead.push(waiting),
             _ => self.ready.push_back(waiting),
         }
     }
@@ -239,7 +332,13 @@ impl Planner {
         for waiting in self.waiting.remove(&hash).unwrap_or_default() {
             self.wait(facts, waiting);
         }
-        self.ready.extend(self.ahead.drain(..));
+        // Only those whose turn may have come: there may be thousands, and this is done for every change.
+        let may = |waiting: &mut Waiting| match waiting.reason {
+            HeldReason::MissingDependency => true,
+            HeldReason::StartOpAhead => waiting.change.start_op <= facts.max_op.saturating_add(1),
+            HeldReason::Quota => facts.has_room(waiting.change.operations(), waiting.change.size()),
+        };
+        self.ready.extend(self.ahead.extract_if(.., may));
     }
 
     /// Admits held changes while there is room.
@@ -254,26 +353,27 @@ impl Planner {
     }
 
     fn is_full(&self, change: &Checked) -> bool {
-        let operations = self.plan.operations.saturating_add(operations(change));
+        let operations = self.plan.operations.saturating_add(change.operations());
         self.full
             || self.plan.accepted.len() >= ACCEPT_CHANGES_MAX
             || (operations > ACCEPT_OPERATIONS_MAX && !self.plan.accepted.is_empty())
     }
 
-    fn finish(mut self) -> Plan {
+    fn finish(mut self, facts: &Facts) -> Plan {
+        self.plan.more = !self.ready.is_empty() && !self.plan.accepted.is_empty();
         let waiting = self.waiting.into_values().flatten().chain(self.ahead).chain(self.ready);
-        self.plan.held =
-            waiting.filter(|waiting| !waiting.old).map(|waiting| (waiting.change, waiting.reason)).collect();
+        for Waiting { change, reason, old } in waiting {
+            let missing = change.deps.iter().filter(|dep| !facts.is_known(dep));
+            let missing = missing.take(HELD_MISSING_SHOWN_MAX).copied().collect();
+            let held = Held { change, reason, missing };
+            if old { self.plan.still.push(held) } else { self.plan.held.push(held) }
+        }
         self.plan
     }
 }
 
 fn is_refused(facts: &Facts, change: &Checked) -> bool {
     facts.refused.contains_key(&change.hash) || change.deps.iter().any(|dep| facts.refused.contains_key(dep))
-}
-
-fn operations(change: &Checked) -> u64 {
-    u64::try_from(change.ops.len()).unwrap_or(u64::MAX)
 }
 
 /// What a client's developer does about a change refused for its place in the daybook.
@@ -296,3 +396,7 @@ fn advice(code: RefusalCode) -> &'static str {
         _ => "the change was refused before: reload",
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

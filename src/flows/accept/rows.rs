@@ -1,16 +1,16 @@
 //! The rows that an accept adds to a daybook: changes with position and chain, held ones, quarantine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::FlowError;
 use super::facts::{Brought, Held};
-use super::plan::{Plan, Refused};
+use super::plan::{self, Plan, Refused};
 use super::readings::recorded_at_ms;
 use super::{Accept, hash, heads, signed, unsigned};
-use crate::domain::limits::{COMPACT_RAW_BYTES_MIN, HEADS_MAX, QUARANTINE_BYTES_MAX};
-use crate::merge::admit::{Admission, Facts, admit};
+use crate::domain::limits::{COMPACT_RAW_BYTES_MIN, HEADS_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_CHANGES_MAX};
+use crate::merge::admit::{Admission, Facts, HeldReason, admit};
 use crate::merge::cursor::chain_next;
 use crate::merge::guard::Checked;
 use crate::merge::guard::{self, Chunk};
@@ -18,6 +18,7 @@ use crate::merge::{Hash, document};
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
+use crate::store::changes::Of;
 use crate::store::entity::{daybook, daybook_change, held_change, refused_change};
 
 /// The daybook after an accept, with its new change rows.
@@ -51,9 +52,10 @@ pub fn changes(
         changes: Vec::new(),
     };
     for accepted in &plan.accepted {
-        let now = Brought { grant: accept.grant.map(|grant| grant.0), at_ms: accept.now_ms };
-        let before = held.brought.get(&accepted.change.hash).filter(|_| accepted.was_held);
-        book.add(accept, &accepted.change, accepted.objects.clone(), *before.unwrap_or(&now));
+        let hash = &accepted.change.hash;
+        let before = held.brought(hash).filter(|_| accepted.was_held);
+        let brought = before.unwrap_or_else(|| accept.brought(hash));
+        book.add(accept, &accepted.change, accepted.objects.clone(), brought);
     }
     book.row.operations += signed(plan.operations());
     if book.heads.len() > HEADS_MAX {
@@ -144,10 +146,11 @@ pub fn push(txn: &Transaction, written: Written, batch: &mut Batch) {
 pub async fn held_and_refused(
     accept: &Accept<'_>,
     txn: &Transaction,
-    plan: &Plan,
+    sets: &SetAside<'_>,
     row: &mut daybook::Model,
     batch: &mut Batch,
 ) -> Result<(), FlowError> {
+    let SetAside { plan, held, loose } = *sets;
     let backend = txn.get_database_backend();
     let count = |number: usize| signed(u64::try_from(number).unwrap_or(u64::MAX));
     let held_now = row.held_changes.unwrap_or_default() + count(plan.held.len()) - count(plan.released.len());
@@ -156,44 +159,116 @@ pub async fn held_and_refused(
         let hashes = plan.released.iter().map(|hash| hash.to_vec()).collect();
         batch.push(store::changes::delete_held(backend, accept.of, hashes));
     }
-    let held = plan.held.iter().map(|(change, reason)| held_change::Model {
-        neighbourhood_id: accept.of.neighbourhood.0,
-        daybook_id: accept.of.daybook.0,
-        hash: change.hash.to_vec(),
-        reason: reason.as_str().to_owned(),
-        bytes: change.bytes.clone(),
-        bytes_count: signed(u64::try_from(change.bytes.len()).unwrap_or(u64::MAX)),
-        grant_id: accept.grant.map(|grant| grant.0),
-        received_at_ms: accept.now_ms,
-    });
-    batch.insert::<held_change::Entity>(backend, held.collect());
+    batch.insert::<held_change::Entity>(backend, plan.held.iter().map(|new| held_row(accept, new)).collect());
+    still_held(accept, backend, plan, held, batch);
+    let settled = plan.settled().filter(|hash| loose.contains(*hash)).map(|hash| hash.to_vec());
+    let settled: Vec<Vec<u8>> = settled.collect();
+    let mut refused_now = row.refused_changes.unwrap_or_default() - count(settled.len());
+    if !settled.is_empty() {
+        batch.push(store::quarantine::delete(backend, accept.of, settled));
+    }
     if !plan.refused.is_empty() {
+        let mut quarantine = Quarantine::of(txn, accept.of).await?;
+        let rows = plan.refused.iter().filter_map(|refused| quarantine.take(refused_row(accept, refused)));
+        let rows: Vec<refused_change::Model> = rows.collect();
         // At most: one refused again is counted again, and costs a look that finds it.
-        row.refused_changes = Some(row.refused_changes.unwrap_or_default() + count(plan.refused.len()));
-        let mut room = QUARANTINE_BYTES_MAX
-            .saturating_sub(unsigned(store::changes::quarantined_bytes(txn, accept.of).await?));
-        let rows: Vec<_> =
-            plan.refused.iter().map(|refused| quarantine(accept, refused, &mut room)).collect();
+        refused_now += count(rows.len());
         for part in rows.chunks(400) {
             batch.push(store::changes::insert_refused(backend, part.to_vec()));
         }
     }
+    row.refused_changes = Some(refused_now);
     Ok(())
 }
 
-fn quarantine(accept: &Accept<'_>, refused: &Refused, room: &mut u64) -> refused_change::Model {
-    let bytes_count = u64::try_from(refused.bytes.len()).unwrap_or(u64::MAX);
-    let fits = bytes_count <= *room;
-    *room = if fits { *room - bytes_count } else { *room };
+/// What a plan sets aside: holds, releases, refuses, and takes out of quarantine.
+pub struct SetAside<'a> {
+    pub plan: &'a Plan,
+    pub held: &'a Held,
+    /// In quarantine, and decided anew.
+    pub loose: &'a HashSet<Hash>,
+}
+
+fn held_row(accept: &Accept<'_>, held: &plan::Held) -> held_change::Model {
+    let change = &held.change;
+    let brought = accept.brought(&change.hash);
+    held_change::Model {
+        neighbourhood_id: accept.of.neighbourhood.0,
+        daybook_id: accept.of.daybook.0,
+        hash: change.hash.to_vec(),
+        reason: held.reason.as_str().to_owned(),
+        bytes: change.bytes.clone(),
+        bytes_count: signed(change.size()),
+        grant_id: brought.grant,
+        received_at_ms: brought.at_ms,
+        waits_for: waits_for(&held.missing),
+        start_op: Some(signed(change.start_op)),
+        operations: Some(signed(change.operations())),
+        expires_at_ms: None,
+    }
+}
+
+/// What was looked at and waits on may wait for something else now.
+fn still_held(accept: &Accept<'_>, backend: DbBackend, plan: &Plan, held: &Held, batch: &mut Batch) {
+    let mut moved: BTreeMap<(&str, Option<Vec<u8>>), Vec<Vec<u8>>> = BTreeMap::new();
+    for still in &plan.still {
+        let to = (still.reason.as_str(), waits_for(&still.missing));
+        let stored = held.all.get(&still.change.hash);
+        if stored.is_none_or(|row| (row.reason.as_str(), &row.waits_for) != (to.0, &to.1)) {
+            moved.entry(to).or_default().push(still.change.hash.to_vec());
+        }
+    }
+    if !plan.left.is_empty() {
+        let turn = (HeldReason::MissingDependency.as_str(), None);
+        moved.entry(turn).or_default().extend(plan.left.iter().cloned());
+    }
+    for ((reason, waits_for), hashes) in moved {
+        batch.push(store::held::update_waits(backend, accept.of, hashes, reason, waits_for));
+    }
+}
+
+/// As the row keeps them: 32 bytes each, one after the other.
+fn waits_for(missing: &[Hash]) -> Option<Vec<u8>> {
+    (!missing.is_empty()).then(|| missing.concat())
+}
+
+/// The room that is left in a daybook's quarantine.
+pub struct Quarantine {
+    changes: u64,
+    bytes: u64,
+}
+
+impl Quarantine {
+    pub async fn of(db: &impl ConnectionTrait, of: Of) -> Result<Self, FlowError> {
+        let (changes, bytes) = store::quarantine::totals(db, of).await?;
+        Ok(Self {
+            changes: QUARANTINE_CHANGES_MAX.saturating_sub(unsigned(changes)),
+            bytes: QUARANTINE_BYTES_MAX.saturating_sub(unsigned(bytes)),
+        })
+    }
+
+    /// Takes a change in: without its bytes where they are too many, and not at all where there are too many.
+    pub fn take(&mut self, mut row: refused_change::Model) -> Option<refused_change::Model> {
+        self.changes = self.changes.checked_sub(1)?;
+        match self.bytes.checked_sub(unsigned(row.bytes_count)) {
+            Some(left) => self.bytes = left,
+            None => row.bytes = None,
+        }
+        Some(row)
+    }
+}
+
+fn refused_row(accept: &Accept<'_>, refused: &Refused) -> refused_change::Model {
+    let brought = accept.brought(&refused.hash);
     refused_change::Model {
         neighbourhood_id: accept.of.neighbourhood.0,
         daybook_id: accept.of.daybook.0,
         hash: refused.hash.to_vec(),
         code: refused.code.as_str().to_owned(),
         detail: refused.detail.clone(),
-        bytes: fits.then(|| refused.bytes.clone()),
-        bytes_count: signed(bytes_count),
-        grant_id: accept.grant.map(|grant| grant.0),
-        received_at_ms: accept.now_ms,
+        bytes: Some(refused.bytes.clone()),
+        bytes_count: signed(u64::try_from(refused.bytes.len()).unwrap_or(u64::MAX)),
+        grant_id: brought.grant,
+        received_at_ms: brought.at_ms,
     }
 }

@@ -2,9 +2,11 @@
 
 mod batches;
 mod compacting;
+mod corpus;
 mod footprints;
 mod forge;
 mod histories;
+mod intake;
 mod mutants;
 mod phones;
 mod readings;

@@ -16,6 +16,13 @@ pub struct Model {
     pub bytes_count: i64,
     pub grant_id: Option<Uuid>,
     pub received_at_ms: i64,
+    /// Dependencies that are missing, 32 bytes each, that which it waits for first; nothing where it waits for
+    /// something else, or for its turn.
+    pub waits_for: Option<Vec<u8>>,
+    pub start_op: Option<i64>,
+    pub operations: Option<i64>,
+    /// Set with the notice; it is kept until then.
+    pub expires_at_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -104,6 +104,11 @@ impl Server {
         }
     }
 
+    /// Its process, while it runs.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a process").id()
+    }
+
     /// SIGKILL: nothing is flushed, nothing is closed.
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("a process");

@@ -11,6 +11,8 @@ use daybook::phone::{Phone, Transport as _};
 use serde_json::{Value, json};
 
 use super::recorder::Recorder;
+use crate::wire;
+
 use super::server::{OPERATOR, PUBLIC_URL, Seeded, Server, start};
 
 const MINUTE_MS: i64 = 60_000;
@@ -38,6 +40,7 @@ pub async fn told() -> Value {
     let recorded = story.recording(&mut asha, &mut second).await;
     story.deciding(&mut bilal, recorded.hours).await;
     story.syncing(&mut asha, &mut second, &recorded).await;
+    story.waiting(&mut asha).await;
     story.reading(&mut asha, &mut bilal, &recorded).await;
     story.access(&mut asha, &mut second, group).await;
     story.recorder.examples()
@@ -235,6 +238,33 @@ impl Story {
         asha.meet("Dilys");
         let report = asha.sync().await.expect("synced");
         assert_eq!((report.requests, report.accepted), (1, 1), "the example is the whole sync");
+        self.judge().await;
+    }
+
+    /// A change comes before the one that it builds on, and with one that is refused; the operator looks at that.
+    async fn waiting(&self, asha: &mut StoryPhone) {
+        self.recorder.keep("sync");
+        self.pass(5, &mut [asha]);
+        let me = asha.party;
+        for minutes in [20, 25] {
+            asha.record(Kind::Hours, "2026-11-19", |a| _ = a.minutes(me, minutes)).expect("recorded");
+        }
+        let changes: Vec<Vec<u8>> = asha.own_book().unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        let gap = wire::forged(&changes[0], |change| change.seq += 7);
+        let request = wire::request(vec![wire::push(asha.own, &[changes[1].clone(), gap])]);
+        let _: Value = asha.post("/v1/sync", &request).await.expect("an answer");
+        let _: Value = asha.get("/v1/held?limit=10").await.expect("held changes");
+        let path = format!("/v1/daybooks/{}/outcomes?limit=2", asha.own);
+        let outcomes: Value = asha.get(&path).await.expect("outcomes");
+        let items = outcomes["items"].as_array().expect("outcomes");
+        let refused = items.iter().find(|item| item["outcome"] == "refused").expect("a refused change");
+        let refused = refused["hash"].as_str().expect("a hash").to_owned();
+        let quarantine = format!("/v1/neighbourhoods/{}/quarantine", self.neighbourhood);
+        self.operator(Method::GET, &format!("{quarantine}?limit=10"), None).await;
+        let one = format!("{quarantine}/{}/{refused}", asha.own);
+        self.operator(Method::GET, &one, None).await;
+        self.operator(Method::POST, &format!("{one}/replay"), None).await;
+        asha.sync().await.expect("synced");
         self.judge().await;
     }
 

@@ -1,0 +1,97 @@
+//! Takes the bytes of a push in: out of the budget of its grant, through the guard, into its daybook.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use super::FlowError;
+use super::accept::{Accepted, Incoming, accept};
+use super::sync::Push;
+use crate::app::{Access, App};
+use crate::domain::ids::{DaybookId, NeighbourhoodId};
+use crate::domain::limits::{CHUNK_BYTES, LIGHT_OPERATIONS_MAX, REQUEST_CHUNKS_MAX};
+use crate::merge::intake::{self, Opened, Taken};
+use crate::metrics::{Laps, Phase};
+use crate::store;
+use crate::store::changes::Of;
+use crate::store::entity::daybook;
+
+/// Takes the bytes of a push out of its grant's budget, or refuses all of it before anything is written.
+pub(super) fn charge(app: &App, caller: &Access, push: &Push) -> Result<(), FlowError> {
+    let entries = push.daybooks.iter().flat_map(|daybook| &daybook.entries);
+    let bytes: usize = entries.map(|entry| entry.len().saturating_add(CHUNK_BYTES)).sum();
+    if bytes == 0 {
+        return Ok(());
+    }
+    let budget = app.budget(caller.grant);
+    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = budget.take(u64::try_from(bytes).unwrap_or(u64::MAX), app.now_ms());
+    taken.map_err(|retry_after_s| FlowError::RateLimited { retry_after_s })
+}
+
+/// Looks at the chunks on a worker that may block, then accepts them in one transaction. What is heavy to
+/// decode waits for its turn first, and what the daybook knows of it is not decoded.
+pub(super) async fn take(
+    app: &App,
+    caller: &Access,
+    row: &daybook::Model,
+    entries: Vec<Vec<u8>>,
+    room: &mut intake::Room,
+) -> Result<Accepted, FlowError> {
+    let (mut left, before) = (*room, room.operations());
+    let first_look = move || {
+        let opened = Opened::open(&entries, &mut left);
+        drop(entries);
+        let light = opened.weight() <= LIGHT_OPERATIONS_MAX && opened.changes() <= REQUEST_CHUNKS_MAX;
+        if light {
+            let none = HashSet::new();
+            (Ok(opened.decode(&none, &none, &mut left)), left)
+        } else {
+            (Err(opened), left)
+        }
+    };
+    let mut laps = Laps::start();
+    let (looked, left) = tokio::task::spawn_blocking(first_look).await.map_err(FlowError::internal)?;
+    *room = left;
+    let (taken, _turn) = match looked {
+        Ok(taken) => (taken, None),
+        Err(opened) => {
+            let turn = app.heavy_turn().await;
+            (decode_new(app, row, opened, room).await?, turn)
+        }
+    };
+    // Each operation costs the grant like a byte.
+    let decoded = before.saturating_sub(room.operations());
+    app.budget(caller.grant).lock().unwrap_or_else(PoisonError::into_inner).spend(decoded, app.now_ms());
+    laps.lap(Phase::Guard);
+    app.metrics().sync.phases(&laps);
+    tracing::debug!(chunks = taken.len(), micros = laps.micros(Phase::Guard), "guarded");
+    let chunks = taken.into_iter().map(Incoming::from).collect();
+    accept(app, row, Some(caller.grant), chunks).await
+}
+
+/// Decodes what the daybook does not know yet.
+async fn decode_new(
+    app: &App,
+    row: &daybook::Model,
+    opened: Opened,
+    room: &mut intake::Room,
+) -> Result<Vec<Taken>, FlowError> {
+    let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.id) };
+    let db = app.db().read();
+    let hashes: Vec<Vec<u8>> = opened.hashes().map(|hash| hash.to_vec()).collect();
+    let known = store::changes::known_among(db, of, &hashes).await?;
+    let mut seen = Vec::new();
+    if row.held_changes.unwrap_or_default() > 0 {
+        seen.extend(store::held::hashes(db, of).await?);
+    }
+    if row.refused_changes.unwrap_or_default() > 0 {
+        seen.extend(store::quarantine::binding(db, of, &hashes).await?);
+    }
+    let set = |rows: Vec<Vec<u8>>| rows.iter().filter_map(|row| row.as_slice().try_into().ok()).collect();
+    let (known, seen): (HashSet<[u8; 32]>, HashSet<[u8; 32]>) = (set(known), set(seen));
+    let mut left = *room;
+    let decode = move || (opened.decode(&known, &seen, &mut left), left);
+    let (taken, left) = tokio::task::spawn_blocking(decode).await.map_err(FlowError::internal)?;
+    *room = left;
+    Ok(taken)
+}
