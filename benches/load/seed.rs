@@ -1,0 +1,192 @@
+//! A server full of daybooks, made as it would have come about: neighbourhoods, invitations, phones that enrol
+//! and push, a clerk that judges. Only through the binary and over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::database::{Eye, Place};
+use crate::phones::{Phone, Stored};
+use crate::records::Log;
+use crate::server::Settings;
+
+/// Neighbourhoods that are filled at once.
+const AT_ONCE: usize = 4;
+/// Changes of one push of a seeding phone: an eighth of what a server takes in one transaction.
+const PUSH_CHANGES: usize = 128;
+/// Numbers of the coordinators' phones, above those of all others.
+const DESKS_FROM: u64 = 1 << 40;
+const QUIET_LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// One later sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// So many new activities, a change each.
+    New(u64),
+    /// So many edits of activities that were there before, a change each.
+    Edits(u64),
+}
+
+/// What is to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Activities of each daybook.
+    pub daybooks: Vec<u64>,
+    pub neighbourhoods: u64,
+    /// What each phone will push afterwards.
+    pub steps: Vec<Step>,
+}
+
+/// A seeded database, and the phones that belong to it.
+#[derive(Debug, Clone)]
+pub struct Seeded {
+    pub place: Place,
+    pub phones: Vec<Stored>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    plan: Plan,
+    phones: Vec<Stored>,
+}
+
+impl Plan {
+    /// So many daybooks of the same size.
+    pub fn even(daybooks: u64, activities: u64, neighbourhoods: u64, steps: Vec<Step>) -> Self {
+        let daybooks = (0..daybooks).map(|_| activities).collect();
+        Self { daybooks, neighbourhoods, steps }
+    }
+}
+
+/// Seeds, or takes what an earlier run left in the folder for the same plan.
+pub async fn ready(settings: &Settings, place: &Place, folder: &Path, plan: &Plan) -> anyhow::Result<Seeded> {
+    let file = folder.join(format!("{}.phones", place.label()));
+    if let Some(kept) = read(&file)
+        && kept.plan == *plan
+        && place.exists().await
+    {
+        eprintln!("seed: kept from before");
+        return Ok(Seeded { place: place.clone(), phones: kept.phones });
+    }
+    let started = Instant::now();
+    let phones = make(settings, place, plan).await?;
+    let kept = Kept { plan: plan.clone(), phones };
+    std::fs::write(&file, postcard::to_stdvec(&kept)?)?;
+    eprintln!("seed: {} daybooks in {:.0} s", plan.daybooks.len(), started.elapsed().as_secs_f64());
+    Ok(Seeded { place: place.clone(), phones: kept.phones })
+}
+
+fn read(file: &PathBuf) -> Option<Kept> {
+    postcard::from_bytes(&std::fs::read(file).ok()?).ok()
+}
+
+async fn make(settings: &Settings, place: &Place, plan: &Plan) -> anyhow::Result<Vec<Stored>> {
+    place.create().await?;
+    settings.migrate()?;
+    let mut desks = Vec::new();
+    for number in 0..plan.neighbourhoods {
+        let name = format!("Neighbourhood {number}");
+        let said = settings.run(&["invite", "--neighbourhood", &name, "--create", "--coordinator"])?;
+        let token = said.split_whitespace().find(|word| word.starts_with("dbi_")).context("an invitation")?;
+        desks.push(token.to_owned());
+    }
+    let server = settings.start().await?;
+    let eye = place.look().await?;
+    let mut tasks = JoinSet::new();
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    for (number, invitation) in (0..plan.neighbourhoods).zip(desks) {
+        let (plan, permits, address) = (plan.clone(), permits.clone(), settings.address);
+        tasks.spawn(async move {
+            let _permit = permits.acquire().await?;
+            let mut desk = Phone::enrol(address, DESKS_FROM + number, &invitation).await?;
+            fill(&mut desk, address, number, &plan).await
+        });
+    }
+    let mut phones = Vec::new();
+    while let Some(made) = tasks.join_next().await {
+        phones.extend(made??);
+        eprint!("seed: {} of {}\r", phones.len(), plan.daybooks.len());
+    }
+    until_quiet(&eye, QUIET_LOOK_EVERY).await?;
+    // Each phone hears of its verdicts, as it would have.
+    for phone in &mut phones {
+        phone.refresh().await?;
+        phone.sync(&[]).await?;
+    }
+    let mut stored: Vec<Stored> = phones.into_iter().map(|phone| phone.stored).collect();
+    stored.sort_by_key(|phone| phone.log);
+    eye.close().await?;
+    server.stop().await?;
+    Ok(stored)
+}
+
+/// The phones of one neighbourhood, one after the other.
+async fn fill(
+    desk: &mut Phone,
+    address: std::net::SocketAddr,
+    number: u64,
+    plan: &Plan,
+) -> anyhow::Result<Vec<Phone>> {
+    let mut phones = Vec::new();
+    for (log, activities) in (0_u64..).zip(plan.daybooks.iter().copied()) {
+        if log % plan.neighbourhoods != number {
+            continue;
+        }
+        let steps = plan.steps.clone();
+        let built = tokio::task::spawn_blocking(move || build(log, activities, &steps));
+        let invitation = invite(desk, log).await?;
+        let mut phone = Phone::enrol(address, log, &invitation).await?;
+        let (changes, pushes) = built.await??;
+        for part in changes.chunks(PUSH_CHANGES) {
+            phone.sync(part).await?;
+        }
+        phone.stored.pushes = pushes;
+        phones.push(phone);
+    }
+    Ok(phones)
+}
+
+async fn invite(desk: &mut Phone, log: u64) -> anyhow::Result<String> {
+    let id = crate::records::invitation_id(log);
+    let body = serde_json::to_vec(&serde_json::json!({ "id": id }))?;
+    let made: serde_json::Value = match desk.post_json("/v1/invitations", &body).await {
+        Ok(answer) => serde_json::from_slice(&answer.body)?,
+        // Seeding may take longer than a token lives.
+        Err(_) => {
+            desk.refresh().await?;
+            serde_json::from_slice(&desk.post_json("/v1/invitations", &body).await?.body)?
+        }
+    };
+    Ok(made["token"].as_str().context("a token")?.to_owned())
+}
+
+type Pushes = Vec<Vec<Vec<u8>>>;
+
+/// The changes of a daybook, and those of the syncs that come later, each by an app that started anew.
+fn build(log: u64, activities: u64, steps: &[Step]) -> anyhow::Result<(Vec<Vec<u8>>, Pushes)> {
+    let mut log = Log::new(log);
+    let changes: anyhow::Result<Vec<_>> = (0..activities).map(|_| log.record()).collect();
+    let mut pushes = Vec::new();
+    for step in steps {
+        log.restart();
+        let push: anyhow::Result<Vec<_>> = match *step {
+            Step::New(count) => (0..count).map(|_| log.record()).collect(),
+            Step::Edits(count) => (0..count).map(|_| log.edit(activities)).collect(),
+        };
+        pushes.push(push?);
+    }
+    Ok((changes?, pushes))
+}
+
+/// Waits until nothing waits for the clerk.
+pub async fn until_quiet(eye: &Eye, look_every: Duration) -> anyhow::Result<()> {
+    while !eye.is_quiet().await? {
+        tokio::time::sleep(look_every).await;
+    }
+    Ok(())
+}
