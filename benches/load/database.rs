@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, Statement};
 
-use crate::process::{Cpu, cpu_of_family, parent_of};
+use crate::process::{Used, parent_of};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -143,8 +143,8 @@ impl Eye {
     }
 
     /// Time on a processor of the database's own processes; none where the server is the database.
-    pub fn cpu(&self) -> anyhow::Result<Cpu> {
-        self.postmaster.map_or(Ok(Cpu::default()), cpu_of_family)
+    pub fn used(&self) -> anyhow::Result<Used> {
+        self.postmaster.map_or(Ok(Used::default()), Used::by_family)
     }
 
     /// The one number that a statement answers.

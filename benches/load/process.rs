@@ -1,5 +1,6 @@
 //! Other processes: starting, ending, and what the kernel says they used.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,56 +26,74 @@ impl Cpu {
         self.user_ms + self.system_ms
     }
 
-    pub fn since(self, before: Self) -> Self {
-        Self { user_ms: self.user_ms - before.user_ms, system_ms: self.system_ms - before.system_ms }
-    }
-
-    pub fn plus(self, other: Self) -> Self {
-        Self { user_ms: self.user_ms + other.user_ms, system_ms: self.system_ms + other.system_ms }
-    }
 }
 
-/// What a process has used since it started; ended children that were waited for are counted where asked.
-pub fn cpu(pid: u32, with_ended_children: bool) -> anyhow::Result<Cpu> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is there")?;
-    // The name, in brackets, may hold anything.
-    let rest = stat.rsplit_once(')').context("a stat line")?.1;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
-    let mut cpu = Cpu { user_ms: ticks(11) * TICK_MS, system_ms: ticks(12) * TICK_MS };
-    if with_ended_children {
-        cpu = cpu.plus(Cpu { user_ms: ticks(13) * TICK_MS, system_ms: ticks(14) * TICK_MS });
-    }
-    Ok(refined(pid, cpu))
+/// What a process has used since it started: the ticks, which say how it splits into user and system, and what
+/// the scheduler counted for each thread, in nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Used {
+    ticks: Cpu,
+    threads: HashMap<(u32, u32), f64>,
 }
 
-/// The scheduler counts nanoseconds, ticks only say how they split into user and system.
-fn refined(pid: u32, ticks: Cpu) -> Cpu {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return ticks };
-    let mut exact_ms = 0.0;
-    for task in tasks.flatten() {
-        let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else { return ticks };
-        let Some(Ok(ns)) = text.split_whitespace().next().map(str::parse::<f64>) else { return ticks };
-        exact_ms += ns / 1e6;
+impl Used {
+    /// Of one process.
+    pub fn by(pid: u32) -> anyhow::Result<Self> {
+        let mut used = Self::default();
+        used.add(pid, false)?;
+        Ok(used)
     }
-    // Threads that ended are in the ticks only.
-    if (exact_ms - ticks.total_ms()).abs() > 5.0 * TICK_MS || ticks.total_ms() == 0.0 {
-        return ticks;
-    }
-    let scale = exact_ms / ticks.total_ms();
-    Cpu { user_ms: ticks.user_ms * scale, system_ms: ticks.system_ms * scale }
-}
 
-/// All processes whose parent is this one, and itself.
-pub fn cpu_of_family(parent: u32) -> anyhow::Result<Cpu> {
-    let mut sum = cpu(parent, true)?;
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        if parent_of(pid) == Some(parent) {
-            sum = sum.plus(cpu(pid, true).unwrap_or_default());
+    /// Of a process and those that it started; what ended is in the ticks.
+    pub fn by_family(parent: u32) -> anyhow::Result<Self> {
+        let mut used = Self::default();
+        used.add(parent, true)?;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if parent_of(pid) == Some(parent) {
+                // It may have ended since.
+                let _ = used.add(pid, false);
+            }
         }
+        Ok(used)
     }
-    Ok(sum)
+
+    fn add(&mut self, pid: u32, with_ended: bool) -> anyhow::Result<()> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is there")?;
+        // The name, in brackets, may hold anything.
+        let rest = stat.rsplit_once(')').context("a stat line")?.1;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ms = |at: usize| fields.get(at).and_then(|text| text.parse().ok()).unwrap_or(0.0) * TICK_MS;
+        let ended = if with_ended { (ms(13), ms(14)) } else { (0.0, 0.0) };
+        self.ticks.user_ms += ms(11) + ended.0;
+        self.ticks.system_ms += ms(12) + ended.1;
+        for task in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+            let Some(thread) = task.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let ns = text.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());
+            self.threads.insert((pid, thread), ns.unwrap_or_default() / 1e6);
+        }
+        Ok(())
+    }
+
+    /// What was used since an earlier look. Exact but for threads that ended meanwhile; where the kernel does
+    /// not count so finely, by ticks of 10 ms.
+    pub fn since(&self, before: &Self) -> Cpu {
+        let gone = |(key, now): (&(u32, u32), &f64)| now - before.threads.get(key).unwrap_or(&0.0);
+        let exact_ms: f64 = self.threads.iter().map(gone).sum();
+        let ticks = Cpu {
+            user_ms: self.ticks.user_ms - before.ticks.user_ms,
+            system_ms: self.ticks.system_ms - before.ticks.system_ms,
+        };
+        // Ticks are off by one in each process at most.
+        let processes = self.threads.keys().map(|(pid, _)| pid).collect::<HashSet<_>>().len() as f64;
+        if exact_ms == 0.0 || ticks.total_ms() > exact_ms + 2.0 * TICK_MS * processes {
+            return ticks;
+        }
+        let split = if ticks.total_ms() < 20.0 * TICK_MS { self.ticks } else { ticks };
+        let user = split.user_ms / split.total_ms().max(TICK_MS);
+        Cpu { user_ms: exact_ms * user, system_ms: exact_ms * (1.0 - user) }
+    }
 }
 
 /// Who started a process.

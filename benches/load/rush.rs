@@ -101,14 +101,14 @@ pub async fn run(
             phones.iter().map(|phone| body(phone, workload, round)).collect();
         let bodies = Arc::new(bodies?);
         let rss_before_mib = server.rss_mib()?;
-        let (cpu, database) = (server.cpu()?, eye.cpu()?);
+        let (used, database) = (server.used()?, eye.used()?);
         let started = Instant::now();
         let shared = Arc::new(phones);
         let (answers, busy) = rush(&shared, &bodies, workload, at_once).await?;
         all.answered_s += started.elapsed().as_secs_f64();
         until_quiet(&eye, QUIET_LOOK_EVERY).await?;
         all.quiet_s += started.elapsed().as_secs_f64();
-        let (cpu, database) = (server.cpu()?.since(cpu), eye.cpu()?.since(database));
+        let (cpu, database) = (server.used()?.since(&used), eye.used()?.since(&database));
         phones = Arc::try_unwrap(shared).map_err(|_| anyhow::anyhow!("a phone is still at it"))?;
         add(&mut all, &mut millis, &answers, cpu, database);
         all.busy += busy;

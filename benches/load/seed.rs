@@ -35,10 +35,15 @@ pub enum Step {
 /// What is to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Activities of each daybook.
-    pub daybooks: Vec<u64>,
+    pub daybooks: Vec<Daybook>,
     pub neighbourhoods: u64,
-    /// What each phone will push afterwards.
+}
+
+/// One daybook of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daybook {
+    pub activities: u64,
+    /// What its phone will push afterwards.
     pub steps: Vec<Step>,
 }
 
@@ -58,8 +63,8 @@ struct Kept {
 impl Plan {
     /// So many daybooks of the same size.
     pub fn even(daybooks: u64, activities: u64, neighbourhoods: u64, steps: Vec<Step>) -> Self {
-        let daybooks = (0..daybooks).map(|_| activities).collect();
-        Self { daybooks, neighbourhoods, steps }
+        let daybook = Daybook { activities, steps };
+        Self { daybooks: (0..daybooks).map(|_| daybook.clone()).collect(), neighbourhoods }
     }
 }
 
@@ -133,12 +138,11 @@ async fn fill(
     plan: &Plan,
 ) -> anyhow::Result<Vec<Phone>> {
     let mut phones = Vec::new();
-    for (log, activities) in (0_u64..).zip(plan.daybooks.iter().copied()) {
+    for (log, daybook) in (0_u64..).zip(plan.daybooks.iter().cloned()) {
         if log % plan.neighbourhoods != number {
             continue;
         }
-        let steps = plan.steps.clone();
-        let built = tokio::task::spawn_blocking(move || build(log, activities, &steps));
+        let built = tokio::task::spawn_blocking(move || build(log, &daybook));
         let invitation = invite(desk, log).await?;
         let mut phone = Phone::enrol(address, log, &invitation).await?;
         let (changes, pushes) = built.await??;
@@ -168,15 +172,15 @@ async fn invite(desk: &mut Phone, log: u64) -> anyhow::Result<String> {
 type Pushes = Vec<Vec<Vec<u8>>>;
 
 /// The changes of a daybook, and those of the syncs that come later, each by an app that started anew.
-fn build(log: u64, activities: u64, steps: &[Step]) -> anyhow::Result<(Vec<Vec<u8>>, Pushes)> {
+fn build(log: u64, daybook: &Daybook) -> anyhow::Result<(Vec<Vec<u8>>, Pushes)> {
     let mut log = Log::new(log);
-    let changes: anyhow::Result<Vec<_>> = (0..activities).map(|_| log.record()).collect();
+    let changes: anyhow::Result<Vec<_>> = (0..daybook.activities).map(|_| log.record()).collect();
     let mut pushes = Vec::new();
-    for step in steps {
+    for step in &daybook.steps {
         log.restart();
         let push: anyhow::Result<Vec<_>> = match *step {
             Step::New(count) => (0..count).map(|_| log.record()).collect(),
-            Step::Edits(count) => (0..count).map(|_| log.edit(activities)).collect(),
+            Step::Edits(count) => (0..count).map(|_| log.edit(daybook.activities)).collect(),
         };
         pushes.push(push?);
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::database::{Kind, Place};
 use crate::http;
-use crate::process::{Cpu, Running, cpu, free_port, rss_mib};
+use crate::process::{Running, Used, free_port, rss_mib};
 
 /// Seals the keys of every run.
 const SECRET: &str = "the secret of the benchmarks, of no use elsewhere";
@@ -30,7 +30,6 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Server {
     process: Running,
-    pub address: SocketAddr,
 }
 
 impl Settings {
@@ -44,11 +43,6 @@ impl Settings {
     /// Another database with the same address.
     pub fn on(&self, database: Place) -> Self {
         Self { database, ..self.clone() }
-    }
-
-    /// Where the tokens say it is.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -88,7 +82,7 @@ impl Settings {
             if let Ok(answer) = http::send(self.address, "GET", "/readyz", "", b"").await
                 && answer.status == 200
             {
-                return Ok(Server { process, address: self.address });
+                return Ok(Server { process });
             }
             if process.has_ended() {
                 bail!("the server ended: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
@@ -100,8 +94,8 @@ impl Settings {
 }
 
 impl Server {
-    pub fn cpu(&self) -> anyhow::Result<Cpu> {
-        cpu(self.process.pid(), false)
+    pub fn used(&self) -> anyhow::Result<Used> {
+        Used::by(self.process.pid())
     }
 
     pub fn rss_mib(&self) -> anyhow::Result<f64> {
