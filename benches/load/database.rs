@@ -63,6 +63,11 @@ impl Place {
         self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
+    /// The file of an embedded one.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Whether it is there.
     pub async fn exists(&self) -> bool {
         match self.kind {

@@ -7,10 +7,15 @@
 //! Ratios within one run are what counts: phones and server share the machine.
 
 mod database;
+mod floor;
 mod http;
+mod latency;
+mod peers;
 mod phones;
+mod pouch;
 mod process;
 mod records;
+mod repo;
 mod rush;
 mod seed;
 mod server;
@@ -21,6 +26,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use database::{Kind, Place};
+use latency::Settle;
 use rush::{Rush, Workload};
 use seed::{Plan, Step};
 use server::Settings;
@@ -39,6 +45,48 @@ struct Cli {
 enum What {
     /// Many phones sync once, all at once.
     Run(RunArgs),
+    /// One phone at a time, on daybooks of every age, against the floor.
+    Latency(LatencyArgs),
+    /// Many phones sync once with a peer.
+    Peer(PeerArgs),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct PeerArgs {
+    #[arg(value_enum)]
+    peer: peers::Peer,
+    #[arg(long, default_value_t = 50)]
+    daybooks: u64,
+    #[arg(long, default_value_t = 100)]
+    activities: u64,
+    #[arg(long, default_value_t = 32)]
+    phones: usize,
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct LatencyArgs {
+    /// Activities of the daybooks.
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000,10000")]
+    ages: Vec<u64>,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Activities of the first sync.
+    #[arg(long, default_value_t = 10_000)]
+    first: u64,
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Files {
+    /// Keeps the seeded database here, and takes it from here where it is already.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Writes the figures here.
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
 /// How many of what.
@@ -61,12 +109,8 @@ struct RunArgs {
     /// Rounds, each against a server that has just started.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
-    /// Keeps the seeded database here, and takes it from here where it is already.
-    #[arg(long)]
-    keep: Option<PathBuf>,
-    /// Writes the figures here.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -75,21 +119,44 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.what {
             Some(What::Run(args)) => run(args).await,
+            Some(What::Latency(args)) => latency(args).await,
+            Some(What::Peer(args)) => peer(args).await,
             None => Ok(println!("say what to measure; --help lists it")),
         }
     })
 }
 
-async fn run(args: RunArgs) -> anyhow::Result<()> {
+/// A folder for the databases, and one that goes away with the run.
+fn folder(files: &Files) -> anyhow::Result<(PathBuf, tempfile::TempDir)> {
     let temporary = tempfile::tempdir()?;
-    let folder = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let folder = files.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
-    let outcome = measure(&args, &folder).await?;
-    println!("{}", serde_json::to_string_pretty(&outcome)?);
-    if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&outcome)?).context("cannot write the figures")?;
+    Ok((folder, temporary))
+}
+
+fn tell(figures: &impl serde::Serialize, files: &Files) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(figures)?);
+    if let Some(file) = &files.json {
+        std::fs::write(file, serde_json::to_vec_pretty(figures)?).context("cannot write the figures")?;
     }
     Ok(())
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let (folder, _temporary) = folder(&args.files)?;
+    tell(&measure(&args, &folder).await?, &args.files)
+}
+
+async fn latency(args: LatencyArgs) -> anyhow::Result<()> {
+    let (folder, _temporary) = folder(&args.files)?;
+    let settle = Settle { ages: args.ages, rounds: args.rounds, first: args.first };
+    tell(&latency::run(&folder, &settle).await?, &args.files)
+}
+
+async fn peer(args: PeerArgs) -> anyhow::Result<()> {
+    let (folder, _temporary) = folder(&args.files)?;
+    let rush = peers::run(args.peer, &folder, args.daybooks, args.activities, args.phones).await?;
+    tell(&rush, &args.files)
 }
 
 async fn measure(args: &RunArgs, folder: &std::path::Path) -> anyhow::Result<Rush> {
@@ -107,7 +174,7 @@ async fn measure(args: &RunArgs, folder: &std::path::Path) -> anyhow::Result<Rus
     let work = Place::new(args.database, folder, &format!("work_{name}"))?;
     let mut outcome = rush::run(&settings, &seeded, &work, args.workload, args.phones, args.rounds).await?;
     outcome.seeded_bytes_per_activity /= (args.daybooks * args.activities).max(1) as f64;
-    if args.keep.is_none() {
+    if args.files.keep.is_none() {
         place.remove().await?;
     }
     Ok(outcome)

@@ -167,6 +167,17 @@ impl Phone {
         Ok((Took { time, up, down, wire_up: answer.wire_up, wire_down: answer.wire_down }, answer))
     }
 
+    /// Downloads the whole daybook.
+    pub async fn download(&self) -> anyhow::Result<(Took, Answer)> {
+        let started = Instant::now();
+        let path = format!("/v1/daybooks/{}", self.names.daybook);
+        let answer = self.once("GET", &path, "", b"").await?;
+        let time = started.elapsed();
+        let answer = answer.good()?;
+        let down = answer.body.len();
+        Ok((Took { time, up: 0, down, wire_up: answer.wire_up, wire_down: answer.wire_down }, answer))
+    }
+
     /// Reads an answer and takes over cursors; everything pushed must have been accepted.
     pub fn take(&mut self, answer: &Answer, pushed: usize) -> anyhow::Result<SyncAnswer> {
         let answer: SyncAnswer = cbor4ii::serde::from_slice(&answer.body)?;

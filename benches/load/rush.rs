@@ -196,10 +196,7 @@ async fn rush(
 async fn one(phone: &Phone, body: &[u8], workload: Workload) -> anyhow::Result<(Took, Answer, usize)> {
     let started = Instant::now();
     if workload == Workload::Fresh {
-        let path = format!("/v1/daybooks/{}", phone.names.daybook);
-        let answer = phone.once("GET", &path, "", b"").await?.good()?;
-        let (time, down) = (started.elapsed(), answer.body.len());
-        let took = Took { time, up: 0, down, wire_up: answer.wire_up, wire_down: answer.wire_down };
+        let (took, answer) = phone.download().await?;
         return Ok((took, answer, 0));
     }
     let mut busy = 0;
