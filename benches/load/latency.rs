@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Eye, Kind, Place};
@@ -20,7 +19,7 @@ use crate::server::{Server, Settings};
 /// Changes of a push.
 const CHANGES: u64 = 5;
 /// Daybooks of each age that are not touched before their one push of a round, for each kind of push.
-const COLD: usize = 3;
+const COLD: usize = 2;
 /// Pushes of each kind into the daybook of each age that is in use.
 const WARM: usize = 8;
 /// Pushes of each kind into a daybook that is not measured, after each start: a server's first requests are
@@ -123,17 +122,17 @@ impl OfAge {
 fn plan(settle: &Settle) -> Plan {
     let (new, edits) = (Step::New(CHANGES), Step::Edits(CHANGES));
     let both = |times: usize| [new, edits].repeat(times * settle.rounds);
-    let mut daybooks = vec![Daybook { activities: 10, steps: both(WARM_UP) }];
+    let mut daybooks = vec![Daybook { activities: 10, branches: vec![both(WARM_UP)] }];
     for activities in settle.ages.iter().copied() {
         for step in [new, edits] {
-            let cold = Daybook { activities, steps: vec![step; settle.rounds] };
+            let cold = Daybook { activities, branches: vec![vec![step; settle.rounds]] };
             daybooks.extend(vec![cold; COLD]);
         }
-        daybooks.push(Daybook { activities, steps: Vec::new() });
-        daybooks.push(Daybook { activities, steps: both(WARM) });
+        daybooks.push(Daybook { activities, branches: Vec::new() });
+        daybooks.push(Daybook { activities, branches: vec![both(WARM)] });
     }
     let parts = usize::try_from(settle.first.div_ceil(FIRST_PART)).unwrap_or(1);
-    daybooks.push(Daybook { activities: 0, steps: vec![Step::New(FIRST_PART); parts] });
+    daybooks.push(Daybook { activities: 0, branches: vec![vec![Step::New(FIRST_PART); parts]] });
     Plan { daybooks, neighbourhoods: 1 }
 }
 
@@ -208,7 +207,7 @@ impl Bench<'_> {
     async fn push(&mut self, server: &Server, key: Key, phone: usize) -> anyhow::Result<()> {
         let at = self.next[phone];
         self.next[phone] += 1;
-        let changes = self.phones[phone].stored.pushes.get(at).context("a push")?.clone();
+        let changes = self.phones[phone].stored.push(0, at)?.clone();
         let body = self.phones[phone].body(&changes)?;
         let before = server.used()?;
         let (took, answer) = self.phones[phone].send(&body).await?;
@@ -271,7 +270,7 @@ impl Bench<'_> {
         self.phones[phone].refresh().await?;
         let mut first = First { activities, rss_before_mib: server.rss_mib()?, ..First::default() };
         let (before, started) = (server.used()?, Instant::now());
-        for changes in self.phones[phone].stored.pushes.clone() {
+        for changes in self.phones[phone].stored.branches.concat() {
             let body = self.phones[phone].body(&changes)?;
             let (took, answer) = self.phones[phone].send(&body).await?;
             self.phones[phone].take(&answer, changes.len())?;

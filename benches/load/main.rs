@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use database::{Kind, Place};
 use latency::Settle;
 use rush::{Rush, Workload};
-use seed::{Plan, Step};
+use seed::Plan;
 use server::Settings;
 
 #[derive(Debug, Parser)]
@@ -160,13 +160,8 @@ async fn peer(args: PeerArgs) -> anyhow::Result<()> {
 }
 
 async fn measure(args: &RunArgs, folder: &std::path::Path) -> anyhow::Result<Rush> {
-    let step = match args.workload {
-        Workload::Edit5 => Step::Edits(5),
-        Workload::Push5 | Workload::Nothing | Workload::Fresh => Step::New(5),
-    };
-    let steps = vec![step; args.rounds];
     let neighbourhoods = args.neighbourhoods.clamp(1, args.daybooks.max(1));
-    let plan = Plan::even(args.daybooks, args.activities, neighbourhoods, steps);
+    let plan = Plan::even(args.daybooks, args.activities, neighbourhoods, rush::branches(args.rounds));
     let name = format!("{}x{}", args.daybooks, args.activities);
     let place = Place::new(args.database, folder, &format!("seed_{name}"))?;
     let settings = Settings::new(place.clone(), folder)?;

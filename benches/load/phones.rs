@@ -30,9 +30,12 @@ pub struct Stored {
     refresh_token: String,
     pub cursor: Option<String>,
     pub verdicts_after: Option<String>,
-    /// What it will push, sync by sync: the bytes of the changes.
-    pub pushes: Vec<Vec<Vec<u8>>>,
+    /// What it may push, one or the other, sync by sync.
+    pub branches: Vec<Vec<Push>>,
 }
+
+/// The changes of one sync.
+pub type Push = Vec<Vec<u8>>;
 
 /// A phone that has what it needs to sync.
 #[derive(Debug)]
@@ -57,6 +60,13 @@ pub struct Took {
     pub wire_down: usize,
 }
 
+impl Stored {
+    /// What it pushes in its n-th sync.
+    pub fn push(&self, branch: usize, sync: usize) -> anyhow::Result<&Push> {
+        self.branches.get(branch).and_then(|pushes| pushes.get(sync)).context("a push was prepared")
+    }
+}
+
 impl Phone {
     /// A phone at its first start that redeems an invitation.
     pub async fn enrol(address: SocketAddr, log: u64, invitation: &str) -> anyhow::Result<Self> {
@@ -69,7 +79,7 @@ impl Phone {
             refresh_token: String::new(),
             cursor: None,
             verdicts_after: None,
-            pushes: Vec::new(),
+            branches: Vec::new(),
         };
         let (token, nonce) = (String::new(), String::new());
         let mut phone = Self { stored, names, key, token, nonce, address, url: format!("http://{address}") };

@@ -78,8 +78,10 @@ impl RepoPhone {
         let (mut document, mut storage) = ([0; 16], [0; 16]);
         random.fill(&mut document);
         random.fill(&mut storage);
-        let storage_id = uuid::Builder::from_random_bytes(storage).into_uuid().to_string();
-        Ok(Self { log, document_id: base58check(&document), storage_id, remembered: None })
+        // Neither is taken unless it is a version 4.
+        let uuid = |bytes| uuid::Builder::from_random_bytes(bytes).into_uuid();
+        let (document_id, storage_id) = (base58check(uuid(document).as_bytes()), uuid(storage).to_string());
+        Ok(Self { log, document_id, storage_id, remembered: None })
     }
 
     /// The app starts again and writes more.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use daybook::api::sync::{DaybookState, SyncAnswer};
 use daybook::domain::review::Review;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::database::Place;
 use crate::http::Answer;
 use crate::phones::{Phone, Took};
 use crate::process::Cpu;
-use crate::seed::{Seeded, until_quiet};
+use crate::seed::{Seeded, Step, until_quiet};
 use crate::server::Settings;
 
 /// How often to look whether the clerk is done, once all phones are.
@@ -65,6 +65,22 @@ pub struct Rush {
     /// Records looked up afterwards that are approved and posted, of those looked up.
     pub approved: usize,
     pub looked_up: usize,
+}
+
+impl Workload {
+    /// Which of the pushes that were prepared.
+    fn branch(self) -> Option<usize> {
+        match self {
+            Self::Push5 => Some(0),
+            Self::Edit5 => Some(1),
+            Self::Nothing | Self::Fresh => None,
+        }
+    }
+}
+
+/// What a seeded phone is prepared for: five new activities, or five edits, each round.
+pub fn branches(rounds: usize) -> Vec<Vec<Step>> {
+    vec![vec![Step::New(5); rounds], vec![Step::Edits(5); rounds]]
 }
 
 impl Rush {
@@ -119,10 +135,7 @@ pub async fn run(
         }
         server.stop().await?;
     }
-    let pushed = match workload {
-        Workload::Push5 | Workload::Edit5 => 5 * activities * rounds,
-        Workload::Nothing | Workload::Fresh => 0,
-    };
+    let pushed = workload.branch().map_or(0, |_| 5 * activities * rounds);
     let bytes_after = eye.bytes().await?;
     if pushed > 0 {
         all.stored_bytes_per_activity = (bytes_after - bytes_before) as f64 / pushed as f64;
@@ -150,12 +163,10 @@ pub async fn tokens(
 }
 
 fn body(phone: &Phone, workload: Workload, round: usize) -> anyhow::Result<Vec<u8>> {
-    match workload {
-        Workload::Push5 | Workload::Edit5 => {
-            phone.body(phone.stored.pushes.get(round).context("a push for each round")?)
-        }
-        Workload::Nothing => phone.body(&[]),
-        Workload::Fresh => Ok(Vec::new()),
+    match (workload.branch(), workload) {
+        (Some(branch), _) => phone.body(phone.stored.push(branch, round)?),
+        (None, Workload::Fresh) => Ok(Vec::new()),
+        (None, _) => phone.body(&[]),
     }
 }
 
@@ -238,8 +249,9 @@ async fn take(
 ) -> anyhow::Result<()> {
     for (index, _, answer) in answers {
         let phone = &mut phones[*index];
-        let pushed = phone.stored.pushes.get(round).map_or(0, Vec::len);
-        let read = phone.take(answer, if workload == Workload::Nothing { 0 } else { pushed })?;
+        let push = workload.branch().map(|branch| phone.stored.push(branch, round)).transpose()?;
+        let pushed = push.map_or(0, Vec::len);
+        let read = phone.take(answer, pushed)?;
         if *index >= LOOKED_UP_MAX || workload != Workload::Push5 {
             continue;
         }

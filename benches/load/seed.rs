@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::database::{Eye, Place};
-use crate::phones::{Phone, Stored};
+use crate::phones::{Phone, Push, Stored};
 use crate::records::Log;
 use crate::server::Settings;
 
@@ -43,8 +43,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daybook {
     pub activities: u64,
-    /// What its phone will push afterwards.
-    pub steps: Vec<Step>,
+    /// What its phone may push afterwards, one or the other, sync by sync.
+    pub branches: Vec<Vec<Step>>,
 }
 
 /// A seeded database, and the phones that belong to it.
@@ -62,8 +62,8 @@ struct Kept {
 
 impl Plan {
     /// So many daybooks of the same size.
-    pub fn even(daybooks: u64, activities: u64, neighbourhoods: u64, steps: Vec<Step>) -> Self {
-        let daybook = Daybook { activities, steps };
+    pub fn even(daybooks: u64, activities: u64, neighbourhoods: u64, branches: Vec<Vec<Step>>) -> Self {
+        let daybook = Daybook { activities, branches };
         Self { daybooks: (0..daybooks).map(|_| daybook.clone()).collect(), neighbourhoods }
     }
 }
@@ -145,11 +145,11 @@ async fn fill(
         let built = tokio::task::spawn_blocking(move || build(log, &daybook));
         let invitation = invite(desk, log).await?;
         let mut phone = Phone::enrol(address, log, &invitation).await?;
-        let (changes, pushes) = built.await??;
+        let (changes, branches) = built.await??;
         for part in changes.chunks(PUSH_CHANGES) {
             phone.sync(part).await?;
         }
-        phone.stored.pushes = pushes;
+        phone.stored.branches = branches;
         phones.push(phone);
     }
     Ok(phones)
@@ -169,22 +169,23 @@ async fn invite(desk: &mut Phone, log: u64) -> anyhow::Result<String> {
     Ok(made["token"].as_str().context("a token")?.to_owned())
 }
 
-type Pushes = Vec<Vec<Vec<u8>>>;
-
 /// The changes of a daybook, and those of the syncs that come later, each by an app that started anew.
-fn build(log: u64, daybook: &Daybook) -> anyhow::Result<(Vec<Vec<u8>>, Pushes)> {
+fn build(log: u64, daybook: &Daybook) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<Push>>)> {
     let mut log = Log::new(log);
     let changes: anyhow::Result<Vec<_>> = (0..daybook.activities).map(|_| log.record()).collect();
-    let mut pushes = Vec::new();
-    for step in &daybook.steps {
-        log.restart();
-        let push: anyhow::Result<Vec<_>> = match *step {
-            Step::New(count) => (0..count).map(|_| log.record()).collect(),
-            Step::Edits(count) => (0..count).map(|_| log.edit(daybook.activities)).collect(),
+    let branches = daybook.branches.iter().map(|steps| {
+        let mut log = log.clone();
+        let push = |step: &Step| -> anyhow::Result<Push> {
+            log.restart();
+            match *step {
+                Step::New(count) => (0..count).map(|_| log.record()).collect(),
+                Step::Edits(count) => (0..count).map(|_| log.edit(daybook.activities)).collect(),
+            }
         };
-        pushes.push(push?);
-    }
-    Ok((changes?, pushes))
+        steps.iter().map(push).collect()
+    });
+    let branches: anyhow::Result<Vec<Vec<Push>>> = branches.collect();
+    Ok((changes?, branches?))
 }
 
 /// Waits until nothing waits for the clerk.
