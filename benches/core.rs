@@ -138,7 +138,9 @@ fn aged(activities: u64) -> Result<Aged, Error> {
     let push = |edits: bool, count: usize| {
         let mut log = log.clone();
         log.restart();
-        (0..count).map(|_| if edits { log.edit(activities) } else { log.record() }).collect::<Result<Vec<_>, _>>()
+        (0..count)
+            .map(|_| if edits { log.edit(activities) } else { log.record() })
+            .collect::<Result<Vec<_>, _>>()
     };
     let pushes = [("5 new", push(false, 5)?), ("20 new", push(false, 20)?), ("5 edits", push(true, 5)?)];
     Ok(Aged { daybook, pushes, document })

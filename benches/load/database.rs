@@ -93,7 +93,8 @@ impl Place {
                 std::fs::copy(&other.file, &self.file).context("cannot copy the database")?;
             }
             Kind::Postgres => {
-                let sql = format!("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", self.name(), other.name());
+                let sql =
+                    format!("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", self.name(), other.name());
                 admin(&sql).await?;
             }
         }
@@ -165,7 +166,8 @@ impl Eye {
 }
 
 fn server_url() -> anyhow::Result<String> {
-    std::env::var("TEST_POSTGRES_URL").context("TEST_POSTGRES_URL: run it under tests/postgres/with-postgres.sh")
+    std::env::var("TEST_POSTGRES_URL")
+        .context("TEST_POSTGRES_URL: run it under tests/postgres/with-postgres.sh")
 }
 
 async fn admin(sql: &str) -> anyhow::Result<()> {

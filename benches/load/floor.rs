@@ -46,10 +46,11 @@ impl Floor {
         let full = open(seeded)?;
         let bare = open(&folder.join("floor_bare.db"))?;
         for (table, ..) in TABLES {
-            let sql: String =
-                full.query_row("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1", [table], |row| {
-                    row.get(0)
-                })?;
+            let sql: String = full.query_row(
+                "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1",
+                [table],
+                |row| row.get(0),
+            )?;
             bare.execute_batch(&sql)?;
         }
         Ok(Self { full, bare })
@@ -105,7 +106,8 @@ fn commit(db: &Connection, rows: &Rows) -> anyhow::Result<Duration> {
     for ((table, ..), rows) in TABLES.iter().zip(&rows.0) {
         let width = rows.first().map(Vec::len).context("a row")?;
         let holes = vec!["?"; width].join(",");
-        statements.push((db.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES ({holes})"))?, rows));
+        statements
+            .push((db.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES ({holes})"))?, rows));
     }
     let started = Instant::now();
     db.execute_batch("BEGIN IMMEDIATE")?;

@@ -59,7 +59,9 @@ impl Connection {
     ) -> anyhow::Result<Answer> {
         let mut request = Vec::with_capacity(body.len() + headers.len() + 160);
         let (address, length) = (self.address, body.len());
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{headers}\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{headers}\r\n"
+        );
         request.extend_from_slice(head.as_bytes());
         request.extend_from_slice(body);
         self.stream.write_all(&request).await?;

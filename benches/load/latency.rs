@@ -57,6 +57,17 @@ pub struct Line {
     pub bare_commit_ms: f64,
 }
 
+impl Line {
+    /// Guard and durable commit.
+    pub fn floor_ms(&self) -> f64 {
+        self.guard_ms + self.commit_ms
+    }
+
+    pub fn floor_ratio(&self) -> f64 {
+        self.p50_ms / self.floor_ms()
+    }
+}
+
 /// A first sync of a large daybook, part by part.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct First {
@@ -295,9 +306,8 @@ impl Samples {
         let of_floor = |part: fn(&Part) -> Duration| median(self.floor.iter().map(|of| ms(part(of))));
         let took: Vec<f64> = sorted(self.took.iter().map(|took| ms(took.time)));
         let by_round = |of: fn(Cpu) -> f64| {
-            let rounds = (0..rounds).map(|round| {
-                median(self.cpu.iter().filter(|(of, _)| *of == round).map(|(_, cpu)| of(*cpu)))
-            });
+            let rounds = (0..rounds)
+                .map(|round| median(self.cpu.iter().filter(|(of, _)| *of == round).map(|(_, cpu)| of(*cpu))));
             median(rounds)
         };
         let mean = |of: fn(&Took) -> usize| {

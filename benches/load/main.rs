@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! cargo bench --bench load -- run --daybooks 500 --database sqlite --keep /tmp/seeds
+//! tests/postgres/with-postgres.sh cargo bench --bench load -- all --out benches/RESULTS.md
 //! ```
 //!
-//! Ratios within one run are what counts: phones and server share the machine.
+//! Ratios within one run are what counts: phones and server share the machine. `DAYBOOK_BINARY` names another
+//! binary than the one just built.
 
 mod database;
 mod floor;
@@ -16,20 +18,21 @@ mod pouch;
 mod process;
 mod records;
 mod repo;
+mod report;
 mod rush;
 mod seed;
 mod server;
+mod suite;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
-use database::{Kind, Place};
+use database::Kind;
 use latency::Settle;
-use rush::{Rush, Workload};
-use seed::Plan;
-use server::Settings;
+use rush::Workload;
+use suite::{Case, Sizes};
 
 #[derive(Debug, Parser)]
 #[command(name = "load")]
@@ -49,37 +52,17 @@ enum What {
     Latency(LatencyArgs),
     /// Many phones sync once with a peer.
     Peer(PeerArgs),
+    /// Everything, and a page about it.
+    All(AllArgs),
+    /// The page again, from figures that were kept.
+    Page {
+        json: PathBuf,
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
-#[derive(Debug, Clone, clap::Args)]
-struct PeerArgs {
-    #[arg(value_enum)]
-    peer: peers::Peer,
-    #[arg(long, default_value_t = 50)]
-    daybooks: u64,
-    #[arg(long, default_value_t = 100)]
-    activities: u64,
-    #[arg(long, default_value_t = 32)]
-    phones: usize,
-    #[command(flatten)]
-    files: Files,
-}
-
-#[derive(Debug, Clone, clap::Args)]
-struct LatencyArgs {
-    /// Activities of the daybooks.
-    #[arg(long, value_delimiter = ',', default_value = "10,100,1000,10000")]
-    ages: Vec<u64>,
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Activities of the first sync.
-    #[arg(long, default_value_t = 10_000)]
-    first: u64,
-    #[command(flatten)]
-    files: Files,
-}
-
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, clap::Args)]
 struct Files {
     /// Keeps the seeded database here, and takes it from here where it is already.
     #[arg(long)]
@@ -89,8 +72,7 @@ struct Files {
     json: Option<PathBuf>,
 }
 
-/// How many of what.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, clap::Args)]
 struct RunArgs {
     #[arg(long, default_value_t = 50)]
     daybooks: u64,
@@ -113,6 +95,46 @@ struct RunArgs {
     files: Files,
 }
 
+#[derive(Debug, clap::Args)]
+struct LatencyArgs {
+    /// Activities of the daybooks.
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000,10000")]
+    ages: Vec<u64>,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Activities of the first sync.
+    #[arg(long, default_value_t = 10_000)]
+    first: u64,
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, clap::Args)]
+struct PeerArgs {
+    #[arg(value_enum)]
+    peer: peers::Peer,
+    #[arg(long, default_value_t = 50)]
+    daybooks: u64,
+    #[arg(long, default_value_t = 100)]
+    activities: u64,
+    #[arg(long, default_value_t = 32)]
+    phones: usize,
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, clap::Args)]
+struct AllArgs {
+    /// So little that it only shows that everything still runs.
+    #[arg(long)]
+    smoke: bool,
+    /// Writes the page here.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
+}
+
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -121,7 +143,15 @@ fn main() -> anyhow::Result<()> {
             Some(What::Run(args)) => run(args).await,
             Some(What::Latency(args)) => latency(args).await,
             Some(What::Peer(args)) => peer(args).await,
-            None => Ok(println!("say what to measure; --help lists it")),
+            Some(What::All(args)) => all(args).await,
+            Some(What::Page { json, out }) => {
+                let figures = serde_json::from_slice(&std::fs::read(json)?)?;
+                Ok(std::fs::write(out, report::page(&figures))?)
+            }
+            None => {
+                println!("Say what to measure; --help lists it, `make bench` measures everything.");
+                Ok(())
+            }
         }
     })
 }
@@ -144,7 +174,10 @@ fn tell(figures: &impl serde::Serialize, files: &Files) -> anyhow::Result<()> {
 
 async fn run(args: RunArgs) -> anyhow::Result<()> {
     let (folder, _temporary) = folder(&args.files)?;
-    tell(&measure(&args, &folder).await?, &args.files)
+    let sizes = Sizes { neighbourhoods: args.neighbourhoods, at_once: args.phones, ..Sizes::full() };
+    let RunArgs { database, daybooks, activities, rounds, workload, .. } = args;
+    let case = Case { database, daybooks, activities, rounds };
+    tell(&case.run(&sizes, &[workload], &folder).await?, &args.files)
 }
 
 async fn latency(args: LatencyArgs) -> anyhow::Result<()> {
@@ -159,18 +192,13 @@ async fn peer(args: PeerArgs) -> anyhow::Result<()> {
     tell(&rush, &args.files)
 }
 
-async fn measure(args: &RunArgs, folder: &std::path::Path) -> anyhow::Result<Rush> {
-    let neighbourhoods = args.neighbourhoods.clamp(1, args.daybooks.max(1));
-    let plan = Plan::even(args.daybooks, args.activities, neighbourhoods, rush::branches(args.rounds));
-    let name = format!("{}x{}", args.daybooks, args.activities);
-    let place = Place::new(args.database, folder, &format!("seed_{name}"))?;
-    let settings = Settings::new(place.clone(), folder)?;
-    let seeded = seed::ready(&settings, &place, folder, &plan).await?;
-    let work = Place::new(args.database, folder, &format!("work_{name}"))?;
-    let mut outcome = rush::run(&settings, &seeded, &work, args.workload, args.phones, args.rounds).await?;
-    outcome.seeded_bytes_per_activity /= (args.daybooks * args.activities).max(1) as f64;
-    if args.files.keep.is_none() {
-        place.remove().await?;
+async fn all(args: AllArgs) -> anyhow::Result<()> {
+    let (folder, _temporary) = folder(&args.files)?;
+    let sizes = if args.smoke { Sizes::smoke() } else { Sizes::full() };
+    let figures = suite::run(&sizes, &folder).await?;
+    tell(&figures, &args.files)?;
+    if let Some(out) = args.out {
+        std::fs::write(&out, report::page(&figures)).context("cannot write the page")?;
     }
-    Ok(outcome)
+    Ok(())
 }

@@ -11,9 +11,9 @@ use anyhow::{Context as _, ensure};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::phones::Took;
 use crate::pouch::Push;
 use crate::process::{Running, Used, free_port, rss_mib};
-use crate::phones::Took;
 use crate::repo::RepoPhone;
 use crate::rush::{Rush, at};
 
@@ -30,6 +30,15 @@ const WARM_UP_FROM: u64 = 1 << 41;
 const RUN_MAX: Duration = Duration::from_secs(200);
 /// Node stores behind its answer: its time counts until it has been still for so long.
 const STILL: Duration = Duration::from_millis(500);
+
+/// Whether the packages are there.
+pub fn installed() -> bool {
+    here().join("node_modules").exists()
+}
+
+fn here() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers"))
+}
 
 /// Which peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,19 +75,20 @@ impl Peer {
     }
 
     fn command(self, port: u16, data: &Path) -> anyhow::Result<Command> {
-        let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers"));
+        let here = here();
         let script = match self {
             Self::Stock => here.join("node_modules/@automerge/automerge-repo-sync-server/src/index.js"),
             Self::Pouch => here.join("pouch.js"),
         };
-        ensure!(here.join("node_modules").exists(), "the peers are not installed: npm --prefix benches/peers ci");
+        ensure!(installed(), "the peers are not installed: npm --prefix benches/peers ci");
         let mut command = Command::new("node");
         command.arg(script).env("PORT", port.to_string()).env("DATA_DIR", data).current_dir(data);
         Ok(command)
     }
 
     async fn start(self, folder: &Path, address: SocketAddr) -> anyhow::Result<Running> {
-        let process = Running::start(&mut self.command(address.port(), folder)?, &folder.join("../peer.log"))?;
+        let process =
+            Running::start(&mut self.command(address.port(), folder)?, &folder.join("../peer.log"))?;
         for _ in 0..1_000 {
             if crate::http::send(address, "GET", "/", "", b"").await.is_ok() {
                 return Ok(process);

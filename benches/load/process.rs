@@ -25,7 +25,6 @@ impl Cpu {
     pub fn total_ms(self) -> f64 {
         self.user_ms + self.system_ms
     }
-
 }
 
 /// What a process has used since it started: the ticks, which say how it splits into user and system, and what

@@ -14,14 +14,63 @@ use uuid::Uuid;
 const FIRST_RECORD_MS: u64 = 1_483_228_800_000;
 const HOUR_MS: u64 = 3_600_000;
 const WORDS: [&str; 48] = [
-    "along", "the", "canal", "bottles", "under", "bridge", "again", "and", "wrappers", "near", "school", "gate",
-    "helped", "with", "bins", "after", "market", "day", "street", "corner", "broken", "glass", "by", "bench",
-    "fixed", "lamp", "talked", "to", "neighbours", "about", "hedge", "cleared", "leaves", "from", "drain",
-    "swept", "path", "wet", "windy", "morning", "two", "bags", "full", "cans", "mostly", "verge", "plastic",
+    "along",
+    "the",
+    "canal",
+    "bottles",
+    "under",
+    "bridge",
+    "again",
+    "and",
+    "wrappers",
+    "near",
+    "school",
+    "gate",
+    "helped",
+    "with",
+    "bins",
+    "after",
+    "market",
+    "day",
+    "street",
+    "corner",
+    "broken",
+    "glass",
+    "by",
+    "bench",
+    "fixed",
+    "lamp",
+    "talked",
+    "to",
+    "neighbours",
+    "about",
+    "hedge",
+    "cleared",
+    "leaves",
+    "from",
+    "drain",
+    "swept",
+    "path",
+    "wet",
+    "windy",
+    "morning",
+    "two",
+    "bags",
+    "full",
+    "cans",
+    "mostly",
+    "verge",
+    "plastic",
     "park",
 ];
-const ITEMS: [&str; 6] =
-    ["tally/smoking.butts", "tally/food.wrapper", "tally/drink.can", "tally/drink.bottle", "tally/bags", "tally/glass"];
+const ITEMS: [&str; 6] = [
+    "tally/smoking.butts",
+    "tally/food.wrapper",
+    "tally/drink.can",
+    "tally/drink.bottle",
+    "tally/bags",
+    "tally/glass",
+];
 
 /// splitmix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
@@ -95,14 +144,15 @@ impl Record {
         let started_at_ms = FIRST_RECORD_MS + number * 7 * HOUR_MS + random.below(HOUR_MS);
         let id = ActivityId(random.uuid(started_at_ms));
         let picked = random.below(2) == 0;
-        let kind = if picked { "litter_pick" } else { ["repair", "hours"][usize::from(random.below(2) == 0)] };
+        let kind =
+            if picked { "litter_pick" } else { ["repair", "hours"][usize::from(random.below(2) == 0)] };
         let mut tallies = Vec::new();
         for at in 0..if picked { 1 + random.below(2) } else { 0 } {
             tallies.push((ITEMS[(random.below(3) + 3 * at) as usize], 1 + random.below(40) as i64));
         }
         let degrees = |random: &mut SplitMix| random.below(20_000) as f64 / 100_000.0;
-        let place = (random.below(4) == 0)
-            .then(|| (52.4 + degrees(&mut random), -1.9 - degrees(&mut random)));
+        let place =
+            (random.below(4) == 0).then(|| (52.4 + degrees(&mut random), -1.9 - degrees(&mut random)));
         Self {
             id,
             kind,

@@ -149,10 +149,7 @@ pub async fn run(
 }
 
 /// Phones with fresh tokens, from a server that is stopped again: the next one knows none of them.
-pub async fn tokens(
-    settings: &Settings,
-    stored: &[crate::phones::Stored],
-) -> anyhow::Result<Vec<Phone>> {
+pub async fn tokens(settings: &Settings, stored: &[crate::phones::Stored]) -> anyhow::Result<Vec<Phone>> {
     let server = settings.start().await?;
     let mut phones = Vec::with_capacity(stored.len());
     for stored in stored {

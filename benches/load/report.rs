@@ -1,0 +1,300 @@
+//! The page about a run: machine, commit, tables with ratios, and the goals held against them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use daybook::app::{Clock as _, SystemClock};
+use daybook::domain::time::rfc3339;
+
+use crate::database::Kind;
+use crate::latency::{Latency, Line};
+use crate::rush::Workload;
+use crate::suite::{Figures, Named};
+
+/// Greatest ratio to the floor that the goals allow, and how far ages may differ.
+const FLOOR_RATIO_MAX: f64 = 3.0;
+const AGES_RATIO_MAX: f64 = 1.2;
+
+/// The whole page.
+pub fn page(figures: &Figures) -> String {
+    let mut page = String::new();
+    head(&mut page);
+    goals(&mut page, figures);
+    rushes(&mut page, figures);
+    latency(&mut page, &figures.latency);
+    first(&mut page, &figures.latency);
+    core(&mut page);
+    page.push_str(HOW);
+    page
+}
+
+const HOW: &str = "
+## How it was measured
+Phones and server share the machine, so trust the ratios within this page more than its numbers, and none under
+1.3. The phones are one Rust program (`benches/load/`); the server is the release binary as a process of its own,
+on a copy of a database that was filled over HTTP. Each sync is a new TCP connection with an access token and a
+DPoP proof (P-256), a CBOR body that was built before the clock started, and its answer to the last byte; it is
+durable (SQLite: WAL, `synchronous = FULL`; PostgreSQL: `fsync = on`) and in SQL before it is answered. *Cold* is a
+server that has just started. The clock of many phones ends when nothing waits for the clerk: every record is
+judged by rule and posted. Processor time is the scheduler's, judging included, while nothing else is asked of the
+server.
+
+A record is a pure function of (log, number): about 270 bytes of JSON, a note of 7 to 17 words as `Text`, one change
+each. *5 edits* writes minutes, a tally and the whole note anew in five old records.
+
+The *floor* is what no server can go below: the guard of the same five changes in process, and one durable commit by
+rusqlite of the very rows that the push wrote (1 daybook, 5 changes, 5 activities, 5 versions), statement by
+statement, into a copy of the same file; *bare* commits them into tables without further indexes and rows.
+
+The peers get the same records: the automerge-repo server over its WebSocket protocol with the phones' remembered
+sync states, PouchDB as the five requests of a replication over one connection. Both are warmed up by 16 small
+syncs; neither authenticates, and neither makes durable what it answers.
+";
+
+fn head(page: &mut String) {
+    let said = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
+    let changed = said("git", &["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
+    let changed = if changed.is_empty() { "" } else { ", with changes on top" };
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let of = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+    };
+    let processor = of(&read("/proc/cpuinfo"), "model name");
+    let memory: f64 = of(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = said("uname", &["-sr"]).unwrap_or_default();
+    let rust = said("rustc", &["--version"]).unwrap_or_default();
+    let node = said("node", &["--version"]).unwrap_or_default();
+    let _ = write!(
+        page,
+        "# Benchmarks\n\nWritten by `make bench` on {} at commit {commit}{changed}. {processor}, {cores} cores, \
+         {:.0} GiB; {kernel}; {rust}; node {node}.\n",
+        &rfc3339(SystemClock.now_ms())[..10],
+        memory / 1024.0 / 1024.0,
+    );
+}
+
+fn find(figures: &Figures, database: Kind, workload: Workload, daybooks: Option<u64>) -> Option<&Named> {
+    figures.rushes.iter().rfind(|named| {
+        named.database == Some(database)
+            && named.workload == workload
+            && daybooks.is_none_or(|daybooks| named.daybooks == daybooks)
+    })
+}
+
+/// The peer of this name.
+fn peer<'a>(figures: &'a Figures, name: &str) -> Option<&'a Named> {
+    figures.rushes.iter().find(|named| named.database.is_none() && named.server.contains(name))
+}
+
+fn goals(page: &mut String, figures: &Figures) {
+    page.push_str("\n## Goals\n| goal | at most / at least | measured | reached |\n|---|---|---|---|\n");
+    let mut goal = |what: &str, bound: &str, value: f64, reached: bool| {
+        let _ =
+            writeln!(page, "| {what} | {bound} | {value:.2} | {} |", if reached { "yes" } else { "**no**" });
+    };
+    for what in ["5 new", "5 edits"] {
+        let of = figures.latency.lines.iter().filter(|line| line.what == what);
+        let worst = of.clone().map(Line::floor_ratio).fold(0.0, f64::max);
+        goal(
+            &format!("push of {what}: p50 to its floor, the worst age, cold or warm"),
+            "≤ 3",
+            worst,
+            worst <= FLOOR_RATIO_MAX,
+        );
+        for cold in [true, false] {
+            let times = of.clone().filter(|line| line.cold == cold).map(|line| line.user_ms);
+            let (least, most) =
+                times.fold((f64::MAX, 0.0_f64), |(least, most), ms| (least.min(ms), most.max(ms)));
+            let name = format!(
+                "{what}, {}: user time, the greatest age to the least",
+                if cold { "cold" } else { "warm" }
+            );
+            goal(&name, "≤ 1.2", most / least, most / least <= AGES_RATIO_MAX);
+        }
+    }
+    for (database, most) in [(Kind::Sqlite, 1.2), (Kind::Postgres, 0.8)] {
+        let Some(most_daybooks) = find(figures, database, Workload::Push5, None) else { continue };
+        let name = database.as_str();
+        let ms = most_daybooks.rush.server_cpu_ms();
+        let what =
+            format!("{name}, {} daybooks: processor a sync, judging included, ms", most_daybooks.daybooks);
+        goal(&what, &format!("≤ {most}"), ms, ms <= most);
+        let fewest = figures
+            .rushes
+            .iter()
+            .find(|named| named.database == Some(database) && named.workload == Workload::Push5);
+        if let Some(fewest) = fewest {
+            let ratio = ms / fewest.rush.server_cpu_ms();
+            let what = format!(
+                "{name}: processor a sync at {} to {} daybooks",
+                most_daybooks.daybooks, fewest.daybooks
+            );
+            goal(&what, "≤ 1.2", ratio, ratio <= AGES_RATIO_MAX);
+        }
+        let rss = most_daybooks.rush.rss_after_mib;
+        goal(
+            &format!("{name}, {} daybooks: RSS after, MiB", most_daybooks.daybooks),
+            "≤ 100",
+            rss,
+            rss <= 100.0,
+        );
+        for (peer_name, least) in [("pouchdb", 6.0), ("automerge-repo", 100.0)] {
+            let Some(peer) = peer(figures, peer_name) else { continue };
+            let ratio = most_daybooks.rush.syncs_per_s / peer.rush.syncs_per_s;
+            goal(
+                &format!("{name}: syncs a second to {}", peer.server),
+                &format!("≥ {least:.0}"),
+                ratio,
+                ratio >= least,
+            );
+        }
+    }
+    let nothing = |cold: bool| {
+        figures.latency.lines.iter().filter(move |line| line.what == "nothing new" && line.cold == cold)
+    };
+    let worst = |of: fn(&Line) -> f64| nothing(false).chain(nothing(true)).map(of).fold(0.0, f64::max);
+    let (up, down, cpu) =
+        (worst(|line| line.body_up), worst(|line| line.body_down), worst(|line| line.cpu_ms));
+    goal("nothing new: body up, bytes", "≤ 160", up, up <= 160.0);
+    goal("nothing new: body down, bytes", "≤ 200", down, down <= 200.0);
+    goal("nothing new: processor, ms", "≤ 0.5", cpu, cpu <= 0.5);
+    let fresh = figures.latency.lines.iter().filter(|line| line.what == "fresh phone");
+    if let Some(line) = fresh.filter(|line| line.activities <= 1_000).max_by_key(|line| line.activities) {
+        let what = format!("fresh phone, {} activities: processor, ms", line.activities);
+        goal(&what, "≤ 0.5", line.cpu_ms, line.cpu_ms <= 0.5);
+    }
+}
+
+fn rushes(page: &mut String, figures: &Figures) {
+    page.push_str("\n## Many phones at once\n32 phones at once, each syncs once, the server cold.\n\n");
+    page.push_str("| server | workload | daybooks × activities | syncs/s | to PouchDB | p50 / p95 / p99 ms | server ms/sync (user + system) | PostgreSQL ms/sync | RSS before → after MiB | body up / down B | stored B/activity |\n");
+    page.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
+    let pouch = peer(figures, "pouchdb").map(|named| named.rush.syncs_per_s);
+    for named in &figures.rushes {
+        let rush = &named.rush;
+        let comparable = named.workload == Workload::Push5;
+        let ratio = pouch
+            .filter(|_| comparable)
+            .map_or_else(String::new, |pouch| format!("{:.2}×", rush.syncs_per_s / pouch));
+        let database =
+            if rush.database_cpu_ms > 0.0 { format!("{:.2}", rush.database_cpu_ms) } else { String::new() };
+        let stored = if rush.stored_bytes_per_activity > 0.0 {
+            format!("{:.0}", rush.stored_bytes_per_activity)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {:?} | {} × {} | {:.0} | {ratio} | {:.1} / {:.1} / {:.1} | {:.2} ({:.2} + {:.2}) | {database} | {:.0} → {:.0} | {:.0} / {:.0} | {stored} |",
+            named.server,
+            named.workload,
+            named.daybooks,
+            named.activities,
+            rush.syncs_per_s,
+            rush.p50_ms,
+            rush.p95_ms,
+            rush.p99_ms,
+            rush.server_cpu_ms(),
+            rush.server_user_ms,
+            rush.server_system_ms,
+            rush.rss_before_mib,
+            rush.rss_after_mib,
+            rush.body_up,
+            rush.body_down,
+        );
+    }
+}
+
+fn latency(page: &mut String, latency: &Latency) {
+    page.push_str("\n## One phone at a time\nSQLite; p50 over all rounds, processor time as the median of the rounds.\n\n");
+    page.push_str("| sync | daybook | activities | p50 / p95 ms | to floor | floor ms (guard + commit) | bare commit ms | server ms (user) | body up / down B |\n");
+    page.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    for line in &latency.lines {
+        let pushed = line.commit_ms > 0.0;
+        let floor = if pushed {
+            format!("{:.2} ({:.2} + {:.2})", line.floor_ms(), line.guard_ms, line.commit_ms)
+        } else {
+            String::new()
+        };
+        let ratio = if pushed { format!("{:.1}×", line.floor_ratio()) } else { String::new() };
+        let bare = if pushed { format!("{:.2}", line.bare_commit_ms) } else { String::new() };
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {:.2} / {:.2} | {ratio} | {floor} | {bare} | {:.2} ({:.2}) | {:.0} / {:.0} |",
+            line.what,
+            if line.cold { "cold" } else { "warm" },
+            line.activities,
+            line.p50_ms,
+            line.p95_ms,
+            line.cpu_ms,
+            line.user_ms,
+            line.body_up,
+            line.body_down,
+        );
+    }
+}
+
+fn first(page: &mut String, latency: &Latency) {
+    let first = &latency.first;
+    let (parts, tenth) = (&first.parts_ms, first.parts_ms.len().div_ceil(10));
+    let mean = |parts: &[f64]| parts.iter().sum::<f64>() / parts.len().max(1) as f64;
+    let all: f64 = parts.iter().sum();
+    let _ = write!(
+        page,
+        "\n## A first sync of {} activities\nIn {} requests: {:.2} s until the last answer ({:.2} × the floor of {:.2} s), {:.2} s until all is judged, \
+         {:.2} s of processor. The first tenth of the requests took {:.0} ms each, the last {:.0} ms. RSS {:.0} MiB before, \
+         {:.0} at most, {:.0} after.\n",
+        first.activities,
+        parts.len(),
+        all / 1_000.0,
+        all / first.floor_ms.max(0.001),
+        first.floor_ms / 1_000.0,
+        first.quiet_s,
+        first.cpu_ms / 1_000.0,
+        mean(&parts[..tenth.min(parts.len())]),
+        mean(&parts[parts.len() - tenth.min(parts.len())..]),
+        first.rss_before_mib,
+        first.rss_greatest_mib,
+        first.rss_after_mib,
+    );
+}
+
+/// What criterion left of `cargo bench --bench core`, in microseconds.
+fn core(page: &mut String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criterion");
+    let median = |folder: &str| {
+        let text = std::fs::read_to_string(root.join(folder).join("new/estimates.json")).ok()?;
+        let read: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(read["median"]["point_estimate"].as_f64()? / 1_000.0)
+    };
+    let ages = ["10", "100", "1000", "10000"];
+    let mut rows = String::new();
+    for (name, folder) in [
+        ("guard and reduce, 5 new", "guard and reduce/5 new"),
+        ("guard and reduce, 20 new", "guard and reduce/20 new"),
+        ("guard and reduce, 5 edits", "guard and reduce/5 edits"),
+        ("load the document (not done)", "load the document"),
+    ] {
+        let cells: Vec<String> = ages
+            .iter()
+            .map(|age| median(&format!("{folder}/{age}")).map_or_else(String::new, |us| format!("{us:.0}")))
+            .collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            let _ = writeln!(rows, "| {name} | {} |", cells.join(" | "));
+        }
+    }
+    if !rows.is_empty() {
+        let _ = write!(
+            page,
+            "\n## The core alone\nMicroseconds, median, by the daybook's age in activities.\n\n| what | {} |\n|---|---|---|---|---|\n{rows}",
+            ages.join(" | ")
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Everything, one after the other on one machine, so that the ratios mean something.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::database::{Kind, Place};
+use crate::latency::{self, Latency, Settle};
+use crate::peers::{self, Peer};
+use crate::rush::{self, Rush, Workload, branches};
+use crate::seed::{self, Plan};
+use crate::server::Settings;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// Daybooks and rounds of the pushes of five new activities.
+    pub pushes: Vec<(u64, usize)>,
+    pub activities: u64,
+    /// Daybooks of the other workloads.
+    pub others: u64,
+    /// Daybooks and their size for what a fresh phone downloads.
+    pub fresh: (u64, u64),
+    pub neighbourhoods: u64,
+    pub at_once: usize,
+    pub stock: u64,
+    pub pouch: u64,
+    pub latency: Settle,
+}
+
+impl Sizes {
+    /// As the goals say. Few daybooks take several rounds, or there would be too little to measure.
+    pub fn full() -> Self {
+        Self {
+            pushes: vec![(50, 10), (500, 2), (2_000, 1)],
+            activities: 100,
+            others: 500,
+            fresh: (50, 1_000),
+            neighbourhoods: 50,
+            at_once: 32,
+            stock: 500,
+            pouch: 2_000,
+            latency: Settle { ages: vec![10, 100, 1_000, 10_000], rounds: 5, first: 10_000 },
+        }
+    }
+
+    /// So little that it only shows that everything still runs.
+    pub fn smoke() -> Self {
+        Self {
+            pushes: vec![(4, 1), (8, 1)],
+            activities: 10,
+            others: 4,
+            fresh: (2, 20),
+            neighbourhoods: 2,
+            at_once: 4,
+            stock: 4,
+            pouch: 4,
+            latency: Settle { ages: vec![10, 20], rounds: 1, first: 300 },
+        }
+    }
+}
+
+/// One rush, and what it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Named {
+    /// `SQLite`, `PostgreSQL`, or the peer's name.
+    pub server: String,
+    pub database: Option<Kind>,
+    pub workload: Workload,
+    pub daybooks: u64,
+    pub activities: u64,
+    pub rounds: usize,
+    pub rush: Rush,
+}
+
+/// All figures of one run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Figures {
+    pub rushes: Vec<Named>,
+    pub latency: Latency,
+}
+
+/// Runs everything that can run here: PostgreSQL where there is a server, the peers where they are installed.
+pub async fn run(sizes: &Sizes, folder: &Path) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    eprintln!("one phone at a time");
+    figures.latency = latency::run(folder, &sizes.latency).await.context("one phone at a time")?;
+    let mut databases = vec![Kind::Sqlite];
+    if std::env::var_os("TEST_POSTGRES_URL").is_some() {
+        databases.push(Kind::Postgres);
+    }
+    for database in databases {
+        for (daybooks, rounds) in sizes.pushes.iter().copied() {
+            let workloads = if daybooks == sizes.others {
+                vec![Workload::Push5, Workload::Edit5, Workload::Nothing]
+            } else {
+                vec![Workload::Push5]
+            };
+            let case = Case { database, daybooks, activities: sizes.activities, rounds };
+            figures.rushes.extend(case.run(sizes, &workloads, folder).await?);
+        }
+        let (daybooks, activities) = sizes.fresh;
+        let case = Case { database, daybooks, activities, rounds: 1 };
+        figures.rushes.extend(case.run(sizes, &[Workload::Fresh], folder).await?);
+    }
+    if !peers::installed() {
+        eprintln!("the peers are not installed: npm --prefix benches/peers ci");
+        return Ok(figures);
+    }
+    for (peer, daybooks) in [(Peer::Pouch, sizes.pouch), (Peer::Stock, sizes.stock)] {
+        eprintln!("{}, {daybooks} logs", peer.name());
+        let rush = peers::run(peer, folder, daybooks, sizes.activities, sizes.at_once).await?;
+        figures.rushes.push(Named {
+            server: peer.name().to_owned(),
+            database: None,
+            workload: Workload::Push5,
+            daybooks,
+            activities: sizes.activities,
+            rounds: 1,
+            rush,
+        });
+    }
+    Ok(figures)
+}
+
+/// Our server with so many daybooks.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    pub database: Kind,
+    pub daybooks: u64,
+    pub activities: u64,
+    pub rounds: usize,
+}
+
+impl Case {
+    /// Seeds once, then each workload on a copy.
+    pub async fn run(
+        &self,
+        sizes: &Sizes,
+        workloads: &[Workload],
+        folder: &Path,
+    ) -> anyhow::Result<Vec<Named>> {
+        let name = format!("{}x{}", self.daybooks, self.activities);
+        let neighbourhoods = sizes.neighbourhoods.clamp(1, self.daybooks.max(1));
+        let plan = Plan::even(self.daybooks, self.activities, neighbourhoods, branches(self.rounds));
+        let place = Place::new(self.database, folder, &format!("seed_{name}"))?;
+        let work = Place::new(self.database, folder, &format!("work_{name}"))?;
+        let settings = Settings::new(place.clone(), folder)?;
+        let seeded = seed::ready(&settings, &place, folder, &plan).await?;
+        let mut all = Vec::new();
+        for workload in workloads.iter().copied() {
+            eprintln!("{}, {} daybooks, {workload:?}", self.database.as_str(), self.daybooks);
+            let mut rush = rush::run(&settings, &seeded, &work, workload, sizes.at_once, self.rounds).await?;
+            rush.seeded_bytes_per_activity /= (self.daybooks * self.activities).max(1) as f64;
+            all.push(Named {
+                server: self.database.as_str().to_owned(),
+                database: Some(self.database),
+                workload,
+                daybooks: self.daybooks,
+                activities: self.activities,
+                rounds: self.rounds,
+                rush,
+            });
+        }
+        Ok(all)
+    }
+}
