@@ -16,6 +16,7 @@ export CRASH_ROUNDS ?= 200
 with_postgres := tests/postgres/with-postgres.sh
 nextest := cargo nextest run --workspace --locked --profile
 test_packages := tests/postgres/node_modules/.package-lock.json tests/phone-js/node_modules/.package-lock.json
+peers := benches/peers/node_modules/.package-lock.json
 redocly := openapi/node_modules/.bin/redocly
 deny := target/tools/cargo-deny/bin/cargo-deny
 
@@ -37,8 +38,15 @@ crash: $(test_packages) ## kill and restart the server for a long time (CRASH_RO
 	$(with_postgres) $(nextest) long -E 'test(/(^|::)crash/)'
 
 .PHONY: bench
-bench: $(test_packages) ## measure: the core, and the load of many phones
-	$(with_postgres) cargo bench --workspace --locked
+bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
+	cargo bench --locked --bench core
+	POSTGRES_FSYNC=on $(with_postgres) cargo bench --locked --bench load -- \
+	  all --keep target/bench --json target/bench/figures.json --out benches/RESULTS.md
+
+.PHONY: bench-smoke
+bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs
+	cargo bench --locked --profile dev --bench core -- --test 'load the document/10$$'
+	$(with_postgres) cargo bench --locked --profile dev --bench load -- all --smoke
 
 .PHONY: lint
 lint: lint-format lint-code lint-docs lint-licences lint-openapi ## everything below whose name starts with lint-
