@@ -41,7 +41,7 @@ crash: $(test_packages) ## kill and restart the server for a long time (CRASH_RO
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
 	cargo bench --locked --bench core
 	POSTGRES_FSYNC=on $(with_postgres) cargo bench --locked --bench load -- \
-	  all --keep target/bench --json target/bench/figures.json --out benches/RESULTS.md
+	  all --json target/bench.json --out benches/RESULTS.md
 
 .PHONY: bench-smoke
 bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs

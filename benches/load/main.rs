@@ -22,6 +22,7 @@ mod report;
 mod rush;
 mod seed;
 mod server;
+mod storage;
 mod suite;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use daybook::domain::time::rfc3339;
 use crate::database::Kind;
 use crate::latency::{Latency, Line};
 use crate::rush::Workload;
+use crate::storage::Storage;
 use crate::suite::{Figures, Named};
 
 /// Greatest ratio to the floor that the goals allow, and how far ages may differ.
@@ -24,6 +25,7 @@ pub fn page(figures: &Figures) -> String {
     rushes(&mut page, figures);
     latency(&mut page, &figures.latency);
     first(&mut page, &figures.latency);
+    storage(&mut page, &figures.storage);
     core(&mut page);
     page.push_str(HOW);
     page
@@ -264,6 +266,35 @@ fn first(page: &mut String, latency: &Latency) {
         first.rss_greatest_mib,
         first.rss_after_mib,
     );
+}
+
+fn storage(page: &mut String, storage: &Storage) {
+    let activities = (storage.daybooks * storage.activities).max(1) as f64;
+    let _ = write!(
+        page,
+        "\n## Where the bytes are\nSQLite with {} daybooks of {} activities, judged; bytes per activity. Automerge's `save()` of \
+         such a daybook takes {:.0} B an activity, its changes one by one {:.0} B.\n\n| table | rows | pages | pages of its \
+         indexes | largest columns |\n|---|---|---|---|---|\n",
+        storage.daybooks,
+        storage.activities,
+        storage.save_bytes / storage.activities.max(1) as f64,
+        storage.changes_bytes / storage.activities.max(1) as f64,
+    );
+    let each = |bytes: i64| bytes as f64 / activities;
+    for table in storage.tables.iter().filter(|table| each(table.bytes) >= 1.0) {
+        let columns = table.columns.iter().take(5).filter(|(_, bytes)| each(*bytes) >= 1.0);
+        let columns: Vec<String> =
+            columns.map(|(name, bytes)| format!("{name} {:.0}", each(*bytes))).collect();
+        let _ = writeln!(
+            page,
+            "| {} | {:.2} | {:.0} | {:.0} | {} |",
+            table.name,
+            each(table.rows),
+            each(table.bytes),
+            each(table.index_bytes),
+            columns.join(", ")
+        );
+    }
 }
 
 /// What criterion left of `cargo bench --bench core`, in microseconds.

@@ -11,6 +11,7 @@ use crate::peers::{self, Peer};
 use crate::rush::{self, Rush, Workload, branches};
 use crate::seed::{self, Plan};
 use crate::server::Settings;
+use crate::storage::{self, Storage};
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -79,6 +80,8 @@ pub struct Named {
 pub struct Figures {
     pub rushes: Vec<Named>,
     pub latency: Latency,
+    #[serde(default)]
+    pub storage: Storage,
 }
 
 /// Runs everything that can run here: PostgreSQL where there is a server, the peers where they are installed.
@@ -104,6 +107,9 @@ pub async fn run(sizes: &Sizes, folder: &Path) -> anyhow::Result<Figures> {
         let case = Case { database, daybooks, activities, rounds: 1 };
         figures.rushes.extend(case.run(sizes, &[Workload::Fresh], folder).await?);
     }
+    let name = format!("seed_{}x{}", sizes.others, sizes.activities);
+    let full = Place::new(Kind::Sqlite, folder, &name)?;
+    figures.storage = storage::look(full.file(), sizes.others, sizes.activities)?;
     if !peers::installed() {
         eprintln!("the peers are not installed: npm --prefix benches/peers ci");
         return Ok(figures);
