@@ -115,7 +115,6 @@ async fn make(settings: &Settings, place: &Place, plan: &Plan) -> anyhow::Result
     let mut phones = Vec::new();
     while let Some(made) = tasks.join_next().await {
         phones.extend(made??);
-        eprint!("seed: {} of {}\r", phones.len(), plan.daybooks.len());
     }
     until_quiet(&eye, QUIET_LOOK_EVERY).await?;
     // Each phone hears of its verdicts, as it would have.
