@@ -71,7 +71,8 @@ pub async fn serve(
         tracing::info!("draining");
         tokio::time::sleep(DRAIN_NOTICE).await;
     };
-    let served = axum::serve(listener, api::router(app.clone())).with_graceful_shutdown(stop);
+    let served =
+        axum::serve(listener, api::router(app.clone()).into_make_service()).with_graceful_shutdown(stop);
     let waiting = app.clone();
     let too_long = async move {
         while !waiting.is_draining() {
@@ -108,7 +109,8 @@ async fn serve_metrics(app: App, listener: TcpListener, ended: oneshot::Receiver
     let stop = async move {
         let _ = ended.await;
     };
-    let served = axum::serve(listener, api::metrics_router(app)).with_graceful_shutdown(stop);
+    let served =
+        axum::serve(listener, api::metrics_router(app).into_make_service()).with_graceful_shutdown(stop);
     if let Err(error) = served.await {
         tracing::warn!(%error, "metrics are no longer served");
     }

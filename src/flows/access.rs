@@ -27,11 +27,11 @@ pub async fn access_of(
     let db = app.db().read();
     let Some(row) = store::access::find_grant(db, neighbourhood, grant).await? else { return Ok(None) };
     let party = PartyId(row.party_id);
-    let roles = store::parties::roles(db, neighbourhood, party).await?;
-    let coordinator = roles.iter().any(|role| role == store::parties::COORDINATOR);
+    let store::parties::Standing { groups, coordinator } =
+        store::parties::standing(db, neighbourhood, party).await?;
     let granted = Scopes::known(&row.scopes);
     let scopes = granted.iter().filter(|scope| coordinator || !COORDINATORS.contains(scope)).collect();
-    let owners = super::daybooks::owners(db, neighbourhood, party).await?;
+    let owners = [party].into_iter().chain(groups).collect();
     let access = Arc::new(Access {
         neighbourhood,
         party,

@@ -21,6 +21,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pages of the write-ahead log before SQLite copies them back (10,000 pages of 4 KiB): fewer, larger copies.
 const WAL_AUTOCHECKPOINT_PAGES: &str = "10000";
+/// A connection to PostgreSQL that was idle for so long is tried before it is used: one in use was fine a moment
+/// ago, and each trial is a trip to the database.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(5);
+/// SQLite's own page cache, in KiB as its pragma wants it: what a group of writes changes has to fit in the
+/// writer's, or pages go to the log more than once.
+const WRITER_CACHE: &str = "-32768";
+/// See [`WRITER_CACHE`]; of each reader.
+const READER_CACHE: &str = "-4096";
 /// Connections that read from SQLite.
 const SQLITE_READERS: u32 = 4;
 
@@ -67,7 +75,11 @@ impl Database {
             Self::connect_sqlite(url, path).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let mut options = ConnectOptions::new(url);
-            options.max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).sqlx_logging(false);
+            options
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire_if_idle_for(TEST_AFTER_IDLE)
+                .sqlx_logging(false);
             let pool = sea_orm::Database::connect(options).await?;
             Ok(Self { write: pool.clone(), read: pool, writer: None })
         } else {
@@ -214,6 +226,8 @@ fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOption
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
+        // It is a file: there is nothing that could have gone away.
+        .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite
@@ -223,6 +237,7 @@ fn sqlite_options(url: &str, connections: u32, read_only: bool) -> ConnectOption
                 .foreign_keys(true)
                 .busy_timeout(BUSY_TIMEOUT)
                 .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)
+                .pragma("cache_size", if read_only { READER_CACHE } else { WRITER_CACHE })
                 .statement_cache_capacity(512);
             if read_only { sqlite.pragma("query_only", "ON") } else { sqlite }
         });

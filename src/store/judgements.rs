@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::entity::decision::Column as D;
 use super::entity::judgement::Column as J;
-use super::entity::{decision, judgement};
+use super::entity::{activity_version, decision, judgement};
 use crate::domain::ids::{ActivityId, DecisionId, NeighbourhoodId, PartyId};
 
 const LIST_MAX: usize = 400;
@@ -56,6 +56,33 @@ pub async fn parts_of(
         .filter(J::PartOf.is_in(occasions.iter().map(|id| id.0)))
         .all(db)
         .await
+}
+
+/// Whether anything waits or is due in a neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn anything_to_judge(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    use activity_version::Column as V;
+    let waiting = Query::select()
+        .column(V::Version)
+        .from(activity_version::Entity)
+        .and_where(Expr::col(V::NeighbourhoodId).eq(neighbourhood.0))
+        .and_where(Expr::col(V::JournalNo).is_null())
+        .to_owned();
+    let due = Query::select()
+        .column(J::Revision)
+        .from(judgement::Entity)
+        .and_where(Expr::col(J::NeighbourhoodId).eq(neighbourhood.0))
+        .and_where(Expr::col(J::DueAtMs).lte(now_ms))
+        .to_owned();
+    let any = Condition::any().add(Expr::exists(waiting)).add(Expr::exists(due));
+    let query = Query::select().expr(Expr::val(1)).cond_where(any).to_owned();
+    Ok(db.query_one(&query).await?.is_some())
 }
 
 /// The activities that are due to be looked at again.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query, UnionType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect,
@@ -178,6 +178,52 @@ pub async fn roles(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| row.role).collect())
+}
+
+/// What a party may beyond its own: the groups that it is in today, and whether it coordinates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub groups: Vec<PartyId>,
+    pub coordinator: bool,
+}
+
+/// The standing of a party, in one statement: every token's first request asks.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn standing(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Standing, DbErr> {
+    use membership::Column as M;
+    use party_role::Column as R;
+    let mut query = Query::select();
+    query
+        .expr_as(Expr::val(false), "coordinator")
+        .expr_as(Expr::col((membership::Entity, M::GroupId)), "id")
+        .from(membership::Entity)
+        .and_where(Expr::col((membership::Entity, M::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((membership::Entity, M::MemberId)).eq(party.0))
+        .and_where(Expr::col((membership::Entity, M::UntilDay)).is_null());
+    let coordinates = Query::select()
+        .expr_as(Expr::val(true), "coordinator")
+        .expr_as(Expr::col((party_role::Entity, R::PartyId)), "id")
+        .from(party_role::Entity)
+        .and_where(Expr::col((party_role::Entity, R::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((party_role::Entity, R::PartyId)).eq(party.0))
+        .and_where(Expr::col((party_role::Entity, R::Role)).eq(COORDINATOR))
+        .to_owned();
+    query.union(UnionType::All, coordinates);
+    let mut standing = Standing::default();
+    for row in db.query_all(&query).await? {
+        if row.try_get::<bool>("", "coordinator")? {
+            standing.coordinator = true;
+        } else {
+            standing.groups.push(PartyId(row.try_get("", "id")?));
+        }
+    }
+    Ok(standing)
 }
 
 /// Gives a role; giving it again changes nothing.

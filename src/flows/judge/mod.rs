@@ -9,7 +9,7 @@ mod round;
 mod sitting;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 use tracing::Instrument as _;
@@ -29,15 +29,23 @@ pub(super) use sitting::{Case, Sitting, judgement_row};
 
 /// How often the clerk looks for what waits without having been rung for: after a crash, or another replica's.
 const TICK: Duration = Duration::from_secs(1);
+/// From the first ring until the clerk looks: syncs that come together are judged together, which costs a
+/// neighbourhood one transaction instead of many. A phone asks again after five seconds.
+const GATHER: Duration = Duration::from_millis(250);
 /// Between two rounds of one neighbourhood, so that people's decisions get their turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Works until the process drains.
 pub async fn clerk(app: App) {
+    let mut looked = Instant::now();
     while !app.is_draining() {
-        let rung = tokio::time::timeout(TICK, app.bell().rung()).await;
+        if tokio::time::timeout(TICK, app.bell().rung()).await.is_ok() {
+            tokio::time::sleep(GATHER).await;
+        }
         let mut waiting = app.bell().take();
-        if rung.is_err() {
+        // However often the bell rings: nobody rings for what another replica left, or for what is due.
+        if looked.elapsed() >= TICK {
+            looked = Instant::now();
             match all_waiting(&app).await {
                 Ok(found) => {
                     for neighbourhood in found {
@@ -87,9 +95,7 @@ pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u6
 /// # Errors
 /// [`FlowError`] of the database.
 pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u64>, FlowError> {
-    let db = app.db().read();
-    let waits = !store::activities::waiting(db, neighbourhood, 1).await?.is_empty();
-    if !waits && store::judgements::due(db, neighbourhood, app.now_ms(), 1).await?.is_empty() {
+    if !store::judgements::anything_to_judge(app.db().read(), neighbourhood, app.now_ms()).await? {
         return Ok(None);
     }
     let mut timing = app.metrics().database.transaction(Flow::Judge);

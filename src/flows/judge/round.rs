@@ -6,6 +6,7 @@ use super::super::FlowError;
 use super::facts::{Brief, People, withdrawn};
 use super::sitting::{Case, Sitting};
 use crate::domain::ids::ActivityId;
+use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
 use crate::ledger::{
@@ -22,7 +23,13 @@ pub async fn judge(
     due: BTreeSet<ActivityId>,
 ) -> Result<u64, FlowError> {
     let ids: BTreeSet<ActivityId> = oldest.iter().map(|row| ActivityId(row.activity_id)).collect();
-    let rows = store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), &ids).await?;
+    let all = u64::try_from(oldest.len()).is_ok_and(|count| count < CLERK_VERSIONS_MAX);
+    let rows = if all {
+        oldest
+    } else {
+        // Of the last activity there may be more.
+        store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), &ids).await?
+    };
     let mut briefs = briefs(sitting, rows)?;
     let due: Vec<ActivityId> = due.difference(&ids).copied().collect();
     briefs.extend(due_briefs(sitting, &due).await?);
