@@ -13,12 +13,23 @@ TESTS ?=
 # How often `make crash` kills the server, in each of its tests.
 export CRASH_ROUNDS ?= 200
 
+# How many random schedules `make recovery` plays on each database, and with phones in JavaScript.
+recovery: export DAYBOOK_SCHEDULES ?= 400
+recovery: export JS_SCHEDULES ?= 100
+# What `make mutants` makes.
+mutants: export MUTANTS ?= 100000
+mutants: export HISTORIES ?= 1000
+# How long `make fuzz` runs each target; it needs a nightly compiler.
+FUZZ_SECONDS ?= 300
+
 with_postgres := tests/postgres/with-postgres.sh
 nextest := cargo nextest run --workspace --locked --profile
 test_packages := tests/postgres/node_modules/.package-lock.json tests/phone-js/node_modules/.package-lock.json
 peers := benches/peers/node_modules/.package-lock.json
 redocly := openapi/node_modules/.bin/redocly
 deny := target/tools/cargo-deny/bin/cargo-deny
+cargo_fuzz := target/tools/cargo-fuzz/bin/cargo-fuzz
+fuzz_targets := guard accept cursor sync_body state_decode
 
 .PHONY: help
 help: ## this list
@@ -36,6 +47,22 @@ test: $(test_packages) ## all tests, on SQLite and on PostgreSQL
 .PHONY: crash
 crash: $(test_packages) ## kill and restart the server for a long time (CRASH_ROUNDS=200)
 	$(with_postgres) $(nextest) long -E 'test(/(^|::)crash/)'
+
+.PHONY: recovery
+recovery: $(test_packages) ## many random schedules of copied, restored and refused phones (DAYBOOK_SCHEDULES=400)
+	$(with_postgres) $(nextest) long -E 'test(/(^|::)schedules::/)'
+
+.PHONY: mutants
+mutants: ## many mutated changes, and many histories against Automerge (MUTANTS=100000, HISTORIES=1000)
+	cargo test --release --locked --lib merge::tests -- --nocapture
+
+.PHONY: fuzz
+fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some minutes (FUZZ_SECONDS=300)
+	cargo test --locked --quiet --lib merge::tests::seeds -- --ignored
+	for target in $(fuzz_targets); do \
+	  $(cargo_fuzz) run --sanitizer none --target-dir target/fuzz "$$target" -- \
+	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20; \
+	done
 
 .PHONY: bench
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
@@ -98,6 +125,9 @@ secrets: ## draw the containers' secrets, those that are not there yet
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+$(cargo_fuzz):
+	cargo install --locked cargo-fuzz --version 0.13.2 --root target/tools/cargo-fuzz
 
 $(deny): .ci/requirements.txt
 	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \

@@ -52,6 +52,17 @@ impl Form {
         }
     }
 
+    /// Reads a body of this form.
+    ///
+    /// # Errors
+    /// A problem that names the field where one cannot be read.
+    pub fn parse<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, ApiError> {
+        match self {
+            Self::Json => parse_json(bytes),
+            Self::Cbor => parse_cbor(bytes),
+        }
+    }
+
     /// An answer of this form.
     pub fn respond<T: Serialize>(self, value: &T) -> Response {
         let (bytes, kind) = match self {
@@ -83,11 +94,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOrCbor<T> {
         };
         let answer = Form::of_answer(request.headers(), form);
         let bytes = read(request).await?;
-        let body = match form {
-            Form::Json => parse_json(&bytes)?,
-            Form::Cbor => parse_cbor(&bytes)?,
-        };
-        Ok(Self { body, answer })
+        Ok(Self { body: form.parse(&bytes)?, answer })
     }
 }
 

@@ -42,7 +42,7 @@ struct Row {
 }
 
 /// One daybook: rows of accepted changes by position, what is held or refused, and states as stored.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Replay {
     rows: Vec<Row>,
     bytes: Vec<Vec<u8>>,

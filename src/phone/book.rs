@@ -1,6 +1,6 @@
 //! One daybook on a phone: the Automerge document, how far it has synced, and what the server said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
@@ -19,11 +19,18 @@ pub struct Book {
     pub server_heads: Vec<ChangeHash>,
     /// What the server holds, and until when at least, in milliseconds since 1970 by its clock.
     pub held: BTreeMap<[u8; 32], i64>,
+    /// Pushed and taken, whatever the heads say: a daybook that forked learns of no heads.
+    pub there: BTreeSet<[u8; 32]>,
     pub refused: BTreeMap<[u8; 32], String>,
     /// The server has more to send: nothing is pushed meanwhile.
     pub more: bool,
     /// The server's changes and this document's do not go together: one actor went two ways. Until the reload.
     pub forked: bool,
+    /// Changes that a reload wrote.
+    pub rewritten: BTreeSet<[u8; 32]>,
+    /// Fields of activities, or whole ones, that no server takes, with the code of the refusal: a reload leaves
+    /// them out, so that they do not silence the phone. For the resident to see.
+    pub aside: BTreeMap<(String, Option<String>), String>,
     /// A download that was cut.
     pub download: Option<Download>,
 }
@@ -39,9 +46,12 @@ impl Book {
             cursor: None,
             server_heads: Vec::new(),
             held: BTreeMap::new(),
+            there: BTreeSet::new(),
             refused: BTreeMap::new(),
             more: false,
             forked: false,
+            rewritten: BTreeSet::new(),
+            aside: BTreeMap::new(),
             download: None,
         }
     }
@@ -62,7 +72,8 @@ impl Book {
         let changes = self.doc.get_changes(&known);
         let new = changes.into_iter().filter(|change| {
             let hash = change.hash().0;
-            !self.held.contains_key(&hash) && !self.refused.contains_key(&hash)
+            let known = self.held.contains_key(&hash) || self.there.contains(&hash);
+            !known && !self.refused.contains_key(&hash)
         });
         new.map(|change| (change.hash().0, change.raw_bytes().to_vec())).collect()
     }
@@ -73,11 +84,19 @@ impl Book {
         heads.iter().any(|head| self.doc.get_change_by_hash(head).is_none())
     }
 
-    /// The server's heads; what it has admitted meanwhile is held no longer.
+    /// The server's heads, which have moved. What it has admitted meanwhile is held no longer; and of the rest the
+    /// first ones are sent again, since it tells of a refusal only in answer to a push.
     pub fn take_heads(&mut self, heads: Vec<ChangeHash>) {
-        let lacking: Vec<_> =
-            self.doc.get_changes(&heads).into_iter().map(|change| change.hash().0).collect();
-        self.held.retain(|hash, _| lacking.contains(hash));
+        self.there.clear();
+        if !self.held.is_empty() {
+            let known: Vec<ChangeHash> =
+                heads.iter().filter(|head| self.doc.get_change_by_hash(head).is_some()).copied().collect();
+            let lacking = self.doc.get_changes(&known);
+            let held = |dep: &ChangeHash| self.held.contains_key(&dep.0);
+            let later = lacking.iter().filter(|change| change.deps().iter().any(held));
+            let later: BTreeSet<[u8; 32]> = later.map(|change| change.hash().0).collect();
+            self.held.retain(|hash, _| later.contains(hash));
+        }
         self.server_heads = heads;
     }
 

@@ -5,6 +5,7 @@ pub mod book;
 mod download;
 pub mod entry;
 mod reload;
+mod rewrite;
 mod session;
 mod sync;
 pub mod transport;
@@ -97,8 +98,7 @@ impl<T: Transport> Phone<T> {
         let party = PartyId(uuid(&mut random, now_ms));
         let own = DaybookId(uuid(&mut random, now_ms));
         let device = DeviceId(uuid(&mut random, now_ms));
-        let mut register = [0; 4];
-        random(&mut register);
+        let register = register(&mut random);
         let mut actor = [0; 16];
         random(&mut actor);
         Ok(Self {
@@ -107,7 +107,7 @@ impl<T: Transport> Phone<T> {
             device,
             own,
             books: BTreeMap::from([(own, Book::new(own, actor))]),
-            register: hex::encode(register),
+            register,
             now_ms,
             verdicts: HashMap::new(),
             form: Form::Json,
@@ -201,19 +201,32 @@ impl<T: Transport> Phone<T> {
         self.books.entry(id).or_insert_with(|| Book::new(id, actor))
     }
 
+    /// Counts on in a register that nobody else has.
+    fn renew_register(&mut self) {
+        self.register = register(&mut self.random);
+    }
+
     /// Its own daybook.
     pub fn own_book(&mut self) -> &mut Book {
         self.book(self.own)
     }
 
-    /// The app starts again: every daybook is written under a fresh actor from now on.
+    /// The app starts again: every daybook is written under a fresh actor from now on, and counting goes on in a
+    /// fresh register. The storage may be an old copy, or be copied: nobody else counts in this one.
     pub fn restart(&mut self) {
+        self.renew_register();
         for book in self.books.values_mut() {
             let mut actor = [0; 16];
             (self.random)(&mut actor);
             book.restart(actor);
         }
     }
+}
+
+fn register(random: &mut RandomSource) -> String {
+    let mut bytes = [0; 4];
+    random(&mut bytes);
+    hex::encode(bytes)
 }
 
 fn uuid(random: &mut RandomSource, now_ms: i64) -> Uuid {

@@ -14,8 +14,9 @@ use crate::domain::ids::DaybookId;
 
 /// Requests of one sync: far more than any honest backlog needs.
 const ROUNDS_MAX: usize = 10_000;
-/// Reloads of one sync: more would mean that what the phone writes anew is refused again.
-const RELOADS_MAX: usize = 8;
+/// Reloads of one sync. Each either ends well or finds a field that no server takes, and sets it aside; the
+/// next sync goes on from there.
+const RELOADS_MAX: usize = 256;
 
 /// Waits before the same is sent again where nothing came of it; after the last of them the next sync goes on.
 const PAUSES_MS: [u64; 5] = [50, 100, 200, 400, 800];
@@ -46,6 +47,8 @@ pub struct Report {
     pub held: usize,
     pub refused: usize,
     pub reloads: usize,
+    /// Fields that no server takes, left out from now on.
+    pub aside: usize,
     pub restarts: usize,
     /// Downloads that took the place of changes.
     pub snapshots: usize,
@@ -149,6 +152,7 @@ impl<T: Transport> Phone<T> {
                 book.cursor = None;
                 book.server_heads.clear();
                 book.held.clear();
+                book.there.clear();
                 return Ok(Next::Again);
             }
             DaybookState::Gone => {
@@ -186,6 +190,7 @@ impl<T: Transport> Phone<T> {
         if restarted {
             book.server_heads.clear();
             book.held.clear();
+            book.there.clear();
         }
         // What may have expired is sent again.
         book.held.retain(|_, expires_at_ms| *expires_at_ms > server_ms);
@@ -194,8 +199,11 @@ impl<T: Transport> Phone<T> {
             settled |= outcome.outcome != OutcomeKind::Deferred;
             let hash = outcome.hash.0;
             match outcome.outcome {
-                OutcomeKind::Accepted => report.accepted += 1,
-                OutcomeKind::Duplicate => report.duplicate += 1,
+                OutcomeKind::Accepted | OutcomeKind::Duplicate => {
+                    let accepted = outcome.outcome == OutcomeKind::Accepted;
+                    *if accepted { &mut report.accepted } else { &mut report.duplicate } += 1;
+                    book.there.insert(hash);
+                }
                 OutcomeKind::Held => {
                     let expires_at_ms = outcome.expires_at.map_or(i64::MAX, |at| at.0);
                     book.held.insert(hash, expires_at_ms);

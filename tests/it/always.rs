@@ -2,9 +2,9 @@
 
 mod books;
 mod check;
-mod dice;
+pub mod dice;
 mod planted;
-mod radio;
+pub mod radio;
 mod steps;
 mod world;
 

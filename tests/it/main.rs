@@ -35,6 +35,7 @@ mod recovery;
 mod replay;
 mod replicas;
 mod revisions;
+mod schedules;
 mod schema;
 mod support;
 mod sync;

@@ -2,6 +2,7 @@
 
 mod histories;
 mod odd;
+mod schedules;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +50,11 @@ async fn stock_phones_and_server_agree(backend: Backend) {
     assert_eq!(accounts[0].contribution, told["minutes"].as_i64().expect("minutes"));
     let tip = store::ledger::find_tip(db, neighbourhood).await.expect("a tip").expect("a tip");
     assert_eq!(accounts[0].contribution + tip.contribution, 0, "nobody else has minutes");
+}
+
+/// A number that the environment may ask for.
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 /// By activity and key, all surviving values, in any order, as text.

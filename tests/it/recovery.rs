@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use automerge::ObjType;
 use automerge::transaction::Transactable as _;
+use automerge::{ObjType, ScalarValue};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
-use daybook::domain::limits::OBJECT_DEPTH_MAX;
+use daybook::domain::limits::{CHANGE_BYTES_MAX, OBJECT_DEPTH_MAX};
 use daybook::phone::{Phone, PhoneError, Transport};
 use serde_json::Value;
 
@@ -143,6 +143,105 @@ both! {
         assert_eq!((report.reloads, report.refused), (1, 0));
         let seen: Value = asha.get(&format!("/v1/activities/{later}")).await.expect("the activity");
         assert_eq!(seen["day"], "2026-11-19");
+    }
+}
+
+both! {
+    async fn a_field_that_no_server_takes_is_set_aside_and_silences_nothing(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let id = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        asha.edit(id, |a| {
+            a.put("picture", ScalarValue::Bytes(vec![7; CHANGE_BYTES_MAX])).put("minutes_source", "recalled");
+        })
+        .expect("edited");
+        let later = hours(&mut asha, "2026-11-19", 20);
+
+        let report = asha.sync().await.expect("synced");
+        // As it was, in a reload's change, alone in one.
+        assert_eq!((report.reloads, report.aside), (3, 1));
+        let unit = (id.to_string(), Some("picture".to_owned()));
+        assert_eq!(asha.own_book().aside.get(&unit).map(String::as_str), Some("change_too_large"));
+        assert_eq!(activity(&mut asha, id).await["minutes_source"], "recalled");
+        wire::reads_as_the_document(&mut asha, later).await;
+        let again = asha.sync().await.expect("synced");
+        assert_eq!((again.requests, again.reloads), (1, 0), "the refusal is over");
+        hours(&mut asha, "2026-11-20", 30);
+        assert_eq!(asha.sync().await.expect("synced").accepted, 1);
+        assert_eq!(account(&app, &mut asha).await, 60);
+    }
+}
+
+async fn bags(phone: &mut TestPhone, id: ActivityId) -> Value {
+    let view = activity(phone, id).await;
+    view["tallies"].as_array().expect("tallies")[0]["count"].clone()
+}
+
+both! {
+    async fn two_programs_that_count_in_one_register_both_count(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let id = hours(&mut asha, "2026-11-18", 10);
+        asha.edit(id, |a| { a.count("bags", 3); }).expect("counted");
+        asha.sync().await.expect("synced");
+        let mut copy = app.second_device(&mut asha, "The copy").await;
+        let own = asha.own_book().clone();
+        copy.books.insert(own.id, own);
+        copy.register = asha.register.clone();
+
+        for phone in [&mut asha, &mut copy] {
+            phone.edit(id, |a| { a.count("bags", 1); }).expect("counted");
+        }
+        asha.sync().await.expect("synced");
+        assert_eq!(copy.sync().await.expect("synced").reloads, 1);
+        assert_eq!(bags(&mut asha, id).await, 5);
+        assert_ne!(copy.register, asha.register, "from now on each counts in one of its own");
+        for phone in [&mut asha, &mut copy] {
+            phone.edit(id, |a| { a.count("bags", 1); }).expect("counted");
+        }
+        for phone in [&mut asha, &mut copy] {
+            assert_eq!(phone.sync().await.expect("synced").refused, 0);
+        }
+        assert_eq!(bags(&mut asha, id).await, 7);
+    }
+}
+
+both! {
+    async fn what_a_reload_had_not_seen_stays_a_conflict(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let id = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        tablet.sync().await.expect("synced");
+        tablet.edit(id, |a| { a.put("minutes_source", "clocked"); }).expect("edited");
+        tablet.sync().await.expect("synced");
+
+        nest_too_deep(&mut asha, id);
+        assert_eq!(asha.sync().await.expect("synced").reloads, 1);
+        let view = activity(&mut asha, id).await;
+        let values = view["conflicts"][0]["values"].as_array().expect("values");
+        let values: BTreeSet<&str> = values.iter().filter_map(|value| value["value"].as_str()).collect();
+        assert_eq!(values, BTreeSet::from(["clocked", "recalled"]), "{view}");
+    }
+}
+
+both! {
+    async fn a_copy_from_before_a_reload_writes_the_same_again(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let id = hours(&mut asha, "2026-11-18", 10);
+        asha.sync().await.expect("synced");
+        nest_too_deep(&mut asha, id);
+        asha.edit(id, |a| { a.count("bags", 3).note("two gates"); }).expect("edited");
+        let copy = asha.own_book().clone();
+        assert_eq!(asha.sync().await.expect("synced").reloads, 1);
+        asha.edit(id, |a| { a.count("bags", 1).note_more(", both open"); }).expect("edited");
+        asha.sync().await.expect("synced");
+
+        asha.books.insert(copy.id, copy);
+        asha.restart();
+        let report = asha.sync().await.expect("synced");
+        assert_eq!((report.reloads, report.accepted, report.duplicate), (1, 0, 2));
+        assert_eq!(bags(&mut asha, id).await, 4);
+        assert_eq!(activity(&mut asha, id).await["note"], "two gates, both open");
     }
 }
 

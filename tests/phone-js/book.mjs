@@ -17,6 +17,13 @@ export class Book {
   /** The server has more to send: nothing is pushed meanwhile. */
   more = false;
 
+  /** Pushed and taken, whatever the heads say: a daybook that forked learns of no heads. */
+  there = new Set();
+  /** Hashes of changes that a reload wrote. */
+  rewritten = new Set();
+  /** What no server takes, by activity and field, with the code of the refusal: a reload leaves it out. */
+  aside = new Map();
+
   /** A download that was cut. */
   download = null;
 
@@ -29,14 +36,17 @@ export class Book {
       this.heads = [...stored.heads];
       this.held = new Map(stored.held);
       this.refused = new Map(stored.refused);
+      this.rewritten = new Set(stored.rewritten);
+      this.aside = new Map(stored.aside);
     }
   }
 
   /** What one storage transaction writes; also what an old copy of the phone holds. */
   stored() {
-    const { cursor, heads, held, refused } = this;
-    const bytes = Automerge.save(this.doc);
-    return { bytes, cursor, heads: [...heads], held: [...held], refused: [...refused] };
+    const { cursor } = this;
+    const [heads, held, refused] = [this.heads, this.held, this.refused].map((some) => [...some]);
+    const [rewritten, aside] = [this.rewritten, this.aside].map((some) => [...some]);
+    return { bytes: Automerge.save(this.doc), cursor, heads, held, refused, rewritten, aside };
   }
 
   has(hash) {
@@ -48,7 +58,7 @@ export class Book {
     const known = this.heads.filter((hash) => this.has(hash));
     return Automerge.getChangesSince(this.doc, known)
       .map((bytes) => ({ bytes, hash: Automerge.decodeChange(bytes).hash }))
-      .filter(({ hash }) => !this.held.has(hash) && !this.refused.has(hash));
+      .filter(({ hash }) => !this.held.has(hash) && !this.there.has(hash) && !this.refused.has(hash));
   }
 
   /** Whether the phone lacks something that the server says it has. */
@@ -74,26 +84,17 @@ export class Book {
     this.held = new Map([...this.held].filter(([, until]) => !until || Date.parse(until) > Date.parse(serverTime)));
   }
 
-  /** The server's heads; what it has admitted meanwhile is held no longer. */
+  /**
+   * The server's heads, which have moved. What it has admitted meanwhile is held no longer; and of the rest the
+   * first ones are sent again, since it tells of a refusal only in answer to a push.
+   */
   takeHeads(heads) {
     this.heads = heads;
+    this.there.clear();
     const known = heads.filter((hash) => this.has(hash));
-    const lacking = new Set(Automerge.getChangesMetaSince(this.doc, known).map(({ hash }) => hash));
-    this.held = new Map([...this.held].filter(([hash]) => lacking.has(hash)));
-  }
-
-  /** Heads of what remains of the document without the refused changes and all that depends on them. */
-  frontierWithoutRefused() {
-    const heads = new Set();
-    const out = new Set();
-    for (const { hash, deps } of Automerge.getChangesMetaSince(this.doc, [])) {
-      if (this.refused.has(hash) || deps.some((dep) => out.has(dep))) {
-        out.add(hash);
-        continue;
-      }
-      for (const dep of deps) heads.delete(dep);
-      heads.add(hash);
-    }
-    return [...heads];
+    const lacking = Automerge.getChangesMetaSince(this.doc, known);
+    const after = lacking.filter(({ deps }) => deps.some((dep) => this.held.has(dep)));
+    const later = new Set(after.map(({ hash }) => hash));
+    this.held = new Map([...this.held].filter(([hash]) => later.has(hash)));
   }
 }

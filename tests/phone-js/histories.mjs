@@ -75,7 +75,8 @@ function actIn(doc, path, container) {
   if (value instanceof Counter) return pick([(by) => value.increment(by), (by) => value.decrement(by)])(below(9));
   if (typeof value === "string" && !oneIn(3)) return actInText(doc, [...path, key], value);
   if (value !== null && typeof value === "object" && !(value instanceof Date) && !oneIn(3)) {
-    if (Array.isArray(value) || value.constructor === Object) return actIn(doc, [...path, key], value);
+    const deeper = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+    if (deeper) return actIn(doc, [...path, key], value);
   }
   if (oneIn(6)) {
     if (Array.isArray(container)) return container.splice(key, 1);

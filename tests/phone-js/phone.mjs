@@ -61,6 +61,14 @@ export class Phone {
     this.change((doc) => write(doc[id], doc));
   }
 
+  /** Counts up in this phone's own register: one change. */
+  count(id, item, more) {
+    const key = `tally/${item}#${this.register}`;
+    this.edit(id, (fields) => {
+      fields[key] = (fields[key] ?? 0) + more;
+    });
+  }
+
   change(write) {
     const book = this.book();
     book.doc = Automerge.change(book.doc, { time: Math.floor(this.clock() / 1000) }, write);
@@ -71,8 +79,12 @@ export class Phone {
     return this.book().stored();
   }
 
-  /** The app starts from this storage, maybe an old copy; under a fresh actor, unless one is pinned. */
+  /**
+   * The app starts from this storage, maybe an old copy; under a fresh actor and with a fresh register to count
+   * in, unless the actor is pinned: nobody else counts in this one.
+   */
   restart(stored = this.stored(), actor = undefined) {
+    if (actor === undefined) this.register = hex(random(4));
     this.books.set(this.own, new Book(this.own, stored, actor));
   }
 
@@ -166,6 +178,7 @@ export class Phone {
         report.restarts += 1;
         book.heads = [];
         book.held.clear();
+        book.there.clear();
     }
     let again = this.#merge(book, answer, serverTime, report);
     if (answer.snapshot) again = await this.#catchUp(book, report);
@@ -181,6 +194,7 @@ export class Phone {
     for (const { hash, outcome, code, expires_at: until } of answer.outcomes) {
       report[outcome] += 1;
       if (outcome === "held") book.held.set(hash, until);
+      if (outcome === "accepted" || outcome === "duplicate") book.there.add(hash);
       if (outcome === "refused") book.refused.set(hash, code);
     }
     const deferred = answer.outcomes.some(({ outcome }) => outcome === "deferred");
@@ -223,6 +237,7 @@ export class Phone {
 
   async #reload(book) {
     const { bytes, cursor } = await download(this.session, book);
-    this.books.set(book.id, reloaded(book, bytes, cursor));
+    this.books.set(book.id, await reloaded(book, bytes, cursor));
+    this.register = hex(random(4)); // a copy of this phone may go on counting in the one that it had
   }
 }

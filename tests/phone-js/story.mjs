@@ -163,6 +163,8 @@ async function fork(one, { pick, hours }) {
   const day = "2026-11-19";
   const onLeft = left.record({ kind: "hours", day, [`party/${one.party}`]: 20 });
   const onRight = right.record({ kind: new ImmutableString("hours"), day, [`party/${one.party}`]: 25, note: "gate" });
+  assert.equal(left.register, right.register, "both count in one register");
+  left.count(pick, "bags", 1);
   right.edit(pick, (fields, doc) => {
     Automerge.splice(doc, [pick, "note"], 0, 3, "The");
     fields[`tally/bags#${right.register}`] += 1;
@@ -173,14 +175,17 @@ async function fork(one, { pick, hours }) {
   });
   await left.sync();
   const report = await right.sync();
-  assert.deepEqual([report.refused, report.reloads, report.accepted], [3, 1, 1], "one reload recovers");
-  for (const phone of [left, one]) await phone.sync();
+  assert.deepEqual([report.refused, report.reloads, report.accepted], [3, 1, 3], "one reload recovers");
+  assert.notEqual(left.register, right.register, "from now on each counts in one of its own");
+  for (const phone of [left, right]) phone.count(pick, "bags", 1);
+  for (const phone of [left, right, left, one]) await phone.sync();
   await agree("after a fork", left, right, one);
   const read = reading(one);
   assert.deepEqual(read[onRight].note, ["gate"]);
   assert.deepEqual(read[pick].note, ["The canal path, both sides"]);
-  assert.deepEqual(read[pick][`tally/bags#${one.register}`], [3]);
-  assert.deepEqual(read[hours][`tally/paper.leaflets#${one.register}`], [11]);
+  const seen = new Map((await views(one)).map((view) => [view.id, view]));
+  assert.deepEqual(counts(seen.get(pick)), { "smoking.butts": 57, bags: 7 }, "nothing is counted over");
+  assert.deepEqual(counts(seen.get(hours)), { "paper.leaflets": 11 });
   assert.equal(read[hours].weather, undefined);
   return { left, right, ids: { onLeft, onRight } };
 }

@@ -3,7 +3,8 @@
 use automerge::transaction::Transactable;
 use automerge::{ActorId, AutoCommit, Change, ObjType, ROOT};
 
-use super::phones::{Dice, Phones};
+use super::dice::Dice;
+use super::phones::Phones;
 use crate::merge::admit::{ActorLast, Admission, Facts, admit, references};
 use crate::merge::guard::{Checked, Chunk, inspect};
 use crate::merge::{Actor, Hash};
@@ -81,7 +82,7 @@ fn honest_pushes_of_any_size_are_accepted_whole() {
         let mut waiting: Vec<Checked> = phones.deliver().iter().map(checked).collect();
         let all = waiting.len();
         let mut table = Table::default();
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         while !waiting.is_empty() {
             let size = (1 + dice.below(12)).min(waiting.len());
             let part: Vec<Checked> = waiting.drain(..size).collect();

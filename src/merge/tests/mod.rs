@@ -3,11 +3,16 @@
 mod batches;
 mod compacting;
 mod corpus;
+mod dice;
+mod figures;
 mod footprints;
 mod forge;
 mod histories;
+mod hostile;
 mod intake;
 mod mutants;
+mod mutate;
 mod phones;
 mod readings;
 mod refusals;
+mod seeds;

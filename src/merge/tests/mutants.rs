@@ -1,125 +1,31 @@
 //! Hostile changes: mutants of honest ones. What is let through must leave a sound document.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType};
+use automerge::legacy::{ObjectId, OpId};
 use automerge::transaction::Transactable;
-use automerge::{
-    ActorId, AutoCommit, Automerge, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue,
-};
+use automerge::{AutoCommit, Automerge, Change, ROOT};
 
-use super::phones::{Dice, Phones};
+use super::dice::Dice;
+use super::figures::number;
+use super::mutate::{Parts, mutant};
+use super::phones::Phones;
 use crate::merge::admit::Admission;
 use crate::merge::document::{self, DocumentError};
 use crate::merge::guard::{self, Chunk};
-use crate::merge::replay::Replay;
+use crate::merge::replay::{Replay, ReplayError};
+use crate::merge::{Hash, RefusalCode};
 
-/// What mutants are made of: every operation, hash and actor of the history.
-struct Parts {
-    ids: Vec<OpId>,
-    hashes: Vec<ChangeHash>,
-    actors: Vec<ActorId>,
-    ops: Vec<Op>,
-}
+/// Mutants of one run; `make mutants` asks for 100,000 with `MUTANTS`.
+const MUTANTS: u64 = 1_500;
+/// Mutants of one change.
+const EACH: usize = 12;
+/// Changes of one history that mutants are made of.
+const PLACES: usize = 6;
 
-impl Parts {
-    fn of(changes: &[Change]) -> Self {
-        let mut parts = Self { ids: vec![], hashes: vec![], actors: vec![], ops: vec![] };
-        for change in changes {
-            parts.hashes.push(change.hash());
-            parts.actors.push(change.actor_id().clone());
-            for (at, op) in change.decode().operations.into_iter().enumerate() {
-                parts.ids.push(OpId::new(change.start_op().get() + at as u64, change.actor_id()));
-                parts.ops.push(op);
-            }
-        }
-        parts
-    }
-
-    fn id(&self, dice: &mut Dice) -> OpId {
-        if dice.one_in(8) {
-            return OpId::new([0, 1, 99, u64::from(u32::MAX)][dice.below(4)], dice.pick(&self.actors));
-        }
-        dice.pick(&self.ids).clone()
-    }
-}
-
-fn mutate(dice: &mut Dice, parts: &Parts, change: &mut ExpandedChange) {
-    if change.operations.is_empty() || dice.one_in(5) {
-        return mutate_header(dice, parts, change);
-    }
-    let at = dice.below(change.operations.len());
-    match dice.below(12) {
-        0 => drop(change.operations.remove(at)),
-        1 => {
-            let op = change.operations[at].clone();
-            change.operations.insert(at, op);
-        }
-        2 => change.operations.push(dice.pick(&parts.ops).clone()),
-        3 => {
-            let other = dice.below(change.operations.len());
-            change.operations.swap(at, other);
-        }
-        _ => mutate_op(dice, parts, &mut change.operations[at]),
-    }
-}
-
-fn mutate_header(dice: &mut Dice, parts: &Parts, change: &mut ExpandedChange) {
-    match dice.below(8) {
-        0 => {
-            change.seq =
-                [0, 1, change.seq.wrapping_add(1), change.seq.wrapping_sub(1), u64::MAX][dice.below(5)]
-        }
-        1 => {
-            let start = change.start_op.get();
-            let start = [1, start.wrapping_add(1), start.saturating_sub(1), (1 << 31) - 2, 1 << 32, u64::MAX]
-                [dice.below(6)];
-            change.start_op = start.try_into().unwrap_or(change.start_op);
-        }
-        2 => change.actor_id = dice.pick(&parts.actors).clone(),
-        3 => change.actor_id = ActorId::from(vec![7; [0, 1, 64, 65][dice.below(4)]]),
-        4 => change.deps.push(*dice.pick(&parts.hashes)),
-        5 => change.deps = vec![*dice.pick(&parts.hashes)],
-        6 => drop(change.deps.pop()),
-        _ => {
-            change.extra_bytes =
-                [vec![1, 2, 65, 65], vec![1, 200], vec![9; 5], vec![1, 0]][dice.below(4)].clone()
-        }
-    }
-}
-
-fn mutate_op(dice: &mut Dice, parts: &Parts, op: &mut Op) {
-    match dice.below(8) {
-        0 => op.obj = if dice.one_in(4) { ObjectId::Root } else { ObjectId::Id(parts.id(dice)) },
-        1 => {
-            op.key = match dice.below(4) {
-                0 => Key::Seq(ElementId::Head),
-                1 => Key::Map(["", "kind", "note", "\u{0}"][dice.below(4)].into()),
-                _ => Key::Seq(ElementId::Id(parts.id(dice))),
-            };
-        }
-        2 => op.pred = op.pred.iter().cloned().chain([parts.id(dice)]).collect(),
-        3 => op.pred = [parts.id(dice)].into_iter().collect(),
-        4 => op.pred = op.pred.iter().skip(1).cloned().collect(),
-        5 => op.insert = !op.insert,
-        6 => op.action = dice.pick(&parts.ops).action.clone(),
-        _ => {
-            op.action = match dice.below(8) {
-                0 => OpType::Delete,
-                1 => OpType::Increment(i64::MAX / 64),
-                2 => OpType::Put(ScalarValue::Counter(1.into())),
-                3 => OpType::Make(ObjType::Map),
-                4 => OpType::Make(ObjType::Text),
-                5 => OpType::MarkEnd(true),
-                6 => OpType::MarkBegin(MarkData { name: "b".into(), value: ScalarValue::Null, expand: true }),
-                _ => OpType::Make(ObjType::List),
-            };
-        }
-    }
-}
-
-/// Everything anybody does with a document later still works.
-fn assert_sound(daybook: &Replay, what: &str) -> Result<(), String> {
+/// Everything anybody does with a document later still works. Tells how many fields were compared.
+fn assert_sound(daybook: &Replay, what: &str) -> Result<usize, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{what}: {error}");
     let document = daybook.document().map_err(|error| fail(&error))?;
     daybook.compare().map_err(|error| fail(&error))?;
@@ -134,7 +40,8 @@ fn assert_sound(daybook: &Replay, what: &str) -> Result<(), String> {
     let stored = document::read_all(&again).map_err(|error| fail(&error))?;
     crate::merge::replay::compare(&stored, &daybook.readings().map_err(|error| fail(&error))?)
         .map_err(|error| fail(&error))?;
-    catch_unwind(AssertUnwindSafe(|| edit(&document))).map_err(|_| fail(&"editing panicked"))?
+    catch_unwind(AssertUnwindSafe(|| edit(&document))).map_err(|_| fail(&"editing panicked"))??;
+    Ok(stored.values().map(|reading| reading.fields.len()).sum())
 }
 
 /// A phone takes the document in two parts and goes on writing.
@@ -151,45 +58,104 @@ fn edit(document: &Automerge) -> Result<(), String> {
     if other.get_heads() == phone.get_heads() { Ok(()) } else { Err("phones differ".to_owned()) }
 }
 
+/// What became of the mutants.
+#[derive(Debug, Default)]
+struct Figures {
+    made: u64,
+    encodable: u64,
+    refused: BTreeMap<&'static str, u64>,
+    held: u64,
+    duplicate: u64,
+    accepted: u64,
+    /// Fields of the documents that accepted mutants ended in, read both ways.
+    slots: usize,
+    /// Honest changes sent beside them.
+    honest: u64,
+}
+
+/// Pushes; a panic is our own failure.
+fn push(daybook: &mut Replay, change: &Change) -> Result<Vec<(Hash, Admission)>, String> {
+    let outcomes = catch_unwind(AssertUnwindSafe(|| daybook.push(change.raw_bytes())));
+    let outcomes: Result<_, ReplayError> = outcomes.map_err(|_| "a panic escaped".to_owned())?;
+    outcomes.map_err(|error| error.to_string())
+}
+
+impl Figures {
+    /// One mutant of the next change into a copy of the daybook, then the honest rest.
+    fn add(
+        &mut self,
+        mut daybook: Replay,
+        mutant: &Change,
+        rest: &[Change],
+        check: bool,
+    ) -> Result<(), String> {
+        self.encodable += 1;
+        let first = push(&mut daybook, mutant)?.into_iter().next();
+        let (hash, first) = first.ok_or("no outcome")?;
+        // Now or once what it waits for is there.
+        let taken = matches!(first, Admission::Accept { .. } | Admission::Held(_));
+        match first {
+            Admission::Refused(code) => *self.refused.entry(code.as_str()).or_default() += 1,
+            Admission::Held(_) => self.held += 1,
+            Admission::Duplicate => self.duplicate += 1,
+            Admission::Accept { .. } => self.accepted += 1,
+            Admission::Unverified => return Err("undecided".to_owned()),
+        }
+        if !taken && !check {
+            return Ok(());
+        }
+        for change in rest {
+            self.honest += 1;
+            // Where the mutant took an honest change's place, that one is a fork.
+            let forked = [RefusalCode::ActorFork, RefusalCode::OnRefused];
+            let refused = push(&mut daybook, change)?.into_iter().find(|(of, outcome)| {
+                *of != hash
+                    && matches!(outcome, Admission::Refused(code) if !(taken && forked.contains(code)))
+            });
+            if let Some(refused) = refused {
+                return Err(format!("an honest change was refused: {refused:?}"));
+            }
+        }
+        self.slots += assert_sound(&daybook, "afterwards")?;
+        Ok(())
+    }
+}
+
 #[test]
 fn what_the_guard_lets_through_leaves_a_sound_document() {
-    let count: u64 = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
-    let first: u64 = std::env::var("FIRST").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    let (mut accepted, mut refused) = (0, 0);
-    for seed in first..first + count {
-        let mut phones = Phones::new(seed % 50);
+    let (first, count) = (number("FIRST", 0), number("MUTANTS", MUTANTS));
+    let mut figures = Figures::default();
+    for seed in first.. {
+        if figures.made >= count {
+            break;
+        }
+        let mut phones = Phones::new(seed);
         phones.live(25);
         let changes = phones.deliver();
         let parts = Parts::of(&changes);
-        let mut dice = Dice(seed ^ 0xbad);
-        let at = dice.below(changes.len());
+        let mut dice = Dice::new(seed ^ 0xbad);
+        let mut places: Vec<usize> = (0..PLACES).map(|_| dice.below(changes.len())).collect();
+        places.sort_unstable();
         let mut daybook = Replay::default();
-        for change in &changes[..at] {
-            daybook.push(change.raw_bytes()).expect("takes");
-        }
-        let mut expanded = changes[at].decode();
-        for _ in 0..=dice.below(2) {
-            mutate(&mut dice, &parts, &mut expanded);
-        }
-        let Ok(mutant) = catch_unwind(AssertUnwindSafe(|| Change::from(expanded.clone()))) else { continue };
-        let before = daybook.accepted().len();
-        match daybook.push(mutant.raw_bytes()) {
-            Ok(outcomes) if daybook.accepted().len() == before => {
-                refused += usize::from(matches!(outcomes[..], [(_, Admission::Refused(_)), ..]));
-                continue;
+        let mut sent = 0;
+        for at in places {
+            for change in &changes[sent..at] {
+                daybook.push(change.raw_bytes()).expect("takes");
             }
-            Ok(_) => accepted += 1,
-            Err(error) => panic!("seed {seed}: {error} {expanded:?}"),
-        }
-        for change in &changes[at..] {
-            daybook.push(change.raw_bytes()).expect("takes");
-        }
-        if let Err(error) = assert_sound(&daybook, &format!("seed {seed}")) {
-            panic!("{error}\n{expanded:#?}");
+            sent = sent.max(at);
+            for _ in 0..EACH {
+                figures.made += 1;
+                let Some(mutant) = mutant(&mut dice, &parts, &changes[at]) else { continue };
+                let check = dice.one_in(20);
+                if let Err(error) = figures.add(daybook.clone(), &mutant, &changes[at..], check) {
+                    panic!("seed {seed}, change {at}: {error}\n{:#?}", mutant.decode());
+                }
+            }
         }
     }
+    println!("mutants from seed {first} on: {figures:?}; unsound 0, panics escaped 0, honest refused 0");
     // The mutants are worth their name only if some pass and some do not.
-    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
+    assert!(figures.accepted * 20 > figures.made && figures.refused.len() > 8, "{figures:?}");
 }
 
 #[test]
@@ -197,8 +163,8 @@ fn damaged_bytes_never_panic_and_never_pass_for_another_change() {
     let mut phones = Phones::new(7);
     phones.live(40);
     let changes = phones.deliver();
-    let mut dice = Dice(11);
-    let count = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000);
+    let mut dice = Dice::new(11);
+    let count = number("MUTANTS", MUTANTS);
     let mut passed = 0;
     for _ in 0..count {
         let mut bytes = dice.pick(&changes).raw_bytes().to_vec();

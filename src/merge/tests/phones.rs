@@ -1,33 +1,9 @@
 //! Random phones: replicas that record, edit, delete, merge and lose touch, from a seed.
 
+use super::dice::Dice;
 use automerge::legacy::{Op, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Author, AutoCommit, Change, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
-
-/// A small generator of numbers (SplitMix64): the same seed gives the same history.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.roll() % bound as u64) as usize
-    }
-
-    pub fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-}
 
 const ROOT_KEYS: [&str; 5] = [
     "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b01",
@@ -86,7 +62,7 @@ pub struct Phones {
 
 impl Phones {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let count = 2 + dice.below(4);
         let mut replicas = Vec::new();
         for at in 0..count {

@@ -45,7 +45,8 @@ impl Air {
         std::mem::take(&mut *self.arrived.lock().expect("not poisoned"))
     }
 
-    fn fate(&self) -> Option<Fate> {
+    /// What happens to the request that is sent now.
+    pub fn fate(&self) -> Option<Fate> {
         let mut next = self.next.lock().expect("not poisoned");
         match *next {
             Some((0, fate)) => {
