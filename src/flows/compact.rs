@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::DOCUMENT_LOADS_BYTES_MAX;
 use crate::domain::limits::{
-    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART,
+    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART, DOCUMENT_LOADS_BYTES_MAX,
 };
 use crate::merge::compact::{self, CompactError, Snapshot, Source};
 use crate::metrics::{CompactionEnd, DocumentReason};
