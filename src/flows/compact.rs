@@ -16,7 +16,6 @@ use super::accept::{hash, heads, signed, unsigned};
 use super::documents::{self, Stored};
 use crate::app::App;
 use crate::domain::ids::ActivityId;
-use crate::domain::limits::DOCUMENT_LOADS_BYTES_MAX;
 use crate::domain::limits::{
     COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART, DOCUMENT_LOADS_BYTES_MAX,
 };
