@@ -20,7 +20,7 @@ use crate::domain::limits::{
     COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART, DOCUMENT_LOADS_BYTES_MAX,
 };
 use crate::merge::compact::{self, CompactError, Snapshot, Source};
-use crate::metrics::{CompactionEnd, DocumentReason};
+use crate::metrics::{CompactionEnd, DocumentReason, Flow};
 use crate::store;
 use crate::store::Batch;
 use crate::store::changes::Of;
@@ -169,7 +169,8 @@ async fn put(app: &App, of: Of, moment: Moment, snapshot: Snapshot) -> Result<Co
     let Moment { row: then, before, kept_from, sizes } = moment;
     let size = signed(u64::try_from(snapshot.bytes.len()).unwrap_or(u64::MAX));
     let keep = keep_from(&sizes, snapshot.bytes.len() / COMPACT_KEPT_PART).max(kept_from);
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Compact);
+    let txn = timing.begin(app.db().begin()).await?;
     let row = store::daybooks::lock(&txn, of.neighbourhood, of.daybook).await?;
     let Some(mut row) = row.filter(|row| row.gone_at_ms.is_none()) else { return Ok(Compacted::Outrun) };
     let now = store::snapshots::named(&txn, of).await?.map(|named| named.position);
@@ -196,7 +197,7 @@ async fn put(app: &App, of: Of, moment: Moment, snapshot: Snapshot) -> Result<Co
     batch.push(store::snapshots::put(txn.get_database_backend(), put));
     batch.push(store::daybooks::update(txn.get_database_backend(), row));
     batch.execute(&txn).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     tracing::info!(daybook = %of.daybook, changes = then.position, bytes = size, "compacted");
     let_go(app, of, then.position, kept_from, keep).await?;
     Ok(Compacted::Done { position: unsigned(then.position) })
@@ -221,7 +222,8 @@ fn keep_from(sizes: &[(i64, usize)], room: usize) -> i64 {
 async fn let_go(app: &App, of: Of, position: i64, mut from: i64, keep: i64) -> Result<(), FlowError> {
     while from < keep {
         let to = keep.min(from.saturating_add(COMPACT_CHANGES_MAX));
-        let txn = app.db().begin().await?;
+        let mut timing = app.metrics().database.transaction(Flow::Compact);
+        let txn = timing.begin(app.db().begin()).await?;
         let row = store::daybooks::lock(&txn, of.neighbourhood, of.daybook).await?;
         let now = store::snapshots::named(&txn, of).await?.map(|named| named.position);
         if row.is_none() || now != Some(position) {
@@ -232,7 +234,7 @@ async fn let_go(app: &App, of: Of, position: i64, mut from: i64, keep: i64) -> R
             .into_iter()
             .for_each(|statement| batch.push(statement));
         batch.execute(&txn).await?;
-        txn.commit().await?;
+        timing.commit(txn.commit()).await?;
         app.metrics().compaction.let_go(to.saturating_sub(from));
         from = to;
     }
@@ -246,12 +248,13 @@ async fn alarm(app: &App, of: Of, error: &CompactError) -> Result<Compacted, Flo
         CompactError::Reading(activity) => format!("{} {activity}", error.code()),
         _ => error.code().to_owned(),
     };
-    let txn = app.db().begin().await?;
+    let mut timing = app.metrics().database.transaction(Flow::Compact);
+    let txn = timing.begin(app.db().begin()).await?;
     let Some(mut row) = store::daybooks::lock(&txn, of.neighbourhood, of.daybook).await? else {
         return Ok(Compacted::Outrun);
     };
     row.compaction_alarm = Some(told.clone());
     txn.execute_raw(store::daybooks::update(txn.get_database_backend(), row)).await?;
-    txn.commit().await?;
+    timing.commit(txn.commit()).await?;
     Ok(Compacted::Alarm(told))
 }

@@ -18,6 +18,8 @@ pub enum Flow {
     Judge,
     /// A person's decision.
     Decide,
+    /// A snapshot of a daybook put in place, or bytes let go of.
+    Compact,
     /// People that a phone met.
     Meet,
     /// Everything of devices, invitations and daybooks.
@@ -27,13 +29,15 @@ pub enum Flow {
 }
 
 impl Flow {
-    const ALL: [Self; 6] = [Self::Accept, Self::Judge, Self::Decide, Self::Meet, Self::Enrol, Self::Manage];
+    const ALL: [Self; 7] =
+        [Self::Accept, Self::Judge, Self::Decide, Self::Compact, Self::Meet, Self::Enrol, Self::Manage];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Accept => "accept",
             Self::Judge => "judge",
             Self::Decide => "decide",
+            Self::Compact => "compact",
             Self::Meet => "meet",
             Self::Enrol => "enrol",
             Self::Manage => "manage",

@@ -30,7 +30,7 @@ struct Work {
 
 impl Work {
     /// Adds what a process has counted since its start.
-    async fn add(&mut self, at: usize, server: &Server) {
+    async fn add(&mut self, at: usize, server: &mut Server) {
         let measured = server.measured().await;
         self.accepted[at] += measured.value("daybook_changes_total{outcome=\"accepted\"}");
         self.judged[at] += measured.value("daybook_versions_judged_total");
@@ -54,13 +54,13 @@ async fn kill_one_after_the_other(servers: &mut [Server], world: &World, told: &
     for _ in 0..rounds {
         let _ = tokio::time::timeout(REQUESTS_WITHIN, world.busy(1 + below(REQUESTS_MAX))).await;
         let at = usize::try_from(below(u64::try_from(servers.len()).expect("few"))).expect("few");
-        work.add(at, &servers[at]).await;
+        work.add(at, &mut servers[at]).await;
         servers[at].kill();
         let _ = tokio::time::timeout(REQUESTS_WITHIN, world.busy(1 + below(REQUESTS_MAX))).await;
         servers[at].start().await;
         audit::after_a_restart(&servers[at].database_url, told).await;
     }
-    for (at, server) in servers.iter().enumerate() {
+    for (at, server) in servers.iter_mut().enumerate() {
         work.add(at, server).await;
     }
     work

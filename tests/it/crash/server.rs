@@ -64,10 +64,13 @@ impl Server {
     }
 
     /// What it has counted since its start.
-    pub async fn measured(&self) -> Scrape {
+    pub async fn measured(&mut self) -> Scrape {
         let client = Http::new(&format!("http://{}", self.metrics_listen)).expect("a client");
         let request = axum::http::Request::get("/metrics").body(Vec::new()).expect("a request");
-        let answer = client.send(request).await.expect("metrics");
+        let answer = client.send(request).await;
+        let process = self.process.as_mut().expect("a process");
+        assert_eq!(process.try_wait().expect("a state"), None, "the server ended by itself");
+        let answer = answer.expect("metrics");
         Scrape::read(std::str::from_utf8(answer.body()).expect("UTF-8"))
     }
 
