@@ -1,5 +1,6 @@
 //! Stories of reading on: pages of changes, cursors of this and of another chain, verdicts.
 
+use daybook::api::body::Form;
 use daybook::api::sync::{DaybookAnswer, DaybookState, SyncAnswer};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
@@ -66,6 +67,23 @@ both! {
         let answer = ask(&mut asha, cursor.as_deref(), None).await;
         assert_eq!((answer.state, answer.changes.len(), answer.more), (DaybookState::Ok, 0, false));
         assert_eq!((answer.heads, answer.cursor), (None, cursor), "heads come only where the cursor moved");
+    }
+}
+
+/// The promise for one daybook in CBOR, in bytes of the request's and of the answer's body.
+const NOTHING_NEW_BYTES_MAX: (usize, usize) = (160, 200);
+
+both! {
+    async fn nothing_new_is_told_in_a_few_bytes(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        asha.form = Form::Cbor;
+        recorded(&mut asha, 20).await;
+        app.judge().await;
+        asha.sync().await.expect("synced");
+        let quiet = asha.sync().await.expect("synced");
+        assert_eq!((quiet.requests, quiet.verdicts_pending), (1, false));
+        let (up, down) = NOTHING_NEW_BYTES_MAX;
+        assert!(quiet.bytes_up <= up && quiet.bytes_down <= down, "{quiet:?}");
     }
 }
 

@@ -1,12 +1,18 @@
 //! Stories of several processes of the server on one database, at the same time.
 
+use std::time::Duration;
+
 use daybook::domain::activity::Kind;
+use daybook::flows::judge;
 use serde_json::json;
 
 use crate::always;
 use crate::support::app::activity;
 use crate::support::both;
 use crate::support::desk::{balance, became, item, post, send};
+
+/// However busy the machine is; the clerk looks every second.
+const JUDGED_WITHIN: Duration = Duration::from_secs(30);
 
 both! {
     async fn of_two_who_decide_differently_at_once_one_wins(app: TestApp) {
@@ -97,6 +103,27 @@ both! {
         let minutes: i64 = (0..150).map(|minutes| 1 + minutes % 7).sum();
         let rejected = if decided.0 == 201 { 1 } else { 0 };
         assert_eq!(balance(&mut asha, me).await, minutes - rejected);
+        always::holds(&app).await.expect("what always holds");
+    }
+}
+
+both! {
+    async fn what_a_replica_left_behind_is_judged_by_another(app: TestApp) {
+        let other = app.another_replica().await;
+        let mut asha = app.phone("Asha").await;
+        let me = asha.party;
+        let id = asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 10); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        // The bell was rung in a process whose clerk is not there any more.
+        let clerk = tokio::spawn(judge::clerk(other.app.clone()));
+        let judged = async {
+            while activity(&mut asha, id).await["review"] != "approved" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(JUDGED_WITHIN, judged).await.expect("the other replica's clerk looks by itself");
+        other.app.drain();
+        clerk.await.expect("the clerk ends");
         always::holds(&app).await.expect("what always holds");
     }
 }
