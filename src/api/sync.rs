@@ -72,12 +72,19 @@ pub struct SyncAnswer {
     pub verdicts: Vec<Verdict>,
     /// Send it as `verdicts_after` next time.
     pub verdicts_next: String,
-    /// There are more verdicts: sync again.
+    /// There are more verdicts: sync again. Absent where there are not.
+    #[serde(skip_serializing_if = "is_false", default)]
     pub verdicts_more: bool,
-    /// Records wait to be judged: ask again after 5 s, at most three times.
+    /// Records wait to be judged: ask again after 5 s, at most three times. Absent where none do.
+    #[serde(skip_serializing_if = "is_false", default)]
     pub verdicts_pending: bool,
     /// In the order of the request.
     pub daybooks: Vec<DaybookAnswer>,
+}
+
+/// A phone with nothing new pays for every byte, each time that it finds signal.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What a phone is told about one of its records.
@@ -140,9 +147,10 @@ pub struct DaybookAnswer {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<String>,
     /// There is more: sync again with this cursor, without changes, before anything else; where there is a
-    /// `snapshot`, after downloading that.
+    /// `snapshot`, after downloading that. Absent where there is not.
+    #[serde(skip_serializing_if = "is_false", default)]
     pub more: bool,
-    /// Heads of the server's document; they replace the phone's. Only with `more: false` and where the cursor moved.
+    /// Heads of the server's document; they replace the phone's. Only without `more` and where the cursor moved.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heads: Option<Vec<Hash>>,
     /// Changes that the phone may lack, in causal order; the ones of this request are left out.
