@@ -157,10 +157,16 @@ fn exploits(code: RefusalCode) -> Vec<Exploit> {
             next(|change| (change.actor_id, change.seq) = (ActorId::from(vec![2; 16]), 2)),
             next(|change| change.seq = 0),
         ],
-        AuthorMisplaced => vec![
-            next(|change| change.author = Some(Author::from(vec![1]))),
-            next(|change| (change.seq, change.author) = (9, Some(Author::from(vec![])))),
-        ],
+        AuthorMisplaced => {
+            let mut phone = phone(1);
+            phone.set_author(Some(Author::from(vec![1, 2, 3])));
+            phone.put(ROOT, "a", 1).expect("puts");
+            let first = phone.get_last_local_change().expect("a change");
+            let second = after(&first);
+            let mut later = second.clone();
+            (later.seq, later.operations) = (9, vec![put("b")]);
+            [second, later].map(|change| vec![first.raw_bytes().to_vec(), raw(&change)]).into()
+        }
         StartOpLow => vec![
             next(|change| change.start_op = 1.try_into().expect("not zero")),
             next(|change| {
