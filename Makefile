@@ -60,7 +60,8 @@ mutants: ## many mutated changes, and many histories against Automerge (MUTANTS=
 fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some minutes (FUZZ_SECONDS=300)
 	cargo test --locked --quiet --lib merge::tests::seeds -- --ignored
 	for target in $(fuzz_targets); do \
-	  $(cargo_fuzz) run --sanitizer none --target-dir target/fuzz "$$target" -- \
+	  RUSTUP_TOOLCHAIN=nightly $(cargo_fuzz) run --features server --sanitizer none --target-dir target/fuzz \
+	    "$$target" -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20; \
 	done
 
