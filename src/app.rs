@@ -114,7 +114,8 @@ impl<T: Ord> Bell<T> {
     /// Something waits here.
     pub fn ring(&self, place: T) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.entry(place).or_insert_with(current_request);
+        // The last to ring is the one named: it is what the next look was waited for.
+        waiting.insert(place, current_request());
         drop(waiting);
         self.notify.notify_one();
     }
