@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 export POSTGRES_BIN ?=
 # Tests by name: make test TESTS=sync
 TESTS ?=
+# How much to measure: make bench SIZE=quick
+SIZE ?= full
 # How often `make crash` kills the server, in each of its tests.
 export CRASH_ROUNDS ?= 200
 
@@ -69,12 +71,12 @@ fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some 
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
 	cargo bench --locked --bench core
 	POSTGRES_FSYNC=on $(with_postgres) cargo bench --locked --bench load -- \
-	  all --json target/bench.json --out benches/RESULTS.md
+	  all --size $(SIZE) --json target/bench.json --out benches/RESULTS.md
 
 .PHONY: bench-smoke
 bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs
 	cargo bench --locked --profile dev --bench core -- --test 'load the document/10$$'
-	$(with_postgres) cargo bench --locked --profile dev --bench load -- all --smoke
+	$(with_postgres) cargo bench --locked --profile dev --bench load -- all --size smoke
 
 .PHONY: lint
 lint: lint-format lint-code lint-docs lint-licences lint-openapi ## everything below whose name starts with lint-

@@ -10,6 +10,7 @@
 
 mod database;
 mod floor;
+mod goals;
 mod http;
 mod latency;
 mod peers;
@@ -124,11 +125,20 @@ struct PeerArgs {
     files: Files,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Size {
+    /// As the goals say.
+    Full,
+    /// The largest on SQLite only, and fewer rounds.
+    Quick,
+    /// So little that it only shows that everything still runs.
+    Smoke,
+}
+
 #[derive(Debug, clap::Args)]
 struct AllArgs {
-    /// So little that it only shows that everything still runs.
-    #[arg(long)]
-    smoke: bool,
+    #[arg(long, value_enum, default_value_t = Size::Full)]
+    size: Size,
     /// Writes the page here.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -195,11 +205,24 @@ async fn peer(args: PeerArgs) -> anyhow::Result<()> {
 
 async fn all(args: AllArgs) -> anyhow::Result<()> {
     let (folder, _temporary) = folder(&args.files)?;
-    let sizes = if args.smoke { Sizes::smoke() } else { Sizes::full() };
-    let figures = suite::run(&sizes, &folder).await?;
-    tell(&figures, &args.files)?;
-    if let Some(out) = args.out {
-        std::fs::write(&out, report::page(&figures)).context("cannot write the page")?;
+    let sizes = match args.size {
+        Size::Full => Sizes::full(),
+        Size::Quick => Sizes::quick(),
+        Size::Smoke => Sizes::smoke(),
+    };
+    let keep = |figures: &suite::Figures| {
+        if let Some(file) = &args.files.json {
+            std::fs::write(file, serde_json::to_vec_pretty(figures)?).context("cannot write the figures")?;
+        }
+        Ok(())
+    };
+    let figures = suite::run(&sizes, &folder, keep).await?;
+    keep(&figures)?;
+    let page = report::page(&figures);
+    match &args.out {
+        Some(out) => std::fs::write(out, page).context("cannot write the page")?,
+        None => println!("{page}"),
     }
+    anyhow::ensure!(figures.failed.is_empty(), "some parts failed: {}", figures.failed.join("; "));
     Ok(())
 }

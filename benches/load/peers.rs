@@ -1,4 +1,4 @@
-//! The peers under the same load: the stock automerge-repo sync server, and a PouchDB server.
+//! The peers under the same load: the stock automerge-repo sync server, and a `PouchDB` server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

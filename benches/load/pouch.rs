@@ -1,4 +1,4 @@
-//! A phone of a CouchDB server: the requests that PouchDB's replication sends, each sync on one new connection.
+//! A phone of a `CouchDB` server: the requests that `PouchDB` replicates with, each sync on one new connection.
 
 use std::net::SocketAddr;
 use std::time::Instant;

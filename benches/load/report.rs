@@ -7,21 +7,20 @@ use std::process::Command;
 use daybook::app::{Clock as _, SystemClock};
 use daybook::domain::time::rfc3339;
 
-use crate::database::Kind;
-use crate::latency::{Latency, Line};
+use crate::goals;
+use crate::latency::Latency;
 use crate::rush::Workload;
 use crate::storage::Storage;
-use crate::suite::{Figures, Named};
-
-/// Greatest ratio to the floor that the goals allow, and how far ages may differ.
-const FLOOR_RATIO_MAX: f64 = 3.0;
-const AGES_RATIO_MAX: f64 = 1.2;
+use crate::suite::Figures;
 
 /// The whole page.
 pub fn page(figures: &Figures) -> String {
     let mut page = String::new();
     head(&mut page);
-    goals(&mut page, figures);
+    for failed in &figures.failed {
+        let _ = writeln!(page, "\n**Failed**: {failed}");
+    }
+    page.push_str(&goals::table(figures));
     rushes(&mut page, figures);
     latency(&mut page, &figures.latency);
     first(&mut page, &figures.latency);
@@ -82,103 +81,11 @@ fn head(page: &mut String) {
     );
 }
 
-fn find(figures: &Figures, database: Kind, workload: Workload, daybooks: Option<u64>) -> Option<&Named> {
-    figures.rushes.iter().rfind(|named| {
-        named.database == Some(database)
-            && named.workload == workload
-            && daybooks.is_none_or(|daybooks| named.daybooks == daybooks)
-    })
-}
-
-/// The peer of this name.
-fn peer<'a>(figures: &'a Figures, name: &str) -> Option<&'a Named> {
-    figures.rushes.iter().find(|named| named.database.is_none() && named.server.contains(name))
-}
-
-fn goals(page: &mut String, figures: &Figures) {
-    page.push_str("\n## Goals\n| goal | at most / at least | measured | reached |\n|---|---|---|---|\n");
-    let mut goal = |what: &str, bound: &str, value: f64, reached: bool| {
-        let _ =
-            writeln!(page, "| {what} | {bound} | {value:.2} | {} |", if reached { "yes" } else { "**no**" });
-    };
-    for what in ["5 new", "5 edits"] {
-        let of = figures.latency.lines.iter().filter(|line| line.what == what);
-        let worst = of.clone().map(Line::floor_ratio).fold(0.0, f64::max);
-        goal(
-            &format!("push of {what}: p50 to its floor, the worst age, cold or warm"),
-            "≤ 3",
-            worst,
-            worst <= FLOOR_RATIO_MAX,
-        );
-        for cold in [true, false] {
-            let times = of.clone().filter(|line| line.cold == cold).map(|line| line.user_ms);
-            let (least, most) =
-                times.fold((f64::MAX, 0.0_f64), |(least, most), ms| (least.min(ms), most.max(ms)));
-            let name = format!(
-                "{what}, {}: user time, the greatest age to the least",
-                if cold { "cold" } else { "warm" }
-            );
-            goal(&name, "≤ 1.2", most / least, most / least <= AGES_RATIO_MAX);
-        }
-    }
-    for (database, most) in [(Kind::Sqlite, 1.2), (Kind::Postgres, 0.8)] {
-        let Some(most_daybooks) = find(figures, database, Workload::Push5, None) else { continue };
-        let name = database.as_str();
-        let ms = most_daybooks.rush.server_cpu_ms();
-        let what =
-            format!("{name}, {} daybooks: processor a sync, judging included, ms", most_daybooks.daybooks);
-        goal(&what, &format!("≤ {most}"), ms, ms <= most);
-        let fewest = figures
-            .rushes
-            .iter()
-            .find(|named| named.database == Some(database) && named.workload == Workload::Push5);
-        if let Some(fewest) = fewest {
-            let ratio = ms / fewest.rush.server_cpu_ms();
-            let what = format!(
-                "{name}: processor a sync at {} to {} daybooks",
-                most_daybooks.daybooks, fewest.daybooks
-            );
-            goal(&what, "≤ 1.2", ratio, ratio <= AGES_RATIO_MAX);
-        }
-        let rss = most_daybooks.rush.rss_after_mib;
-        goal(
-            &format!("{name}, {} daybooks: RSS after, MiB", most_daybooks.daybooks),
-            "≤ 100",
-            rss,
-            rss <= 100.0,
-        );
-        for (peer_name, least) in [("pouchdb", 6.0), ("automerge-repo", 100.0)] {
-            let Some(peer) = peer(figures, peer_name) else { continue };
-            let ratio = most_daybooks.rush.syncs_per_s / peer.rush.syncs_per_s;
-            goal(
-                &format!("{name}: syncs a second to {}", peer.server),
-                &format!("≥ {least:.0}"),
-                ratio,
-                ratio >= least,
-            );
-        }
-    }
-    let nothing = |cold: bool| {
-        figures.latency.lines.iter().filter(move |line| line.what == "nothing new" && line.cold == cold)
-    };
-    let worst = |of: fn(&Line) -> f64| nothing(false).chain(nothing(true)).map(of).fold(0.0, f64::max);
-    let (up, down, cpu) =
-        (worst(|line| line.body_up), worst(|line| line.body_down), worst(|line| line.cpu_ms));
-    goal("nothing new: body up, bytes", "≤ 160", up, up <= 160.0);
-    goal("nothing new: body down, bytes", "≤ 200", down, down <= 200.0);
-    goal("nothing new: processor, ms", "≤ 0.5", cpu, cpu <= 0.5);
-    let fresh = figures.latency.lines.iter().filter(|line| line.what == "fresh phone");
-    if let Some(line) = fresh.filter(|line| line.activities <= 1_000).max_by_key(|line| line.activities) {
-        let what = format!("fresh phone, {} activities: processor, ms", line.activities);
-        goal(&what, "≤ 0.5", line.cpu_ms, line.cpu_ms <= 0.5);
-    }
-}
-
 fn rushes(page: &mut String, figures: &Figures) {
     page.push_str("\n## Many phones at once\n32 phones at once, each syncs once, the server cold.\n\n");
     page.push_str("| server | workload | daybooks × activities | syncs/s | to PouchDB | p50 / p95 / p99 ms | server ms/sync (user + system) | PostgreSQL ms/sync | RSS before → after MiB | body up / down B | stored B/activity |\n");
     page.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
-    let pouch = peer(figures, "pouchdb").map(|named| named.rush.syncs_per_s);
+    let pouch = goals::peer(figures, "pouchdb").map(|named| named.rush.syncs_per_s);
     for named in &figures.rushes {
         let rush = &named.rush;
         let comparable = named.workload == Workload::Push5;

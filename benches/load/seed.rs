@@ -168,8 +168,11 @@ async fn invite(desk: &mut Phone, log: u64) -> anyhow::Result<String> {
     Ok(made["token"].as_str().context("a token")?.to_owned())
 }
 
+/// The changes of a daybook, and what its phone may push later.
+type Built = (Vec<Vec<u8>>, Vec<Vec<Push>>);
+
 /// The changes of a daybook, and those of the syncs that come later, each by an app that started anew.
-fn build(log: u64, daybook: &Daybook) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<Push>>)> {
+fn build(log: u64, daybook: &Daybook) -> anyhow::Result<Built> {
     let mut log = Log::new(log);
     let changes: anyhow::Result<Vec<_>> = (0..daybook.activities).map(|_| log.record()).collect();
     let branches = daybook.branches.iter().map(|steps| {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Kind, Place};
@@ -16,8 +15,8 @@ use crate::storage::{self, Storage};
 /// What is measured.
 #[derive(Debug, Clone)]
 pub struct Sizes {
-    /// Daybooks and rounds of the pushes of five new activities.
-    pub pushes: Vec<(u64, usize)>,
+    /// Daybooks and rounds of the pushes of five new activities, and whether on PostgreSQL too.
+    pub pushes: Vec<(u64, usize, bool)>,
     pub activities: u64,
     /// Daybooks of the other workloads.
     pub others: u64,
@@ -34,7 +33,7 @@ impl Sizes {
     /// As the goals say. Few daybooks take several rounds, or there would be too little to measure.
     pub fn full() -> Self {
         Self {
-            pushes: vec![(50, 10), (500, 2), (2_000, 1)],
+            pushes: vec![(50, 10, true), (500, 2, true), (2_000, 1, true)],
             activities: 100,
             others: 500,
             fresh: (50, 1_000),
@@ -46,10 +45,21 @@ impl Sizes {
         }
     }
 
+    /// What a quarter of an hour is enough for.
+    pub fn quick() -> Self {
+        let full = Self::full();
+        Self {
+            pushes: vec![(50, 6, true), (500, 1, true), (2_000, 1, false)],
+            fresh: (10, 1_000),
+            latency: Settle { rounds: 3, ..full.latency.clone() },
+            ..full
+        }
+    }
+
     /// So little that it only shows that everything still runs.
     pub fn smoke() -> Self {
         Self {
-            pushes: vec![(4, 1), (8, 1)],
+            pushes: vec![(4, 1, true), (8, 1, false)],
             activities: 10,
             others: 4,
             fresh: (2, 20),
@@ -82,52 +92,91 @@ pub struct Figures {
     pub latency: Latency,
     #[serde(default)]
     pub storage: Storage,
+    /// Parts that did not come to an end, and why.
+    #[serde(default)]
+    pub failed: Vec<String>,
+}
+
+impl Figures {
+    /// Keeps what came of a part; one that failed is named on the page, and the others go on.
+    fn part<T>(&mut self, name: &str, came: anyhow::Result<T>) -> Option<T> {
+        if let Err(error) = &came {
+            eprintln!("{name} failed: {error:#}");
+            self.failed.push(format!("{name}: {error:#}"));
+        }
+        came.ok()
+    }
 }
 
 /// Runs everything that can run here: PostgreSQL where there is a server, the peers where they are installed.
-pub async fn run(sizes: &Sizes, folder: &Path) -> anyhow::Result<Figures> {
+/// After each part `keep` gets what there is so far.
+pub async fn run(
+    sizes: &Sizes,
+    folder: &Path,
+    keep: impl Fn(&Figures) -> anyhow::Result<()>,
+) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     eprintln!("one phone at a time");
-    figures.latency = latency::run(folder, &sizes.latency).await.context("one phone at a time")?;
+    let latency = latency::run(folder, &sizes.latency).await;
+    figures.latency = figures.part("one phone at a time", latency).unwrap_or_default();
+    keep(&figures)?;
     let mut databases = vec![Kind::Sqlite];
     if std::env::var_os("TEST_POSTGRES_URL").is_some() {
         databases.push(Kind::Postgres);
     }
     for database in databases {
-        for (daybooks, rounds) in sizes.pushes.iter().copied() {
-            let workloads = if daybooks == sizes.others {
-                vec![Workload::Push5, Workload::Edit5, Workload::Nothing]
-            } else {
-                vec![Workload::Push5]
+        for case in cases(sizes, database) {
+            let workloads: &[Workload] = match case.activities {
+                activities if activities != sizes.activities => &[Workload::Fresh],
+                _ if case.daybooks == sizes.others => &[Workload::Push5, Workload::Edit5, Workload::Nothing],
+                _ => &[Workload::Push5],
             };
-            let case = Case { database, daybooks, activities: sizes.activities, rounds };
-            figures.rushes.extend(case.run(sizes, &workloads, folder).await?);
+            let name = format!("{}, {} daybooks", database.as_str(), case.daybooks);
+            let rushes = case.run(sizes, workloads, folder).await;
+            let rushes = figures.part(&name, rushes).unwrap_or_default();
+            figures.rushes.extend(rushes);
+            keep(&figures)?;
         }
-        let (daybooks, activities) = sizes.fresh;
-        let case = Case { database, daybooks, activities, rounds: 1 };
-        figures.rushes.extend(case.run(sizes, &[Workload::Fresh], folder).await?);
     }
-    let name = format!("seed_{}x{}", sizes.others, sizes.activities);
-    let full = Place::new(Kind::Sqlite, folder, &name)?;
-    figures.storage = storage::look(full.file(), sizes.others, sizes.activities)?;
+    let full = Place::new(Kind::Sqlite, folder, &format!("seed_{}x{}", sizes.others, sizes.activities))?;
+    let storage = storage::look(full.file(), sizes.others, sizes.activities);
+    figures.storage = figures.part("storage", storage).unwrap_or_default();
     if !peers::installed() {
         eprintln!("the peers are not installed: npm --prefix benches/peers ci");
         return Ok(figures);
     }
     for (peer, daybooks) in [(Peer::Pouch, sizes.pouch), (Peer::Stock, sizes.stock)] {
         eprintln!("{}, {daybooks} logs", peer.name());
-        let rush = peers::run(peer, folder, daybooks, sizes.activities, sizes.at_once).await?;
-        figures.rushes.push(Named {
-            server: peer.name().to_owned(),
-            database: None,
-            workload: Workload::Push5,
-            daybooks,
-            activities: sizes.activities,
-            rounds: 1,
-            rush,
-        });
+        let rush = peers::run(peer, folder, daybooks, sizes.activities, sizes.at_once).await;
+        if let Some(rush) = figures.part(peer.name(), rush) {
+            figures.rushes.push(Named {
+                server: peer.name().to_owned(),
+                database: None,
+                workload: Workload::Push5,
+                daybooks,
+                activities: sizes.activities,
+                rounds: 1,
+                rush,
+            });
+        }
+        keep(&figures)?;
     }
     Ok(figures)
+}
+
+fn cases(sizes: &Sizes, database: Kind) -> Vec<Case> {
+    let wanted = sizes.pushes.iter().filter(|(.., everywhere)| *everywhere || database == Kind::Sqlite);
+    let mut cases: Vec<Case> = wanted
+        .map(|(daybooks, rounds, _)| Case {
+            database,
+            daybooks: *daybooks,
+            activities: sizes.activities,
+            rounds: *rounds,
+        })
+        .collect();
+    let (daybooks, activities) = sizes.fresh;
+    cases.push(Case { database, daybooks, activities, rounds: 1 });
+    cases
 }
 
 /// Our server with so many daybooks.
