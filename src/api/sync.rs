@@ -170,7 +170,7 @@ pub struct Snapshot {
     /// Path of the download on this server; it takes `Range`.
     #[schema(example = "/v1/daybooks/0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77")]
     pub url: String,
-    /// The download's ETag as it is now.
+    /// The download's `ETag` as it is now.
     pub etag: String,
     /// The download's size.
     pub bytes: u64,

@@ -146,13 +146,14 @@ pub fn read_all(document: &Automerge) -> Result<BTreeMap<ActivityId, Reading>, D
     Ok(read_with_changes(document)?.0)
 }
 
-/// As [`read_all`], with the raw chunk of each change by the hash of its bytes.
+/// The readings of a document, and the raw chunk of each of its changes by the hash of its bytes.
+pub(super) type WithChanges = (BTreeMap<ActivityId, Reading>, HashMap<Hash, Vec<u8>>);
+
+/// As [`read_all`], with the changes.
 ///
 /// # Errors
 /// As [`read_all`].
-pub(super) fn read_with_changes(
-    document: &Automerge,
-) -> Result<(BTreeMap<ActivityId, Reading>, HashMap<Hash, Vec<u8>>), DocumentError> {
+pub(super) fn read_with_changes(document: &Automerge) -> Result<WithChanges, DocumentError> {
     guarded(|| {
         let mut history = History::read(document)?;
         let changes = std::mem::take(&mut history.changes);

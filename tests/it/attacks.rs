@@ -62,6 +62,7 @@ fn twenty_thousand_each(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|at| forge::nulls(&actor(at), 20_000)).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: an attack, and what it must cost at most")]
 fn attacks() -> Vec<Attack> {
     let saved = {
         let mut doc = AutoCommit::new();

@@ -117,7 +117,7 @@ struct Filled {
 }
 
 enum Attempt {
-    Done(Settled),
+    Done(Box<Settled>),
     /// What is held is not what was read before the transaction.
     Moved,
     /// Only the document can tell whether `change` may follow these.
@@ -215,7 +215,7 @@ impl<'a> Accept<'a> {
                             app.compaction().ring((of.neighbourhood, of.daybook));
                         }
                     }
-                    return Ok(settled);
+                    return Ok(*settled);
                 }
                 Attempt::Moved => {
                     holds = true;
@@ -252,19 +252,7 @@ impl<'a> Accept<'a> {
         if !held.is_of(&row) {
             return Ok(Attempt::Moved);
         }
-        let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
-        changes.extend(self.chunks.iter().filter_map(Incoming::change).map(|change| &**change));
-        let unread: Vec<Hash> =
-            self.chunks.iter().filter_map(Incoming::unread).take(UNREAD_LOOKED_UP_MAX).collect();
-        let asked = Asked { unread: &unread, again: &self.again };
-        let Loaded { mut facts, loose } = facts::load(&txn, self.of, &row, held, &changes, asked).await?;
-        for (hash, sound) in proofs {
-            if *sound {
-                facts.verified.insert(*hash);
-            } else {
-                facts.refused.insert(*hash, RefusalCode::MarkOrder);
-            }
-        }
+        let Loaded { mut facts, loose } = self.facts(&txn, &row, held, proofs).await?;
         laps.lap(Phase::Facts);
         let mut plan =
             plan(&mut facts, &self.chunks, &held.changes, held.totals(), proofs.len() < PROOFS_MAX);
@@ -303,7 +291,7 @@ impl<'a> Accept<'a> {
         let more = plan.more;
         if plan.is_empty() {
             let accepted = Accepted { outcomes, before, row, taken: 0 };
-            return Ok(Attempt::Done(Settled { accepted, more }));
+            return Ok(Attempt::Done(Box::new(Settled { accepted, more })));
         }
         let admitted = plan.accepted.iter().filter(|accepted| accepted.was_held).count();
         let taken = signed(u64::try_from(plan.accepted.len() - admitted).unwrap_or(u64::MAX));
@@ -313,7 +301,31 @@ impl<'a> Accept<'a> {
         laps.lap(Phase::Commit);
         self.app.metrics().sync.admitted(admitted);
         let accepted = Accepted { outcomes, before, row, taken };
-        Ok(Attempt::Done(Settled { accepted, more }))
+        Ok(Attempt::Done(Box::new(Settled { accepted, more })))
+    }
+
+    /// What the daybook knows of the chunks and of what is held, with what a document told.
+    async fn facts(
+        &self,
+        txn: &Transaction,
+        row: &daybook::Model,
+        held: &Held,
+        proofs: &HashMap<Hash, bool>,
+    ) -> Result<Loaded, FlowError> {
+        let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
+        changes.extend(self.chunks.iter().filter_map(Incoming::change).map(|change| &**change));
+        let unread: Vec<Hash> =
+            self.chunks.iter().filter_map(Incoming::unread).take(UNREAD_LOOKED_UP_MAX).collect();
+        let asked = Asked { unread: &unread, again: &self.again };
+        let mut loaded = facts::load(txn, self.of, row, held, &changes, asked).await?;
+        for (hash, sound) in proofs {
+            if *sound {
+                loaded.facts.verified.insert(*hash);
+            } else {
+                loaded.facts.refused.insert(*hash, RefusalCode::MarkOrder);
+            }
+        }
+        Ok(loaded)
     }
 
     fn outcomes(&self, plan: &Plan, held: &Held, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {

@@ -208,9 +208,12 @@ fn held_row(accept: &Accept<'_>, held: &plan::Held) -> held_change::Model {
     }
 }
 
+/// Why a change is held, and what it waits for as its row keeps it.
+type WaitsFor<'a> = (&'a str, Option<Vec<u8>>);
+
 /// What was looked at and waits on may wait for something else now.
 fn still_held(accept: &Accept<'_>, backend: DbBackend, plan: &Plan, held: &Held, batch: &mut Batch) {
-    let mut moved: BTreeMap<(&str, Option<Vec<u8>>), Vec<Vec<u8>>> = BTreeMap::new();
+    let mut moved: BTreeMap<WaitsFor<'_>, Vec<Vec<u8>>> = BTreeMap::new();
     for still in &plan.still {
         let to = (still.reason.as_str(), waits_for(&still.missing));
         let stored = held.all.get(&still.change.hash);

@@ -104,6 +104,7 @@ fn padded(operations: u64) -> Vec<u8> {
     plain(&bytes)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: a code, and what earns it")]
 fn exploits(code: RefusalCode) -> Vec<Exploit> {
     let honest = recorded(1).1.raw_bytes().to_vec();
     match code {

@@ -3,7 +3,7 @@
 /// The same seed, or the same bytes, give the same throws.
 pub struct Dice {
     state: u64,
-    thrown: std::vec::IntoIter<u8>,
+    thrown: std::collections::VecDeque<u8>,
 }
 
 impl Dice {
@@ -13,7 +13,7 @@ impl Dice {
 
     /// Two bytes a throw; when they have run out, as from the seed.
     pub fn from_bytes(thrown: &[u8], seed: u64) -> Self {
-        Self { state: seed, thrown: thrown.to_vec().into_iter() }
+        Self { state: seed, thrown: thrown.iter().copied().collect() }
     }
 
     pub fn roll(&mut self) -> u64 {
@@ -25,7 +25,7 @@ impl Dice {
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
-        let thrown = self.thrown.next().zip(self.thrown.next());
+        let thrown = self.thrown.pop_front().zip(self.thrown.pop_front());
         let thrown = thrown.map_or_else(|| self.roll(), |(a, b)| u64::from(u16::from_be_bytes([a, b])));
         (thrown % bound.max(1) as u64) as usize
     }

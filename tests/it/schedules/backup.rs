@@ -2,7 +2,7 @@
 
 use daybook::domain::ids::NeighbourhoodId;
 use daybook::store::Database;
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 /// The tables of a neighbourhood, and where their rows were copied to.
 pub struct Backup {
@@ -28,7 +28,7 @@ async fn tables(db: &Database) -> Vec<String> {
 }
 
 async fn run(db: &Database, statements: &[String]) {
-    let txn = db.writer().begin().await.expect("begins");
+    let txn = db.begin().await.expect("begins");
     for statement in statements {
         txn.execute_unprepared(statement).await.expect(statement);
     }
