@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method};
 use daybook::api::sync::{DaybookAnswer, DaybookState};
 use daybook::flows::compact::Compacted;
 use daybook::merge::cursor::Cursor;
+use sea_orm::ConnectionTrait as _;
 
 use super::{loads, record, recorded, row, rows, snapshot};
 use crate::support::{TestApp, TestPhone, both};
@@ -268,12 +269,19 @@ both! {
             assert_eq!(outcome, expected);
             assert!(row(&app, own).await.revision > revision);
         }
+        // What is written while a compaction waits stays: it reads the row under the lock, not before.
         let locked = app.app.db().begin().await.expect("a transaction");
-        daybook::store::daybooks::lock(&locked, app.neighbourhood, own).await.expect("locked");
+        let held = daybook::store::daybooks::lock(&locked, app.neighbourhood, own).await.expect("locked");
+        let mut held = held.expect("the daybook");
         let mut compaction = std::pin::pin!(app.compact(own));
         tokio::time::timeout(Duration::from_millis(500), &mut compaction).await.expect_err("it waits");
         assert_eq!(snapshot(&app, own).await, None);
-        locked.rollback().await.expect("let go");
+        held.revision += 7;
+        let revision = held.revision;
+        let update = daybook::store::daybooks::update(app.app.db().backend(), held);
+        locked.execute_raw(update).await.expect("written");
+        locked.commit().await.expect("committed");
         assert!(matches!(compaction.await, Compacted::Done { .. }));
+        assert_eq!(row(&app, own).await.revision, revision);
     }
 }
