@@ -132,9 +132,17 @@ fn attacks() -> Vec<Attack> {
         attack("ten-byte chunks", vec![forge::chunk(9, b"").repeat(200_000)], |at, outcome| {
             if at < 4_096 { refused(outcome, "chunk_type") } else { outcome.outcome == OutcomeKind::Deferred }
         }),
-        attack("ten thousand entries that are nothing", vec![b"x".to_vec(); 10_000], |at, outcome| {
-            if at < 4_096 { refused(outcome, "unreadable") } else { outcome.outcome == OutcomeKind::Deferred }
-        }),
+        attack(
+            "ten thousand entries that are nothing",
+            (0..10_000).map(|at| format!("x{at}").into_bytes()).collect(),
+            |at, outcome| {
+                if at < 4_096 {
+                    refused(outcome, "unreadable")
+                } else {
+                    outcome.outcome == OutcomeKind::Deferred
+                }
+            },
+        ),
     ]
 }
 
