@@ -13,7 +13,7 @@ TESTS ?=
 # How much to measure: make bench SIZE=quick
 SIZE ?= full
 # How often `make crash` kills the server, in each of its tests.
-export CRASH_ROUNDS ?= 200
+crash: export CRASH_ROUNDS ?= 200
 
 # How many random schedules `make recovery` plays on each database, and with phones in JavaScript.
 recovery: export DAYBOOK_SCHEDULES ?= 400
