@@ -213,12 +213,16 @@ impl Member {
         if *self.began.get_mut() {
             group.ended(Before::Release);
         }
-        if group.done.len() >= GROUP_WRITES_MAX
-            && let Some(full) = held.take()
-        {
-            full.commit().await;
+        if group.done.len() >= GROUP_WRITES_MAX {
+            // In a task of its own: whoever asked for the last write may go away in the middle of it.
+            tokio::spawn(async move {
+                if let Some(full) = held.take() {
+                    full.commit().await;
+                }
+            });
+        } else {
+            drop(held);
         }
-        drop(held);
         match receiver.await {
             Ok(told) => told.map_err(|error| DbErr::Custom(error.to_string())),
             Err(_) => Err(gone()),
