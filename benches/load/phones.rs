@@ -200,9 +200,10 @@ impl Phone {
         Ok(answer)
     }
 
-    /// A whole sync of these changes, not for the clock: asks again until it is taken and all is read.
-    pub async fn sync(&mut self, changes: &[Vec<u8>]) -> anyhow::Result<()> {
-        let mut changes = changes;
+    /// A whole sync of these changes, not for the clock: asks again until it is taken and all is read. Gives
+    /// the changes of others.
+    pub async fn sync(&mut self, changes: &[Vec<u8>]) -> anyhow::Result<Vec<Vec<u8>>> {
+        let (mut changes, mut others) = (changes, Vec::new());
         for _ in 0..BUSY_TRIES_MAX {
             let (_, answer) = self.send(&self.body(changes)?).await?;
             let read: SyncAnswer = cbor4ii::serde::from_slice(&answer.body)?;
@@ -211,8 +212,10 @@ impl Phone {
             }
             let read = self.take(&answer, changes.len())?;
             changes = &[];
-            if !read.verdicts_more && !read.daybooks.iter().any(|daybook| daybook.more) {
-                return Ok(());
+            let done = !read.verdicts_more && !read.daybooks.iter().any(|daybook| daybook.more);
+            others.extend(read.daybooks.into_iter().flat_map(|daybook| daybook.changes).map(|bytes| bytes.0));
+            if done {
+                return Ok(others);
             }
         }
         anyhow::bail!("the sync does not come to an end")

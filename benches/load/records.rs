@@ -209,6 +209,14 @@ impl Log {
         self.doc.set_actor(ActorId::from(actor));
     }
 
+    /// Takes over changes of others.
+    pub fn load(&mut self, changes: &[Vec<u8>]) -> anyhow::Result<()> {
+        for change in changes {
+            self.doc.load_incremental(change)?;
+        }
+        Ok(())
+    }
+
     /// The next record, as the bytes of its change.
     pub fn record(&mut self) -> anyhow::Result<Vec<u8>> {
         let record = Record::of(self.number, self.records);

@@ -141,10 +141,10 @@ async fn fill(
         if log % plan.neighbourhoods != number {
             continue;
         }
-        let built = tokio::task::spawn_blocking(move || build(log, &daybook));
         let invitation = invite(desk, log).await?;
         let mut phone = Phone::enrol(address, log, &invitation).await?;
-        let (changes, branches) = built.await??;
+        let begun = phone.sync(&[]).await?;
+        let (changes, branches) = tokio::task::spawn_blocking(move || build(log, &daybook, &begun)).await??;
         for part in changes.chunks(PUSH_CHANGES) {
             phone.sync(part).await?;
         }
@@ -172,8 +172,10 @@ async fn invite(desk: &mut Phone, log: u64) -> anyhow::Result<String> {
 type Built = (Vec<Vec<u8>>, Vec<Vec<Push>>);
 
 /// The changes of a daybook, and those of the syncs that come later, each by an app that started anew.
-fn build(log: u64, daybook: &Daybook) -> anyhow::Result<Built> {
+/// They follow on what the server began the daybook with, as after every phone's first sync.
+fn build(log: u64, daybook: &Daybook, begun: &[Vec<u8>]) -> anyhow::Result<Built> {
     let mut log = Log::new(log);
+    log.load(begun)?;
     let changes: anyhow::Result<Vec<_>> = (0..daybook.activities).map(|_| log.record()).collect();
     let branches = daybook.branches.iter().map(|steps| {
         let mut log = log.clone();
