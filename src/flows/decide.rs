@@ -195,7 +195,9 @@ async fn before(
 ) -> Result<Option<Snapshot>, FlowError> {
     let row = store::judgements::find_decision(sitting.txn(), sitting.neighbourhood(), decision).await?;
     let Some(row) = row.filter(|row| row.activity_id == activity.0) else { return Ok(None) };
-    let stored: StoredDecision = serde_json::from_str(&row.body)?;
+    let body = store::ledger::journal_body(sitting.txn(), sitting.neighbourhood(), row.journal_no).await?;
+    let body = body.ok_or_else(|| FlowError::internal("a decision has no journal entry"))?;
+    let stored: StoredDecision = serde_json::from_str(&body)?;
     Ok(Some(stored.before))
 }
 

@@ -19,7 +19,8 @@ use crate::merge::intake;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::changes::Of;
-use crate::store::entity::{daybook, judgement, party};
+use crate::store::entity::{daybook, party};
+use crate::store::judgements::VerdictRow;
 
 /// Rows read at once for an answer.
 const ANSWER_ROWS: u64 = 256;
@@ -353,49 +354,44 @@ async fn verdicts(
 ) -> Result<Verdicts, FlowError> {
     let db = app.db().read();
     let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
-    let start = verdicts_start(app, caller, given).await?;
-    let after = i64::try_from(start.position).unwrap_or(i64::MAX);
-    let mut rows =
-        store::judgements::verdicts(db, caller.neighbourhood, mine, after, SYNC_VERDICTS_MAX + 1).await?;
+    let (start, mut rows) = verdict_rows(app, caller, mine, given).await?;
     let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = match rows.last() {
-        Some(last) => {
-            let chain = store::ledger::chain_at(db, caller.neighbourhood, last.journal_no).await?;
-            cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &chain.unwrap_or_default())
-        }
+        Some(last) => cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &last.chain),
         None => start,
     };
-    let ids = rows.iter().map(|row| ActivityId(row.activity_id)).collect();
-    let revisions: BTreeMap<_, _> = store::activities::of_ids(db, caller.neighbourhood, &ids)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, (row.revision, row.conflict)))
-        .collect();
-    let items = rows.into_iter().filter_map(|row| {
-        let (revision, conflict) = revisions.get(&row.activity_id)?.clone();
-        verdict(row, revision, &conflict)
-    });
+    let items = rows.into_iter().filter_map(verdict);
     Ok(Verdicts { items: items.collect(), next: next.encode(), more, pending })
 }
 
-async fn verdicts_start(app: &App, caller: &Access, given: Option<&str>) -> Result<Cursor, FlowError> {
-    let Some(cursor) = given.and_then(Cursor::decode) else { return Ok(start_of_all()) };
-    let no = i64::try_from(cursor.position).unwrap_or(i64::MAX);
-    let chain = store::ledger::chain_at(app.db().read(), caller.neighbourhood, no).await?;
-    let fits = chain.is_some_and(|chain| chain.starts_with(&cursor.chain));
-    Ok(if fits { cursor } else { start_of_all() })
+/// What follows on a cursor, or on nothing where its chain is not ours.
+async fn verdict_rows(
+    app: &App,
+    caller: &Access,
+    mine: &[PartyId],
+    given: Option<&str>,
+) -> Result<(Cursor, Vec<VerdictRow>), FlowError> {
+    let cursor = given.and_then(Cursor::decode).unwrap_or_else(start_of_all);
+    let after = |no| {
+        store::judgements::verdicts(app.db().read(), caller.neighbourhood, mine, no, SYNC_VERDICTS_MAX + 1)
+    };
+    let found = after(i64::try_from(cursor.position).unwrap_or(i64::MAX)).await?;
+    if cursor == start_of_all() || found.start.is_some_and(|chain| chain.starts_with(&cursor.chain)) {
+        return Ok((cursor, found.rows));
+    }
+    Ok((start_of_all(), after(0).await?.rows))
 }
 
-fn verdict(row: judgement::Model, revision: i64, conflict: &str) -> Option<Verdict> {
+fn verdict(row: VerdictRow) -> Option<Verdict> {
     let judged: crate::ledger::Judgement = serde_json::from_str(&row.body).ok()?;
     Some(Verdict {
         activity: ActivityId(row.activity_id),
         version: row.judged_version,
-        revision: revision + row.revision,
+        revision: row.activity_revision + row.revision,
         review: judged.review(),
-        conflict: serde_json::from_value(conflict.into()).ok()?,
+        conflict: serde_json::from_value(row.conflict.into()).ok()?,
         minutes: judged.minutes(),
         reason: row.reason_code.zip(row.reason_text),
         at_ms: row.judged_at_ms,

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::batch::anew;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
 use super::entity::{activity, activity_version, judgement};
@@ -40,6 +41,18 @@ pub async fn of_ids(
     Ok(found)
 }
 
+/// A daybook's activities are found by its party, whose index serves lists too.
+fn of_party_and_daybook(neighbourhood: NeighbourhoodId, daybook: Uuid) -> Condition {
+    use super::entity::daybook::{Column as B, Entity};
+    let party = Query::select()
+        .column(B::PartyId)
+        .from(Entity)
+        .and_where(Expr::col(B::NeighbourhoodId).eq(neighbourhood.0))
+        .and_where(Expr::col(B::Id).eq(daybook))
+        .to_owned();
+    Condition::all().add(A::PartyId.in_subquery(party)).add(A::DaybookId.eq(daybook))
+}
+
 /// All activities of a daybook, by id.
 ///
 /// # Errors
@@ -51,7 +64,7 @@ pub async fn of_daybook(
 ) -> Result<Vec<activity::Model>, DbErr> {
     activity::Entity::find()
         .filter(A::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(A::DaybookId.eq(daybook.0))
+        .filter(of_party_and_daybook(neighbourhood, daybook.0))
         .order_by_asc(A::Id)
         .all(db)
         .await
@@ -70,7 +83,7 @@ pub async fn states(
         .select_only()
         .columns([A::Id, A::State])
         .filter(A::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(A::DaybookId.eq(daybook.0))
+        .filter(of_party_and_daybook(neighbourhood, daybook.0))
         .into_tuple()
         .all(db)
         .await
@@ -99,7 +112,7 @@ pub async fn versions_of_daybook(
 pub fn rewrite_version(backend: DbBackend, row: activity_version::Model) -> Statement {
     let (neighbourhood, id, version) = (row.neighbourhood_id, row.activity_id, row.version);
     activity_version::Entity::update_many()
-        .set(row.into_active_model().reset_all())
+        .set(anew::<activity_version::Entity>(row))
         .filter(V::NeighbourhoodId.eq(neighbourhood))
         .filter(V::ActivityId.eq(id))
         .filter(V::Version.eq(version))
@@ -327,8 +340,9 @@ pub async fn page(
     filter: &Filter,
     limit: u64,
 ) -> Result<Vec<(activity::Model, Option<judgement::Model>)>, DbErr> {
-    let mut query =
-        activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0)).filter(equals(filter));
+    let mut query = activity::Entity::find()
+        .filter(A::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(equals(neighbourhood, filter));
     if let Some(review) = &filter.review {
         query = query.filter(reviewed(neighbourhood, review));
     }
@@ -355,10 +369,10 @@ pub async fn page(
         .collect())
 }
 
-fn equals(filter: &Filter) -> Condition {
+fn equals(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
     Condition::all()
         .add_option(filter.party.map(|party| A::PartyId.eq(party.0)))
-        .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
+        .add_option(filter.daybook.map(|daybook| of_party_and_daybook(neighbourhood, daybook)))
         .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
         .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))
         .add_option(filter.conflict.as_ref().map(|conflict| A::Conflict.eq(conflict)))

@@ -5,11 +5,27 @@
 
 use sea_orm::sea_query::Values;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryTrait, Statement,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable,
+    PrimaryKeyToColumn, QueryTrait, Statement,
 };
 
 /// Rows of one insert: within both databases' limits on bound values (32,766 and 65,535) at up to 20 columns.
 const INSERT_ROWS_MAX: usize = 500;
+
+/// A row to be written anew: every column but the key. A key that is set, even to what it is, makes SQLite look
+/// through all rows that refer to it.
+pub fn anew<E>(row: E::Model) -> E::ActiveModel
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E>,
+{
+    let mut row = row.into_active_model().reset_all();
+    for key in E::PrimaryKey::iter() {
+        row.not_set(key.into_column());
+    }
+    row
+}
 
 /// Statements waiting to be sent, in order.
 #[derive(Debug, Default)]

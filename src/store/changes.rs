@@ -1,9 +1,10 @@
 //! The changes of daybooks: accepted, held and refused.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, OnConflict, SelectStatement, UnionType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    FromQueryResult, IntoActiveModel, PartialModelTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement,
 };
 use uuid::Uuid;
 
@@ -131,6 +132,10 @@ pub async fn known(
     hashes: &[Vec<u8>],
     numbers: &[(Vec<u8>, Vec<i64>)],
 ) -> Result<Vec<Known>, DbErr> {
+    all_of(db, of, &by_hash_or_number(hashes, numbers)).await
+}
+
+fn by_hash_or_number(hashes: &[Vec<u8>], numbers: &[(Vec<u8>, Vec<i64>)]) -> Vec<Condition> {
     let mut wanted: Vec<Condition> =
         hashes.chunks(LIST_MAX).map(|part| Condition::all().add(C::Hash.is_in(part.to_vec()))).collect();
     for (actor, seqs) in numbers {
@@ -140,19 +145,32 @@ pub async fn known(
             }),
         );
     }
+    wanted
+}
+
+/// The changes that fit any of these conditions, some perhaps more than once. Each condition is a query of its
+/// own within one statement: of conditions joined by OR, SQLite would look through the whole daybook.
+async fn all_of<M>(db: &impl ConnectionTrait, of: Of, wanted: &[Condition]) -> Result<Vec<M>, DbErr>
+where
+    M: PartialModelTrait + FromQueryResult,
+{
     let mut found = Vec::new();
     for part in wanted.chunks(CONDITIONS_MAX) {
-        let any = part.iter().cloned().fold(Condition::any(), Condition::add);
-        found.extend(
-            daybook_change::Entity::find()
-                .filter(of.accepted())
-                .filter(any)
-                .into_partial_model::<Known>()
-                .all(db)
-                .await?,
-        );
+        let Some(query) = union::<M>(of, part) else { continue };
+        for row in db.query_all(&query).await? {
+            found.push(M::from_query_result(&row, "")?);
+        }
     }
     Ok(found)
+}
+
+fn union<M: PartialModelTrait>(of: Of, wanted: &[Condition]) -> Option<SelectStatement> {
+    let mut queries = wanted.iter().map(|condition| {
+        let query = daybook_change::Entity::find().select_only();
+        M::select_cols(query).filter(of.accepted()).filter(condition.clone()).into_query()
+    });
+    let first = queries.next()?;
+    Some(queries.fold(first, |mut all, query| all.union(UnionType::All, query).to_owned()))
 }
 
 /// The changes whose operations overlap these ranges of (actor, first counter, last counter).
@@ -164,29 +182,37 @@ pub async fn covering(
     of: Of,
     ranges: &[(Vec<u8>, u64, u64)],
 ) -> Result<Vec<Covering>, DbErr> {
-    let mut found = Vec::new();
-    for part in ranges.chunks(LIST_MAX / 4) {
-        let mut any = Condition::any();
-        for (actor, from, to) in part {
-            let signed = |counter: u64| i64::try_from(counter).unwrap_or(i64::MAX);
-            let overlaps = Condition::all()
-                .add(C::Actor.eq(actor.clone()))
-                .add(C::StartOp.lte(signed(*to)))
-                .add(C::MaxOp.gte(signed(*from)))
-                // Empty changes hold no operation, and share their start with the change after them.
-                .add(Expr::col(C::MaxOp).gte(Expr::col(C::StartOp)));
-            any = any.add(overlaps);
-        }
-        found.extend(
-            daybook_change::Entity::find()
-                .filter(of.accepted())
-                .filter(any)
-                .into_partial_model::<Covering>()
-                .all(db)
-                .await?,
-        );
-    }
-    Ok(found)
+    all_of(db, of, &overlapping(of, ranges)).await
+}
+
+fn overlapping(of: Of, ranges: &[(Vec<u8>, u64, u64)]) -> Vec<Condition> {
+    let overlaps = ranges.iter().map(|(actor, from, to)| {
+        let signed = |counter: u64| i64::try_from(counter).unwrap_or(i64::MAX);
+        let (from, to) = (signed(*from), signed(*to));
+        // Of the changes that start before the range only the last can reach into it.
+        let last = daybook_change::Entity::find()
+            .select_only()
+            .column(C::StartOp)
+            .filter(of.accepted())
+            .filter(C::Actor.eq(actor.clone()))
+            .filter(C::StartOp.lte(from))
+            .filter(holds_operations())
+            .order_by_desc(C::StartOp)
+            .limit(1)
+            .into_query();
+        Condition::all()
+            .add(C::Actor.eq(actor.clone()))
+            .add(Expr::col(C::StartOp).gte(Func::coalesce([Expr::from(last), Expr::val(from)])))
+            .add(C::StartOp.lte(to))
+            .add(C::MaxOp.gte(from))
+            .add(holds_operations())
+    });
+    overlaps.collect()
+}
+
+/// Empty changes hold no operation, and share their start with the change after them.
+fn holds_operations() -> Expr {
+    Expr::col(C::MaxOp).gte(Expr::col(C::StartOp))
 }
 
 /// The graph of accepted changes after a position: position, hash and objects of each.
@@ -352,3 +378,7 @@ pub fn insert_refused(backend: DbBackend, rows: Vec<refused_change::Model>) -> S
         .on_conflict(key)
         .build(backend)
 }
+
+#[cfg(test)]
+#[path = "changes_tests.rs"]
+mod tests;

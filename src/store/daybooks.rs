@@ -10,6 +10,7 @@ use sea_orm::{
 
 use uuid::Uuid;
 
+use super::batch::anew;
 use super::entity::daybook;
 use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
 
@@ -144,7 +145,7 @@ pub async fn insert(db: &impl ConnectionTrait, row: daybook::Model) -> Result<()
 pub fn update(backend: DbBackend, row: daybook::Model) -> Statement {
     let (neighbourhood, id) = (row.neighbourhood_id, row.id);
     daybook::Entity::update_many()
-        .set(row.into_active_model().reset_all())
+        .set(anew::<daybook::Entity>(row))
         .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood))
         .filter(daybook::Column::Id.eq(id))
         .build(backend)

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::batch::anew;
 use super::entity::{account, journal, tip, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
 
@@ -54,7 +55,7 @@ pub async fn insert_tip(db: &impl ConnectionTrait, row: tip::Model) -> Result<()
 pub fn update_tip(backend: DbBackend, row: tip::Model) -> Statement {
     let id = row.neighbourhood_id;
     tip::Entity::update_many()
-        .set(row.into_active_model().reset_all())
+        .set(anew::<tip::Entity>(row))
         .filter(tip::Column::NeighbourhoodId.eq(id))
         .build(backend)
 }
@@ -71,6 +72,25 @@ pub async fn chain_at(
     journal::Entity::find()
         .select_only()
         .column(journal::Column::Chain)
+        .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(journal::Column::No.eq(no))
+        .into_tuple()
+        .one(db)
+        .await
+}
+
+/// The content of a journal number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn journal_body(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    no: i64,
+) -> Result<Option<String>, DbErr> {
+    journal::Entity::find()
+        .select_only()
+        .column(journal::Column::Body)
         .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(journal::Column::No.eq(no))
         .into_tuple()

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::batch::anew;
 use super::entity::{membership, party, party_alias, party_role};
 use crate::domain::ids::{NeighbourhoodId, PartyId};
 
@@ -65,7 +66,7 @@ pub async fn insert_new(db: &impl ConnectionTrait, rows: Vec<party::Model>) -> R
 pub async fn update(db: &impl ConnectionTrait, row: party::Model) -> Result<(), DbErr> {
     let key = (row.neighbourhood_id, row.id);
     party::Entity::update_many()
-        .set(row.into_active_model().reset_all())
+        .set(anew::<party::Entity>(row))
         .filter(party::Column::NeighbourhoodId.eq(key.0))
         .filter(party::Column::Id.eq(key.1))
         .exec(db)

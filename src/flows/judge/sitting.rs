@@ -274,7 +274,6 @@ impl<'a> Sitting<'a> {
             pack_version: Some(decided.pack_version),
             reason: decided.reason.clone(),
             request_hash,
-            body: serde_json::to_string(decided)?,
             journal_no: no,
             decided_at_ms: self.posted_at_ms,
         });

@@ -1,4 +1,4 @@
-//! What a person or a rule decided about a version.
+//! What a person or a rule decided about a version; all of it is in the journal, at its number.
 
 use sea_orm::entity::prelude::*;
 
@@ -17,7 +17,6 @@ pub struct Model {
     pub pack_version: Option<i64>,
     pub reason: Option<String>,
     pub request_hash: Option<Vec<u8>>,
-    pub body: String,
     pub journal_no: i64,
     pub decided_at_ms: i64,
 }

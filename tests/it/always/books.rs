@@ -54,21 +54,24 @@ impl Books {
             let judged = serde_json::from_str(&row.body).expect("a judgement");
             (ActivityId(row.activity_id), (row, judged))
         });
+        let journal = rows!(db, neighbourhood, journal, No);
+        let bodies: BTreeMap<i64, &str> = journal.iter().map(|row| (row.no, row.body.as_str())).collect();
         let decisions = rows!(db, neighbourhood, decision, JournalNo).into_iter().map(|row| {
-            let stored = serde_json::from_str(&row.body).expect("a decision");
+            let stored = serde_json::from_str(bodies[&row.journal_no]).expect("a decision");
             (row, stored)
         });
+        let decisions = decisions.collect();
         let aliases = rows!(db, neighbourhood, party_alias, AliasId);
         let groups = rows!(db, neighbourhood, party, Id).into_iter().filter(|row| row.kind == "group");
         let accounts = rows!(db, neighbourhood, account, Id).into_iter();
         Self {
             neighbourhood,
             tip: rows!(db, neighbourhood, tip, JournalNo).remove(0),
-            journal: rows!(db, neighbourhood, journal, No),
+            journal,
             transfers: rows!(db, neighbourhood, transfer, JournalNo),
             accounts: accounts.map(|row| (row.id, row)).collect(),
             judgements: judgements.collect(),
-            decisions: decisions.collect(),
+            decisions,
             versions: rows!(db, neighbourhood, activity_version, Version),
             activities: rows!(db, neighbourhood, activity, Id),
             groups: groups.map(|row| row.id).collect(),
