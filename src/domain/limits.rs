@@ -49,6 +49,11 @@ pub const REQUEST_ENTRIES_CHUNKS_MAX: usize = 100_000;
 pub const REQUEST_REFUSED_MAX: usize = 4_096;
 /// Operations up to which a push does not queue behind other heavy ones.
 pub const LIGHT_OPERATIONS_MAX: u64 = 10_000;
+/// Bytes of a daybook's changes in one request, none of them deflated, up to which they are looked at right
+/// where the request is answered: less than the hop to another thread would cost.
+pub const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// And operations up to which they are decoded there.
+pub const INLINE_OPERATIONS_MAX: u64 = 1_000;
 /// Bytes of changes that one grant may push at once, each operation counting as a byte; per replica.
 pub const GRANT_BYTES_BURST: u64 = 64 * 1024 * 1024;
 /// And how fast that fills again, per hour.

@@ -8,7 +8,7 @@ use super::accept::{Accepted, Incoming, accept};
 use super::sync::Push;
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, NeighbourhoodId};
-use crate::domain::limits::{CHUNK_BYTES, LIGHT_OPERATIONS_MAX, REQUEST_CHUNKS_MAX};
+use crate::domain::limits::{CHUNK_BYTES, INLINE_OPERATIONS_MAX, LIGHT_OPERATIONS_MAX, REQUEST_CHUNKS_MAX};
 use crate::merge::intake::{self, Opened, Taken};
 use crate::metrics::{Laps, Phase};
 use crate::store;
@@ -28,8 +28,8 @@ pub(super) fn charge(app: &App, caller: &Access, push: &Push) -> Result<(), Flow
     taken.map_err(|retry_after_s| FlowError::RateLimited { retry_after_s })
 }
 
-/// Looks at the chunks on a worker that may block, then accepts them in one transaction. What is heavy to
-/// decode waits for its turn first, and what the daybook knows of it is not decoded.
+/// Looks at the chunks, on a worker that may block unless they are small, then accepts them in one
+/// transaction. What is heavy to decode waits for its turn first, and what the daybook knows of it is not decoded.
 pub(super) async fn take(
     app: &App,
     caller: &Access,
@@ -37,20 +37,9 @@ pub(super) async fn take(
     entries: Vec<Vec<u8>>,
     room: &mut intake::Room,
 ) -> Result<Accepted, FlowError> {
-    let (mut left, before) = (*room, room.operations());
-    let first_look = move || {
-        let opened = Opened::open(&entries, &mut left);
-        drop(entries);
-        let light = opened.weight() <= LIGHT_OPERATIONS_MAX && opened.changes() <= REQUEST_CHUNKS_MAX;
-        if light {
-            let none = HashSet::new();
-            (Ok(opened.decode(&none, &none, &mut left)), left)
-        } else {
-            (Err(opened), left)
-        }
-    };
+    let before = room.operations();
     let mut laps = Laps::start();
-    let (looked, left) = tokio::task::spawn_blocking(first_look).await.map_err(FlowError::internal)?;
+    let (looked, left) = look(entries, *room).await?;
     *room = left;
     let (taken, _turn) = match looked {
         Ok(taken) => (taken, None),
@@ -67,6 +56,30 @@ pub(super) async fn take(
     tracing::debug!(chunks = taken.len(), micros = laps.micros(Phase::Guard), "guarded");
     let chunks = taken.into_iter().map(Incoming::from).collect();
     accept(app, row, Some(caller.grant), chunks).await
+}
+
+/// What was looked at: decoded where it is light.
+type Looked = (Result<Vec<Taken>, Opened>, intake::Room);
+
+/// Opens and weighs the chunks, and decodes them if they are light; what is small, right here.
+async fn look(entries: Vec<Vec<u8>>, mut room: intake::Room) -> Result<Looked, FlowError> {
+    if !intake::is_small(&entries) {
+        let look = move || decoded_if_light(Opened::open(&entries, &mut room), room);
+        return tokio::task::spawn_blocking(look).await.map_err(FlowError::internal);
+    }
+    let opened = Opened::open(&entries, &mut room);
+    if opened.weight() <= INLINE_OPERATIONS_MAX {
+        return Ok(decoded_if_light(opened, room));
+    }
+    tokio::task::spawn_blocking(move || decoded_if_light(opened, room)).await.map_err(FlowError::internal)
+}
+
+fn decoded_if_light(opened: Opened, mut room: intake::Room) -> Looked {
+    if opened.weight() > LIGHT_OPERATIONS_MAX || opened.changes() > REQUEST_CHUNKS_MAX {
+        return (Err(opened), room);
+    }
+    let none = HashSet::new();
+    (Ok(opened.decode(&none, &none, &mut room)), room)
 }
 
 /// Decodes what the daybook does not know yet.

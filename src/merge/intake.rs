@@ -8,8 +8,8 @@ use super::guard::{self, Checked, Chunk};
 use super::op::Hash;
 use super::refusal::RefusalCode;
 use crate::domain::limits::{
-    DEPENDENCY_OPERATIONS, REQUEST_CHUNKS_MAX, REQUEST_ENTRIES_CHUNKS_MAX, REQUEST_INFLATED_BYTES_MAX,
-    REQUEST_OPERATIONS_MAX, REQUEST_REFUSED_MAX,
+    DEPENDENCY_OPERATIONS, INLINE_BYTES_MAX, REQUEST_CHUNKS_MAX, REQUEST_ENTRIES_CHUNKS_MAX,
+    REQUEST_INFLATED_BYTES_MAX, REQUEST_OPERATIONS_MAX, REQUEST_REFUSED_MAX,
 };
 
 /// What became of one chunk of a push before its daybook was asked.
@@ -64,6 +64,24 @@ impl Room {
     pub fn operations(&self) -> u64 {
         self.operations
     }
+}
+
+/// Whether opening these entries takes no time worth mentioning: few bytes, and none that inflate.
+#[must_use]
+pub fn is_small(entries: &[Vec<u8>]) -> bool {
+    let bytes: usize = entries.iter().map(Vec::len).sum();
+    bytes <= INLINE_BYTES_MAX && !entries.iter().any(|entry| holds_deflated(entry))
+}
+
+fn holds_deflated(entry: &[u8]) -> bool {
+    let mut rest = entry;
+    while let Some((first, after)) = chunk::split_first(rest) {
+        if chunk::is_deflated(first) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 impl Opened {
