@@ -37,6 +37,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -110,16 +111,20 @@ pub fn router(app: App) -> Router {
     let (routes, _) = table().split_for_parts();
     routes
         .merge(pages::routes())
-        .layer(from_fn_with_state(app.clone(), middleware::next_nonce))
         .layer(RequestDecompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(from_fn(middleware::problems))
-        .layer(CompressionLayer::new().compress_when(worth_compressing()))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
-        .layer(from_fn(middleware::careful))
-        .layer(cors())
-        .layer(from_fn_with_state(app.clone(), middleware::observe))
+        // As one: each layer of a router boxes every request's future once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(app.clone(), middleware::observe))
+                .layer(cors())
+                .layer(from_fn(middleware::careful))
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+                .layer(CompressionLayer::new().compress_when(worth_compressing()))
+                .layer(from_fn(middleware::problems))
+                .layer(CatchPanicLayer::custom(middleware::panicked))
+                .layer(from_fn_with_state(app.clone(), middleware::next_nonce)),
+        )
         .with_state(app)
 }
 
