@@ -168,8 +168,8 @@ fn decode(raw: &RawChange) -> Result<ExpandedChange, (RefusalCode, String)> {
 
 fn convert(raw: RawChange, expanded: ExpandedChange, deps: Vec<Hash>) -> Checked {
     let start_op = expanded.start_op.get();
-    let mut names = Names::default();
-    let actor = names.actor(expanded.actor_id.to_bytes());
+    let actor = Actor::new(expanded.actor_id.to_bytes());
+    let mut names = Names { own: actor.clone(), actors: HashMap::new(), keys: HashMap::new() };
     let mut counter = start_op;
     let mut ops = Vec::with_capacity(expanded.operations.len());
     for op in expanded.operations {
@@ -194,14 +194,18 @@ fn convert(raw: RawChange, expanded: ExpandedChange, deps: Vec<Hash>) -> Checked
 }
 
 /// Shares actors and keys between the operations of a change.
-#[derive(Default)]
 struct Names {
+    /// The change's own: most of what operations name.
+    own: Actor,
     actors: HashMap<Vec<u8>, Actor>,
     keys: HashMap<String, Arc<str>>,
 }
 
 impl Names {
     fn actor(&mut self, bytes: &[u8]) -> Actor {
+        if self.own.as_bytes() == bytes {
+            return self.own.clone();
+        }
         if let Some(actor) = self.actors.get(bytes) {
             return actor.clone();
         }
