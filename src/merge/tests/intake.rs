@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::forge::*;
 use crate::domain::limits::{
-    CHANGE_BYTES_MAX, DEPENDENCY_OPERATIONS, REQUEST_CHUNKS_MAX, REQUEST_INFLATED_BYTES_MAX,
-    REQUEST_OPERATIONS_MAX, REQUEST_REFUSED_MAX,
+    CHANGE_BYTES_MAX, DEPENDENCY_OPERATIONS, INLINE_BYTES_MAX, REQUEST_CHUNKS_MAX,
+    REQUEST_INFLATED_BYTES_MAX, REQUEST_OPERATIONS_MAX, REQUEST_REFUSED_MAX,
 };
 use crate::merge::Hash;
-use crate::merge::intake::{Opened, Room, Taken};
+use crate::merge::intake::{Opened, Room, Taken, is_small};
 
 /// A change of so many operations by an actor of its own.
 fn nulls_by(actor: u8, operations: u64) -> Vec<u8> {
@@ -111,4 +111,14 @@ fn so_many_are_refused_one_by_one_and_the_rest_waits() {
     assert_eq!((found.len(), count(&found, is_unread)), (REQUEST_REFUSED_MAX + 1, 1));
     let found = taken(&[none.repeat(10 * REQUEST_REFUSED_MAX)], &mut Room::default());
     assert_eq!((found.len(), count(&found, is_unread)), (REQUEST_REFUSED_MAX + 1, 1));
+}
+
+#[test]
+fn a_push_is_small_up_to_so_many_bytes_and_only_if_nothing_in_it_inflates() {
+    assert!(is_small(&[]) && is_small(&[vec![0; INLINE_BYTES_MAX - 1], vec![0]]));
+    assert!(!is_small(&[vec![0; INLINE_BYTES_MAX], vec![0]]));
+    let (plain, deflated) = (nulls_by(1, 10), deflated(&nulls(10)));
+    assert!(is_small(&[plain.clone(), plain.clone()]));
+    // Also behind another chunk of the same entry.
+    assert!(!is_small(&[plain.clone(), [plain, deflated].concat()]));
 }
