@@ -129,6 +129,11 @@ secrets: ## draw the containers' secrets, those that are not there yet
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# The lockfile of the peers names optional packages for other machines, which `npm ci` wants to see resolved.
+$(peers): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm install --no-save --ignore-scripts --no-audit --no-fund
+	touch $@
+
 $(cargo_fuzz):
 	cargo install --locked cargo-fuzz --version 0.13.2 --root target/tools/cargo-fuzz
 
