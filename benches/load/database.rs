@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use daybook::domain::limits::COMPACT_RAW_BYTES_MIN;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, Statement};
 
 use crate::process::{Used, parent_of};
@@ -134,6 +135,15 @@ impl Eye {
     pub async fn is_quiet(&self) -> anyhow::Result<bool> {
         let sql = "SELECT version FROM activity_version WHERE journal_no IS NULL LIMIT 1";
         Ok(self.number(sql).await?.is_none())
+    }
+
+    /// Whether no daybook is about to be compacted.
+    pub async fn is_compacted(&self) -> anyhow::Result<bool> {
+        let sql = format!(
+            "SELECT position FROM daybook WHERE raw_bytes >= COALESCE(compact_at_raw_bytes, \
+             {COMPACT_RAW_BYTES_MIN}) AND compaction_alarm IS NULL LIMIT 1"
+        );
+        Ok(self.number(&sql).await?.is_none())
     }
 
     /// Bytes that it takes, the tail of its log left out.

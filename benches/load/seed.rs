@@ -117,6 +117,10 @@ async fn make(settings: &Settings, place: &Place, plan: &Plan) -> anyhow::Result
         phones.extend(made??);
     }
     until_quiet(&eye, QUIET_LOOK_EVERY).await?;
+    // What is compacted behind the answers of later pushes is no part of them.
+    while !eye.is_compacted().await? {
+        tokio::time::sleep(QUIET_LOOK_EVERY).await;
+    }
     // Each phone hears of its verdicts, as it would have.
     for phone in &mut phones {
         phone.refresh().await?;
