@@ -71,6 +71,9 @@ pub struct Reading {
     pub unreadable: Option<Unreadable>,
 }
 
+/// Numbers are finite: reading refuses all others.
+impl Eq for Value {}
+
 impl Value {
     /// Whether it says yes.
     #[must_use]

@@ -3,25 +3,169 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Milliseconds of a day of the silence rule: days are lengths here, not civil days.
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// One version of a neighbourhood's rules. Stored whole, named in the journal by its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RulePack {
     /// 1, 2, 3 … in a neighbourhood.
     pub version: i64,
-    /// What is clean is approved by rule.
-    pub auto: bool,
+    /// Who approves what is clean. Packs that were stored before there were three modes say `auto: true` or
+    /// `auto: false`.
+    #[serde(alias = "auto")]
+    pub mode: Mode,
     /// Greatest minutes of one person on one civil day that a rule may approve.
     pub person_day_minutes_max: i64,
     /// An edit after an approval that moves no tally by more than this many items keeps the approval.
     pub report_items_threshold: i64,
+    /// An approval of more minutes than this, remainder included, needs two people. Absent: one is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_person_above_minutes: Option<i64>,
+    /// With `peer`: what is clean and nobody has confirmed is approved so many days after the server received
+    /// it. Absent: it waits for a coordinator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_days: Option<i64>,
+    /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
+    #[serde(default = "audit_percent")]
+    pub audit_percent: i64,
+}
+
+/// Who approves what is clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", from = "WrittenMode")]
+pub enum Mode {
+    /// A rule, at once.
+    Auto,
+    /// A rule, once somebody else has confirmed it.
+    Peer,
+    /// A coordinator, always.
+    Coordinator,
+}
+
+/// [`Mode`] as packs have been written over time.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenMode {
+    Auto(bool),
+    Named(NamedMode),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NamedMode {
+    Auto,
+    Peer,
+    Coordinator,
+}
+
+impl From<WrittenMode> for Mode {
+    fn from(written: WrittenMode) -> Self {
+        match written {
+            WrittenMode::Auto(true) | WrittenMode::Named(NamedMode::Auto) => Self::Auto,
+            WrittenMode::Named(NamedMode::Peer) => Self::Peer,
+            WrittenMode::Auto(false) | WrittenMode::Named(NamedMode::Coordinator) => Self::Coordinator,
+        }
+    }
+}
+
+/// `posting.md`, "Clean".
+fn audit_percent() -> i64 {
+    5
 }
 
 impl RulePack {
     /// The rules a neighbourhood starts with: clean records by rule, at most 480 minutes (eight hours)
-    /// per person and day, no change of report figures without a person.
+    /// per person and day, no change of report figures without a person, every twentieth automatic approval
+    /// shown to somebody.
     #[must_use]
     pub fn first() -> Self {
-        Self { version: 1, auto: true, person_day_minutes_max: 480, report_items_threshold: 0 }
+        Self {
+            version: 1,
+            mode: Mode::Auto,
+            person_day_minutes_max: 480,
+            report_items_threshold: 0,
+            second_person_above_minutes: None,
+            silence_days: None,
+            audit_percent: audit_percent(),
+        }
+    }
+
+    /// An approval of so many minutes needs two people.
+    #[must_use]
+    pub fn needs_two(&self, minutes: i64) -> bool {
+        self.second_person_above_minutes.is_some_and(|most| minutes > most)
+    }
+
+    /// When silence approves what was received then, if it does.
+    #[must_use]
+    pub fn silence_due_at_ms(&self, received_at_ms: i64) -> Option<i64> {
+        let wait_ms = self.silence_days?.max(0).saturating_mul(DAY_MS);
+        Some(received_at_ms.saturating_add(wait_ms))
+    }
+
+    /// Whether an automatic approval with this draw, uniform over all `u64`, is shown to a person.
+    #[must_use]
+    pub fn is_audited(&self, draw: u64) -> bool {
+        let hundredth = (u128::from(draw) * 100) >> u64::BITS;
+        i64::try_from(hundredth).is_ok_and(|hundredth| hundredth < self.audit_percent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_stored_before_there_were_modes_still_read() {
+        let stored = |auto: bool| {
+            let text = format!(
+                r#"{{"version":3,"auto":{auto},"person_day_minutes_max":480,"report_items_threshold":2}}"#
+            );
+            serde_json::from_str::<RulePack>(&text).unwrap()
+        };
+        assert_eq!(stored(true), RulePack { version: 3, report_items_threshold: 2, ..RulePack::first() });
+        assert_eq!(stored(false).mode, Mode::Coordinator);
+    }
+
+    #[test]
+    fn a_pack_reads_back_as_written_and_nothing_unknown_is_taken() {
+        let pack = RulePack {
+            mode: Mode::Peer,
+            second_person_above_minutes: Some(600),
+            silence_days: Some(7),
+            audit_percent: 0,
+            ..RulePack::first()
+        };
+        let text = serde_json::to_string(&pack).unwrap();
+        assert_eq!(serde_json::from_str::<RulePack>(&text).unwrap(), pack);
+        assert!(serde_json::from_str::<RulePack>(&text.replace("silence_days", "silence_weeks")).is_err());
+        assert!(serde_json::from_str::<RulePack>(&text.replace("peer", "anybody")).is_err());
+    }
+
+    #[test]
+    fn two_people_are_needed_above_the_amount_and_not_at_it() {
+        let pack = RulePack { second_person_above_minutes: Some(600), ..RulePack::first() };
+        assert_eq!([600, 601].map(|minutes| pack.needs_two(minutes)), [false, true]);
+        assert!(!RulePack::first().needs_two(i64::MAX));
+    }
+
+    #[test]
+    fn silence_is_counted_in_whole_days_from_receipt() {
+        let pack = RulePack { silence_days: Some(2), ..RulePack::first() };
+        assert_eq!(pack.silence_due_at_ms(5), Some(5 + 172_800_000));
+        assert_eq!(pack.silence_due_at_ms(i64::MAX), Some(i64::MAX));
+        assert_eq!(RulePack::first().silence_due_at_ms(5), None);
+    }
+
+    #[test]
+    fn the_share_of_draws_that_are_audited_is_the_packs() {
+        let of = |audit_percent| {
+            let pack = RulePack { audit_percent, ..RulePack::first() };
+            (0..1_000_u64).filter(|part| pack.is_audited(part * (u64::MAX / 1_000))).count()
+        };
+        assert_eq!([0, 5, 100].map(of), [0, 50, 1_000]);
+        assert!(!RulePack::first().is_audited(u64::MAX));
     }
 }

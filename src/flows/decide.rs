@@ -1,6 +1,6 @@
 //! A person's decisions: one transaction each, the tip locked first, what waits taken up before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -177,6 +177,8 @@ async fn request(
         decision_seq: wish.decision_seq,
         decider: decider(sitting, caller).await?,
         reason: wish.reason.clone(),
+        settles: ledger::Settlements::new(),
+        reads: BTreeMap::new(),
         ask,
     }))
 }
@@ -214,6 +216,16 @@ fn sentence(refusal: &Refusal) -> String {
         Refusal::Unreadable => "This version cannot be read: ask for changes.",
         Refusal::MergedAway { .. } => "This record was merged into another: decide there.",
         Refusal::Merged => "Other records are merged into this one: unmerge them first.",
+        Refusal::NotMerged => "Nothing is merged into this record.",
+        Refusal::MembersUnfit => "Name between 1 and 20 other records to merge, each once.",
+        Refusal::SecondPerson => "So many minutes need a second coordinator: ask another one to approve too.",
+        Refusal::NothingChanges => "Nothing would change.",
+        Refusal::NothingToSettle => "Name the values to settle.",
+        Refusal::SettlementUnfit { field } => {
+            return format!(
+                "The values of {field} are others by now, or it cannot hold this one: look again."
+            );
+        }
     };
     text.to_owned()
 }

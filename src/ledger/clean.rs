@@ -46,6 +46,8 @@ pub enum Doubt {
     OverClaimed { claimed: i64, remainder: i64 },
     /// An occasion whose unnamed people cannot have given that many minutes in a day, or are not counted.
     OccasionTotal { unnamed_minutes: i64, unnamed_people: Option<i64> },
+    /// More minutes than one person may approve, so no rule does either.
+    TwoPeople { minutes: i64 },
     /// A suspicion that is still open.
     Suspicion { suspicion: String },
 }
@@ -62,6 +64,7 @@ impl Doubt {
             Self::DayMinutes { .. } => "day_minutes",
             Self::OverClaimed { .. } => "over_claimed",
             Self::OccasionTotal { .. } => "occasion_total",
+            Self::TwoPeople { .. } => "two_people",
             Self::Suspicion { .. } => "suspicion",
         }
     }
@@ -93,6 +96,9 @@ impl Doubt {
                 "We need to check the total: {} belong to people who are not named.",
                 duration(*unnamed_minutes)
             ),
+            Self::TwoPeople { minutes } => {
+                format!("We need to check the total: it is {}, so two people look at it.", duration(*minutes))
+            }
             Self::Suspicion { .. } => "We need to check this record.".to_owned(),
         }
     }
@@ -125,6 +131,8 @@ pub fn doubts(
         doubts.push(Doubt::OverClaimed { claimed: decided.named, remainder });
     }
     doubts.extend(occasion_total(activity, decided, pack));
+    let minutes = decided.minutes();
+    doubts.extend(pack.needs_two(minutes).then_some(Doubt::TwoPeople { minutes }));
     doubts.extend(facts.open_suspicions.iter().map(|code| Doubt::Suspicion { suspicion: code.clone() }));
     doubts
 }
@@ -232,6 +240,10 @@ mod tests {
         let part = Activity { part_of: Some(activity_id(1)), ..pick(&[(0, 60)]) };
         let mut all = found(&part, Conflict::Hard, &facts);
         all.push(Doubt::OccasionTotal { unnamed_minutes: 1, unnamed_people: None });
+        let strict = RulePack { second_person_above_minutes: Some(59), ..RulePack::first() };
+        let part_alone = doubts(&part, &frozen(&part), Conflict::None, &CleanFacts::default(), &strict);
+        assert_eq!(part_alone, [Doubt::TwoPeople { minutes: 60 }]);
+        all.extend(part_alone);
         let codes: Vec<_> = all.iter().map(Doubt::code).collect();
         let expected = [
             "hard_conflict",
@@ -242,6 +254,7 @@ mod tests {
             "over_claimed",
             "suspicion",
             "occasion_total",
+            "two_people",
         ];
         assert_eq!(codes, expected);
         for doubt in &all {

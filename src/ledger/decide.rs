@@ -1,9 +1,14 @@
 //! Deciding: what a person may decide about an activity, and why not.
 
-use super::decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes, apply};
+use std::collections::BTreeMap;
+
+use super::apply::apply;
+use super::decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
 use super::judgement::Judgement;
-use super::lines::{Decided, sum};
+use super::lines::{Decided, Reclassification, sum};
+use super::settle::Settlements;
 use crate::domain::ids::{AccountId, ActivityId, DecisionId, PartyId};
+use crate::domain::reading::Value;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::rules::RulePack;
 
@@ -17,8 +22,13 @@ pub struct Request {
     /// What the person saw.
     pub decision_seq: i64,
     pub decider: Decider,
-    /// In words for the resident. Required to reject, keep, ask for changes, and to approve with corrections.
+    /// In words for the resident. Required to reject, keep, ask for changes, reclassify, and to approve with
+    /// corrections.
     pub reason: Option<String>,
+    /// From [`super::settle()`]: what `settle` or an approval settles; no other step does.
+    pub settles: Settlements,
+    /// Fields of the newest version that read as settled, `settles` included ([`super::settled_fields`]).
+    pub reads: BTreeMap<String, Value>,
     pub ask: Ask,
 }
 
@@ -33,7 +43,7 @@ pub struct Decider {
 #[derive(Debug, Clone)]
 pub enum Ask {
     Approve {
-        /// From the newest version with the corrections in; nothing if it cannot be read.
+        /// From the newest version with settlements and corrections in; nothing if it cannot be read.
         decided: Option<Decided>,
         corrected: bool,
         /// With settlements applied.
@@ -42,6 +52,8 @@ pub enum Ask {
     Reject,
     Keep,
     AskForChanges,
+    Reclassify(Reclassification),
+    Settle,
     Undo {
         decision: DecisionId,
         /// [`StoredDecision::before`] of that decision; nothing if there is no such decision of this activity.
@@ -73,6 +85,21 @@ pub enum Refusal {
     /// A merged record is unmerged first.
     #[error("other records are merged into this one")]
     Merged,
+    /// `unmerge` without members.
+    #[error("nothing is merged into this record")]
+    NotMerged,
+    /// None, too many, or one twice.
+    #[error("these records cannot be merged into one")]
+    MembersUnfit,
+    /// The same person again, or a merge that raises minutes.
+    #[error("so many minutes need another person's approval too")]
+    SecondPerson,
+    #[error("nothing would change")]
+    NothingChanges,
+    #[error("nothing was named to settle")]
+    NothingToSettle,
+    #[error("the values of {field} are others by now, or it cannot hold this one")]
+    SettlementUnfit { field: String },
 }
 
 impl Refusal {
@@ -89,18 +116,33 @@ impl Refusal {
             Self::Unreadable => "unreadable",
             Self::MergedAway { .. } => "merged_away",
             Self::Merged => "merged",
+            Self::NotMerged => "not_merged",
+            Self::MembersUnfit => "members_unfit",
+            Self::SecondPerson => "second_person",
+            Self::NothingChanges => "nothing_changes",
+            Self::NothingToSettle => "nothing_to_settle",
+            Self::SettlementUnfit { .. } => "settlement_unfit",
+        }
+    }
+
+    pub(super) fn version_changed(present: &Judgement) -> Self {
+        Self::VersionChanged {
+            version: present.judged_version,
+            decision_seq: present.decision_seq,
+            review: present.review(),
         }
     }
 }
 
 impl Decider {
-    fn is(&self, account: AccountId) -> bool {
-        account.0 == self.party.0 || self.aliases.iter().any(|alias| alias.0 == account.0)
+    fn is(&self, party: PartyId) -> bool {
+        party == self.party || self.aliases.contains(&party)
     }
 
     /// Σ minutes, of both assets, that the decision gives the decider.
-    fn minutes_in(&self, decided: Option<&Decided>) -> i64 {
-        decided.map_or(0, |decided| sum(decided.lines.iter().filter(|line| self.is(line.account))))
+    pub(super) fn minutes_in(&self, decided: Option<&Decided>) -> i64 {
+        let mine = |account: AccountId| self.is(PartyId(account.0));
+        decided.map_or(0, |decided| sum(decided.lines.iter().filter(|line| mine(line.account))))
     }
 }
 
@@ -112,11 +154,7 @@ impl Decider {
 pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<Step, Refusal> {
     let seen = (request.version, request.decision_seq);
     if before.judged_version == 0 || seen != (before.judged_version, before.decision_seq) {
-        return Err(Refusal::VersionChanged {
-            version: before.judged_version,
-            decision_seq: before.decision_seq,
-            review: before.review(),
-        });
+        return Err(Refusal::version_changed(before));
     }
     if let Some(into) = before.merged_into {
         return Err(Refusal::MergedAway { into });
@@ -124,21 +162,28 @@ pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<
     if needs_reason(&request.ask) && request.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Refusal::ReasonRequired);
     }
-    let by = By::Person(request.decider.party);
-    let stored = |step| StoredDecision {
-        reason: request.reason.clone(),
-        ..StoredDecision::next(before, request.id, step, by, pack)
+    let stored = |step| {
+        let by = By::Person(request.decider.party);
+        let next = StoredDecision::next(before, request.id, step, by, pack);
+        StoredDecision { reason: request.reason.clone(), reads: request.reads.clone(), ..next }
     };
     let decision = match &request.ask {
         Ask::Approve { decided, conflict, .. } => {
             let decided = may_approve(request, decided.as_ref(), *conflict)?;
-            StoredDecision { decided: Some(decided.clone()), ..stored(DecisionStep::Approve) }
+            let step = first_or_second(before, request, decided, pack)?;
+            let settles = request.settles.clone();
+            StoredDecision { decided: Some(decided.clone()), settles, ..stored(step) }
         }
         Ask::Reject if before.cluster.is_some() => return Err(Refusal::Merged),
         Ask::Reject => stored(DecisionStep::Reject),
         Ask::Keep if before.in_force().is_none() => return Err(Refusal::NothingPosted),
         Ask::Keep => stored(DecisionStep::Keep),
         Ask::AskForChanges => stored(DecisionStep::AskForChanges),
+        Ask::Reclassify(to) => {
+            StoredDecision { decided: Some(may_reclassify(before, to)?), ..stored(DecisionStep::Reclassify) }
+        }
+        Ask::Settle if request.settles.is_empty() => return Err(Refusal::NothingToSettle),
+        Ask::Settle => StoredDecision { settles: request.settles.clone(), ..stored(DecisionStep::Settle) },
         Ask::Undo { decision, before: restored } => {
             let undoes = may_undo(before, request, *decision, restored.as_deref())?;
             StoredDecision { undoes: Some(undoes), ..stored(DecisionStep::Undo) }
@@ -150,9 +195,32 @@ pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<
 fn needs_reason(ask: &Ask) -> bool {
     match ask {
         Ask::Approve { corrected, .. } => *corrected,
-        Ask::Reject | Ask::Keep | Ask::AskForChanges => true,
-        Ask::Undo { .. } => false,
+        Ask::Reject | Ask::Keep | Ask::AskForChanges | Ask::Reclassify(_) => true,
+        Ask::Settle | Ask::Undo { .. } => false,
     }
+}
+
+/// Above the pack's threshold two people approve the same lines, one after the other.
+fn first_or_second(
+    before: &Judgement,
+    request: &Request,
+    decided: &Decided,
+    pack: &RulePack,
+) -> Result<DecisionStep, Refusal> {
+    if !pack.needs_two(decided.minutes()) {
+        return Ok(DecisionStep::Approve);
+    }
+    match before.first.as_ref().filter(|first| first.decided == *decided) {
+        None => Ok(DecisionStep::FirstApproval),
+        Some(first) if request.decider.is(first.by) => Err(Refusal::SecondPerson),
+        Some(_) => Ok(DecisionStep::Approve),
+    }
+}
+
+fn may_reclassify(before: &Judgement, to: &Reclassification) -> Result<Decided, Refusal> {
+    let stands = before.in_force().ok_or(Refusal::NothingPosted)?;
+    let moved = stands.reclassified(to);
+    if moved == *stands { Err(Refusal::NothingChanges) } else { Ok(moved) }
 }
 
 fn may_approve<'a>(

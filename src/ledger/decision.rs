@@ -1,11 +1,15 @@
-//! Decisions as they are stored, and the one place that says what each does to a judgement.
+//! Decisions as they are stored.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::judgement::{Covered, Judgement, Mark, MarkKind};
+use super::judgement::{Covered, FirstApproval, Judgement, Mark};
 use super::lines::Decided;
+use super::settle::Settlements;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
+use crate::domain::reading::Value;
 use crate::domain::rules::RulePack;
 
 /// What was decided.
@@ -13,10 +17,17 @@ use crate::domain::rules::RulePack;
 #[serde(rename_all = "snake_case")]
 pub enum DecisionStep {
     Approve,
+    /// The first of two approvals; posts nothing.
+    FirstApproval,
     Reject,
     Keep,
     AskForChanges,
     Withdraw,
+    Reclassify,
+    Settle,
+    /// Of several activities into one: a decision about each of them.
+    Merge,
+    Unmerge,
     Undo,
 }
 
@@ -39,6 +50,12 @@ pub struct Snapshot {
     pub cluster: Option<Decided>,
     pub covered: Option<Covered>,
     pub mark: Option<Mark>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstApproval>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled: Settlements,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audit: bool,
 }
 
 /// A decision as stored: enough to show it, to undo it, and to make the judgement again from it.
@@ -54,12 +71,27 @@ pub struct StoredDecision {
     pub reason: Option<String>,
     /// The rule pack in force.
     pub pack_version: i64,
-    /// What an approval froze.
+    /// What an approval, a reclassification or a merge froze.
     pub decided: Option<Decided>,
     /// The state that undoing this decision brings back.
     pub before: Snapshot,
     /// For an undo: what it undoes.
     pub undoes: Option<Undoes>,
+    /// What was settled, alone or with an approval.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settles: Settlements,
+    /// Fields of the version that read as settled, with what is settled here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reads: BTreeMap<String, Value>,
+    /// Of a merge, about the canonical one: what was merged into it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<ActivityId>,
+    /// Of a merge or its undoing, about a member: the canonical one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<ActivityId>,
+    /// Of a rule: chance says that a person looks at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audit: bool,
 }
 
 /// See [`StoredDecision::undoes`].
@@ -80,12 +112,17 @@ pub struct Step {
     /// Occasions whose remainder may have moved: post them too, with their new `parts_minutes`. Ids as
     /// frozen; resolve them through `merged_into`.
     pub occasions: Vec<ActivityId>,
+    /// Look again then ([`super::became_clean`]): silence approves what nobody has spoken against.
+    pub due_at_ms: Option<i64>,
+    /// The version is of a merged member, and not only inert fields differ: put [`super::member_edited`] in place
+    /// of this activity's judgement.
+    pub canonical: Option<ActivityId>,
 }
 
 impl Step {
     /// Nothing happened.
     pub(super) fn nothing(before: &Judgement) -> Self {
-        Self { after: before.clone(), decision: None, occasions: Vec::new() }
+        Self::new(before, before.clone(), None)
     }
 
     /// From the judgement before to the one after; the occasions are those that either takes minutes from.
@@ -95,7 +132,7 @@ impl Step {
         let mut occasions: Vec<ActivityId> =
             if was == is { Vec::new() } else { [was, is].into_iter().flatten().map(|(id, _)| id).collect() };
         occasions.dedup();
-        Self { after, decision, occasions }
+        Self { after, decision, occasions, due_at_ms: None, canonical: None }
     }
 }
 
@@ -119,6 +156,11 @@ impl StoredDecision {
             decided: None,
             before: Snapshot::of(judgement),
             undoes: None,
+            settles: Settlements::new(),
+            reads: BTreeMap::new(),
+            members: Vec::new(),
+            into: None,
+            audit: false,
         }
     }
 }
@@ -132,49 +174,9 @@ impl Snapshot {
             cluster: judgement.cluster.clone(),
             covered: judgement.covered.clone(),
             mark: judgement.mark.clone(),
+            first: judgement.first.clone(),
+            settled: judgement.settled.clone(),
+            audit: judgement.audit,
         }
     }
-}
-
-/// What a stored decision does to the judgement before it. Deciding and rebuilding both come through here,
-/// so they cannot differ. It does not check whether the decision is allowed, and does not post.
-#[must_use]
-pub fn apply(before: &Judgement, decision: &StoredDecision) -> Judgement {
-    let mut after = before.clone();
-    after.decision_seq = decision.seq;
-    after.latest_decision = Some(decision.id);
-    after.revision = before.revision.saturating_add(1);
-    after.person_decided |= matches!(decision.by, By::Person(_));
-    let version = decision.version;
-    let here = Covered { version, base: version, broken: false };
-    let mark = |kind| Some(Mark { kind, version, reason: decision.reason.clone() });
-    match decision.step {
-        DecisionStep::Approve => {
-            let decided = if after.cluster.is_some() { &mut after.cluster } else { &mut after.own };
-            decided.clone_from(&decision.decided);
-            (after.covered, after.mark) = (Some(here), None);
-        }
-        DecisionStep::Reject => {
-            (after.own, after.covered, after.mark) = (None, Some(here), mark(MarkKind::Rejected));
-        }
-        DecisionStep::Keep => (after.covered, after.mark) = (Some(here), None),
-        DecisionStep::AskForChanges => {
-            after.covered = after.covered.map(|covered| Covered { broken: true, ..covered });
-            after.mark = mark(MarkKind::NeedsChanges);
-        }
-        DecisionStep::Withdraw => {
-            (after.own, after.covered, after.mark) = (None, None, mark(MarkKind::Withdrawn));
-        }
-        DecisionStep::Undo => restore(&mut after, decision),
-    }
-    after
-}
-
-fn restore(after: &mut Judgement, decision: &StoredDecision) {
-    let Some(undoes) = &decision.undoes else { return };
-    let restored = undoes.restored.clone();
-    after.own = restored.own;
-    after.cluster = restored.cluster;
-    after.covered = restored.covered;
-    after.mark = restored.mark;
 }

@@ -1,9 +1,13 @@
 //! The judgement of one activity: what is decided about it, what is posted, and the review that follows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::lines::{Decided, Line};
-use crate::domain::ids::{ActivityId, DecisionId};
+use super::settle::Settlements;
+use crate::domain::ids::{ActivityId, DecisionId, PartyId};
+use crate::domain::reading::Value;
 use crate::domain::review::Review;
 
 /// Everything judged about one activity. The default is an activity of which nothing is taken up yet.
@@ -35,8 +39,40 @@ pub struct Judgement {
     pub posted: Vec<Line>,
     /// The only decision that can be undone; a merge clears it.
     pub latest_decision: Option<DecisionId>,
-    /// Rises with every change of anything above.
+    /// Rises with every change of anything else here.
     pub revision: i64,
+    /// The first of two approvals; posts nothing. A newer version or another decision clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstApproval>,
+    /// What people said about conflicts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settled: Settlements,
+    /// On the canonical one of a merge: those that were merged into it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<ActivityId>,
+    /// While merged: how it stood before, for the day it is unmerged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
+    /// A rule approved, and chance says that a person looks at it. What is posted stands meanwhile; any decision
+    /// of a person ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audit: bool,
+}
+
+/// The first approval of something that needs two people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstApproval {
+    pub decision: DecisionId,
+    pub by: PartyId,
+    /// The second has to freeze exactly this.
+    pub decided: Decided,
+}
+
+/// See [`Judgement::apart`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    pub covered: Option<Covered>,
+    pub mark: Option<Mark>,
 }
 
 /// The versions that a decision speaks of: the one it named and later ones that changed nothing that matters.
@@ -47,9 +83,12 @@ pub struct Covered {
     /// The version that was decided on. Later readings are compared with *its* reading, so that many
     /// small edits cannot add up to a large one.
     pub base: i64,
-    /// The record was withdrawn, or changes were asked for, since: the next version goes to a person,
-    /// whatever it changes.
+    /// The record was withdrawn, changes were asked for, or a member of the merge was edited, since: it goes to a
+    /// person, and so does the next version, whatever it changes.
     pub broken: bool,
+    /// Fields of the base that were read as settled ([`super::effective`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reads: BTreeMap<String, Value>,
 }
 
 /// A decision that leaves a state of its own on one version.
@@ -72,9 +111,13 @@ pub enum MarkKind {
 }
 
 impl Judgement {
-    /// The state that follows from the decisions.
+    /// The state that follows from the decisions. What is merged away needs nobody: the canonical one says
+    /// what counts.
     #[must_use]
     pub fn review(&self) -> Review {
+        if self.merged_into.is_some() {
+            return Review::Approved;
+        }
         if let Some(mark) = self.mark.as_ref().filter(|mark| mark.version == self.judged_version) {
             return match mark.kind {
                 MarkKind::Rejected => Review::Rejected,
@@ -86,7 +129,7 @@ impl Judgement {
             return Review::Received;
         }
         match &self.covered {
-            Some(covered) if covered.version == self.judged_version => Review::Approved,
+            Some(covered) if covered.version == self.judged_version && !covered.broken => Review::Approved,
             _ => Review::EditedAfterApproval,
         }
     }

@@ -111,6 +111,15 @@ pub struct Corrections {
     pub place: Option<String>,
 }
 
+/// Where minutes are to be counted instead; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reclassification {
+    pub programme: Option<String>,
+    pub day: Option<NaiveDate>,
+    pub place: Option<String>,
+}
+
 /// Why corrections cannot be applied to a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CorrectionFault {
@@ -199,6 +208,27 @@ impl Decided {
     #[must_use]
     pub fn unnamed(&self) -> i64 {
         self.person_minutes.map_or(0, |total| total.saturating_sub(self.named).max(0))
+    }
+
+    /// Everything that an approval posts for it: what is named, and a remainder that it holds. A part holds none.
+    #[must_use]
+    pub fn minutes(&self) -> i64 {
+        let held = if self.part_of.is_none() { self.unnamed() } else { 0 };
+        self.named.saturating_add(held)
+    }
+
+    /// The same minutes under another heading; the capacities stay as frozen.
+    #[must_use]
+    pub fn reclassified(&self, to: &Reclassification) -> Self {
+        let mut moved = self.clone();
+        let heading = &mut moved.heading;
+        heading.programme = to.programme.clone().or(heading.programme.take());
+        heading.place = to.place.clone().or(heading.place.take());
+        heading.day = to.day.unwrap_or(heading.day);
+        for line in &mut moved.lines {
+            *line = moved.heading.key(line.account, line.asset, line.capacity).line(line.minutes);
+        }
+        moved
     }
 
     /// A line goes to somebody else than this party.
@@ -309,7 +339,7 @@ fn minutes_by_party(activity: &Activity, context: &LineContext<'_>) -> BTreeMap<
 
 /// Sets the whole minutes of one party. Where it gave them in two capacities, the smaller share gives way
 /// first, and what is added goes to the greater one.
-fn correct(minutes: &mut BTreeMap<(PartyId, Capacity), i64>, party: PartyId, corrected: i64) {
+pub(super) fn correct(minutes: &mut BTreeMap<(PartyId, Capacity), i64>, party: PartyId, corrected: i64) {
     let mut shares: Vec<(Capacity, i64)> = minutes
         .iter()
         .filter(|((of, _), _)| *of == party)

@@ -5,31 +5,41 @@
 //! 1. [`decide_lines`] turns a version into what an approval of it would freeze;
 //! 2. [`doubts`] says whether a rule may approve it;
 //! 3. [`take_up()`] (the clerk) or [`decide()`] (a person) gives a [`Step`]: the judgement afterwards and the
-//!    decision to store;
+//!    decision to store; [`merge()`] and [`unmerge()`] give one for each of several activities;
 //! 4. [`post`] compares target and posted, for the activity and for every occasion that the step names,
 //!    and gives the transfers.
 
+pub mod apply;
 pub mod chain;
 pub mod clean;
+pub mod cluster;
+pub mod confirm;
 pub mod decide;
 pub mod decision;
 pub mod derived_id;
 pub mod judgement;
 pub mod lines;
+pub mod settle;
 pub mod take_up;
 pub mod target;
 
 #[cfg(test)]
 mod tests;
 
+pub use apply::apply;
 pub use clean::{CleanFacts, Doubt, doubts};
+pub use cluster::{
+    ClusterRefusal, MergeRequest, Seen, Steps, UnmergeRequest, member_edited, merge, merged_lines, unmerge,
+};
+pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};
-pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes, apply};
-pub use derived_id::{rule_decision_id, transfer_id};
-pub use judgement::{Covered, Judgement, Mark, MarkKind};
+pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
+pub use derived_id::{audit_draw, member_decision_id, rule_decision_id, transfer_id};
+pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
 pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,
-    decide_lines,
+    Reclassification, decide_lines,
 };
-pub use take_up::{Changed, NewVersion, TakingUp, became_clean, take_up};
+pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields};
+pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, take_up};
 pub use target::{Posting, Transfer, difference, post, target};

@@ -2,27 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use super::apply::apply;
 use super::clean::Doubt;
-use super::decision::{By, DecisionStep, Step, StoredDecision, apply};
-use super::judgement::{Judgement, MarkKind};
+use super::decision::{By, DecisionStep, Step, StoredDecision};
+use super::judgement::{Covered, Judgement, MarkKind};
 use super::lines::{Asset, Decided};
 use crate::domain::ids::{AccountId, DecisionId, PartyId};
 use crate::domain::key::{Class, Key};
 use crate::domain::reading::{Field, Reading, Value};
-use crate::domain::rules::RulePack;
+use crate::domain::rules::{Mode, RulePack};
 
 /// The newest waiting version of an activity, with all that judging it needs.
 #[derive(Debug, Clone)]
 pub struct NewVersion {
     pub version: i64,
-    /// What an approval of it would freeze; nothing for an unreadable one.
+    /// What an approval of it would freeze, settlements applied; nothing for an unreadable one.
     pub decided: Option<Decided>,
     /// This version says so.
     pub withdrawn: bool,
     /// A version that was taken up together with this one, and is older, says so.
     pub withdrawn_meanwhile: bool,
-    /// Against the reading of version `covered.base`; [`Changed::Ledger`] if nothing is covered, or if
-    /// either cannot be read.
+    /// Against the reading of version `covered.base`, both with what is settled ([`super::effective`], there with
+    /// `covered.reads`); [`Changed::Ledger`] if nothing is covered, or if either cannot be read.
     pub changed: Changed,
     /// From [`super::doubts`]; none is *clean*.
     pub doubts: Vec<Doubt>,
@@ -32,6 +33,37 @@ pub struct NewVersion {
     pub has_parts: bool,
     /// The id for a decision, if there is one: [`super::rule_decision_id`] of `decision_seq + 1`.
     pub decision: DecisionId,
+    pub rule: RuleFacts,
+    /// Fields that read as settled ([`super::settled_fields`]).
+    pub reads: BTreeMap<String, Value>,
+}
+
+/// What a rule's decision depends on besides the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleFacts {
+    /// From [`super::is_confirmed`]; asked for by packs of mode `peer` only.
+    pub confirmed: bool,
+    /// When the server received the version, and the time now.
+    pub received_at_ms: i64,
+    pub now_ms: i64,
+    /// From [`super::audit_draw`] of `decision`.
+    pub audit_draw: u64,
+}
+
+impl Default for RuleFacts {
+    /// Nobody has confirmed it, no time passes, and chance shows it to nobody.
+    fn default() -> Self {
+        Self { confirmed: false, received_at_ms: 0, now_ms: 0, audit_draw: u64::MAX }
+    }
+}
+
+/// What the rules say about a version.
+#[derive(Debug, PartialEq)]
+enum Ruling {
+    Approve(Box<StoredDecision>),
+    /// Nobody has confirmed it; silence approves then.
+    Silence(i64),
+    Nothing,
 }
 
 /// The heaviest class of field in which two readings differ.
@@ -122,27 +154,37 @@ pub fn take_up(before: &Judgement, new: &NewVersion, how: TakingUp, pack: &RuleP
         return Step::nothing(before);
     }
     let seen = see(before, new, pack);
-    let decision = match how {
-        TakingUp::Rebuild => None,
-        _ if withdraws(before, new) => Some(by_daybook(&seen, new, pack)),
-        TakingUp::BeforeDecision => None,
+    let ruling = match how {
+        TakingUp::Rebuild => Ruling::Nothing,
+        _ if withdraws(before, new) => Ruling::Approve(Box::new(by_daybook(&seen, new, pack))),
+        TakingUp::BeforeDecision => Ruling::Nothing,
         TakingUp::Round => by_rule(&seen, new, pack),
     };
-    let after = decision.as_ref().map_or_else(|| seen.clone(), |decision| apply(&seen, decision));
-    Step::new(before, after, decision)
+    let canonical = before.merged_into.filter(|_| new.changed != Changed::Inert || turned(before, new));
+    Step { canonical, ..ruled(before, seen, ruling) }
 }
 
-/// Looks again at the version taken up last, once what stood in its way is settled. `new` describes that
-/// version; its `changed` and `withdrawn_meanwhile` do not matter.
+/// Looks again at the version taken up last, once what stood in its way is settled, or when silence is due. `new`
+/// describes that version; its `changed` and `withdrawn_meanwhile` do not matter.
 #[must_use]
 pub fn became_clean(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Step {
     if new.version != before.judged_version {
         return Step::nothing(before);
     }
-    match by_rule(before, new, pack) {
-        Some(decision) => Step::new(before, apply(before, &decision), Some(decision)),
-        None => Step::nothing(before),
+    ruled(before, before.clone(), by_rule(before, new, pack))
+}
+
+fn ruled(before: &Judgement, seen: Judgement, ruling: Ruling) -> Step {
+    match ruling {
+        Ruling::Approve(decision) => Step::new(before, apply(&seen, &decision), Some(*decision)),
+        Ruling::Silence(due_at_ms) => Step { due_at_ms: Some(due_at_ms), ..Step::new(before, seen, None) },
+        Ruling::Nothing => Step::new(before, seen, None),
     }
+}
+
+/// It was withdrawn, or came back.
+fn turned(before: &Judgement, new: &NewVersion) -> bool {
+    new.withdrawn != before.withdrawn || (new.withdrawn_meanwhile && !new.withdrawn)
 }
 
 /// The judgement with the version taken up and nothing decided.
@@ -152,9 +194,11 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
     seen.withdrawn = new.withdrawn;
     seen.withdrawn_ever |= new.withdrawn || new.withdrawn_meanwhile;
     seen.revision = before.revision.saturating_add(1);
-    let turned = new.withdrawn != before.withdrawn || (new.withdrawn_meanwhile && !new.withdrawn);
+    seen.first = None;
+    let turned = turned(before, new);
+    follow_apart(&mut seen, before, new, turned);
     if let Some(covered) = &mut seen.covered {
-        covered.broken |= turned;
+        covered.broken |= turned && before.merged_into.is_none();
         // A rejection goes along with less than an approval: whatever reports show deserves another look.
         let small = if before.in_force().is_some() {
             new.changed.within(pack)
@@ -163,6 +207,10 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
         };
         if small && !covered.broken {
             covered.version = new.version;
+        } else if before.merged_into.is_some() {
+            // The canonical one goes to a person for it; the next edit is compared with what that person sees.
+            let version = new.version;
+            *covered = Covered { version, base: version, broken: false, reads: new.reads.clone() };
         }
     }
     let covers = seen.covered.as_ref().is_some_and(|covered| covered.version == new.version);
@@ -178,6 +226,23 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
         }
     }
     seen
+}
+
+/// While merged, the state that unmerging brings back follows inert edits; any other leaves it behind, for a person.
+fn follow_apart(seen: &mut Judgement, before: &Judgement, new: &NewVersion, turned: bool) {
+    let Some(apart) = seen.apart.as_mut().filter(|_| new.changed == Changed::Inert && !turned) else {
+        return;
+    };
+    if let Some(covered) = apart.covered.as_mut().filter(|covered| covered.version == before.judged_version)
+        && !covered.broken
+    {
+        covered.version = new.version;
+    }
+    if let Some(mark) = apart.mark.as_mut().filter(|mark| mark.version == before.judged_version)
+        && mark.kind == MarkKind::Rejected
+    {
+        mark.version = new.version;
+    }
 }
 
 /// The party takes its own record back, and nobody else depends on it.
@@ -196,21 +261,34 @@ fn by_daybook(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> StoredDeci
 }
 
 /// The rule's approval, if the rules may give one.
-fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Option<StoredDecision> {
-    let decided = new.decided.as_ref()?;
+fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Ruling {
+    let Some(decided) = &new.decided else { return Ruling::Nothing };
     let open = seen.covered.as_ref().is_none_or(|covered| covered.version != seen.judged_version);
-    let may = pack.auto
-        && open
+    let may = open
         && new.doubts.is_empty()
         && !seen.person_decided
         && !seen.withdrawn_ever
         && seen.cluster.is_none()
         && seen.merged_into.is_none()
         && seen.own.as_ref().is_none_or(|own| raises_nothing(own, decided));
-    may.then(|| StoredDecision {
+    if !may {
+        return Ruling::Nothing;
+    }
+    let silence = pack.silence_due_at_ms(new.rule.received_at_ms);
+    match (pack.mode, silence) {
+        (Mode::Coordinator, _) => return Ruling::Nothing,
+        (Mode::Peer, None) if !new.rule.confirmed => return Ruling::Nothing,
+        (Mode::Peer, Some(due)) if !new.rule.confirmed && new.rule.now_ms < due => {
+            return Ruling::Silence(due);
+        }
+        (Mode::Auto | Mode::Peer, _) => {}
+    }
+    Ruling::Approve(Box::new(StoredDecision {
         decided: Some(decided.clone()),
+        reads: new.reads.clone(),
+        audit: pack.is_audited(new.rule.audit_draw),
         ..StoredDecision::next(seen, new.decision, DecisionStep::Approve, By::Rule, pack)
-    })
+    }))
 }
 
 /// No account gets more than before, the holding account included.

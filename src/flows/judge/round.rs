@@ -160,6 +160,8 @@ fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Opti
         owner: people.resolved(brief.owner),
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
         decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
+        rule: ledger::RuleFacts::default(),
+        reads: BTreeMap::new(),
     }
 }
 
@@ -170,7 +172,7 @@ pub async fn settle(
     step: Step,
     request_hash: Option<Vec<u8>>,
 ) -> Result<(), FlowError> {
-    let Step { after, decision, occasions } = step;
+    let Step { after, decision, occasions, .. } = step;
     let newest = after.judged_version;
     let taken_up = sitting.case(id).is_none_or(|case| case.judgement.judged_version != newest);
     sitting.change(id, |case| case.judgement = after);

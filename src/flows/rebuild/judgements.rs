@@ -143,6 +143,8 @@ impl Replay<'_> {
             owner,
             has_parts: false,
             decision: DecisionId(uuid::Uuid::nil()),
+            rule: ledger::RuleFacts::default(),
+            reads: BTreeMap::new(),
         };
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, &self.pack);
         if let Some(case) = self.cases.get_mut(&id) {

@@ -7,7 +7,7 @@ use super::samples::{activity_id, decision_id, holding, neighbourhood, party};
 use super::shadow::{self, Sums};
 use crate::domain::ids::AccountId;
 use crate::domain::review::Review;
-use crate::ledger::{Asset, Judgement, NewVersion, TakingUp, apply, post, take_up, target};
+use crate::ledger::{Asset, Judgement, NewVersion, RuleFacts, TakingUp, apply, post, take_up, target};
 
 impl Neighbourhood {
     pub fn always(&self) -> Checked {
@@ -101,5 +101,7 @@ fn taken_again(key: &TakenUp) -> NewVersion {
         owner: party(0),
         has_parts: false,
         decision: decision_id(0),
+        rule: RuleFacts::default(),
+        reads: BTreeMap::new(),
     }
 }

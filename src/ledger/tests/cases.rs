@@ -5,7 +5,7 @@ use super::samples::{
 };
 use crate::domain::activity::Activity;
 use crate::domain::review::{Conflict, Review};
-use crate::domain::rules::RulePack;
+use crate::domain::rules::{Mode, RulePack};
 use crate::ledger::{
     Ask, Asset, By, Changed, DecisionStep, Doubt, Judgement, NewVersion, Refusal, Step, TakingUp,
     became_clean, decide, rule_decision_id, take_up,
@@ -55,7 +55,7 @@ fn a_rule_approves_what_is_clean_and_nothing_else() {
         let step = take(&Judgement::default(), &waits);
         assert_eq!((step.after.review(), step.decision), (Review::Received, None));
     }
-    let manual = RulePack { auto: false, ..pack() };
+    let manual = RulePack { mode: Mode::Coordinator, ..pack() };
     assert_eq!(take_up(&Judgement::default(), &new, TakingUp::Round, &manual).decision, None);
 }
 
@@ -69,17 +69,14 @@ fn what_becomes_clean_is_approved_then_and_only_once() {
     assert_eq!(step.after.review(), Review::Approved);
     assert_eq!(became_clean(&step.after, &new, &pack()).decision, None);
     let other = new_version(2, &record);
-    assert_eq!(
-        became_clean(&waiting, &other, &pack()),
-        Step { after: waiting, decision: None, occasions: vec![] }
-    );
+    assert_eq!(became_clean(&waiting, &other, &pack()), Step::new(&waiting, waiting.clone(), None));
 }
 
 #[test]
 fn taking_a_version_up_again_changes_nothing() {
     let before = approved(&pick(&[(0, 60)]));
     let step = take(&before, &new_version(1, &pick(&[(0, 90)])));
-    assert_eq!(step, Step { after: before, decision: None, occasions: vec![] });
+    assert_eq!(step, Step::new(&before, before.clone(), None));
 }
 
 #[test]

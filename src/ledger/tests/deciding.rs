@@ -7,7 +7,7 @@ use super::model::{COORDINATORS, Checked, Neighbourhood, counted, ensure};
 use super::samples::{corrected, decision_id, party};
 use super::shadow::Counted;
 use crate::domain::review::Conflict;
-use crate::ledger::{Ask, Corrections, Decider, Request, StoredDecision, TakingUp};
+use crate::ledger::{Ask, Corrections, Decider, Request, Settlements, StoredDecision, TakingUp};
 
 impl Neighbourhood {
     pub fn wish(&mut self, coordinator: usize, index: usize, reason: bool, wish: &Wish) -> Checked {
@@ -43,6 +43,8 @@ impl Neighbourhood {
             decision_seq,
             decider: Decider { party: party(COORDINATORS[coordinator]), aliases: Vec::new() },
             reason: reason.then(|| "because".to_owned()),
+            settles: Settlements::new(),
+            reads: BTreeMap::new(),
             ask,
         };
         self.decide(index, COORDINATORS[coordinator], request, wish)

@@ -12,8 +12,9 @@ use crate::domain::review::{Conflict, Review};
 use crate::domain::rules::RulePack;
 use crate::ledger::clean::same_time;
 use crate::ledger::{
-    Asset, By, Changed, CleanFacts, Decided, Doubt, Judgement, NewVersion, Posting, Refusal, Request, Step,
-    StoredDecision, TakingUp, Transfer, became_clean, decide, doubts, post, rule_decision_id, take_up,
+    Asset, By, Changed, CleanFacts, Decided, Doubt, Judgement, NewVersion, Posting, Refusal, Request,
+    RuleFacts, Step, StoredDecision, TakingUp, Transfer, became_clean, decide, doubts, post,
+    rule_decision_id, take_up,
 };
 
 pub const ACTIVITIES: usize = 5;
@@ -202,6 +203,8 @@ impl Neighbourhood {
                 record.judgement.decision_seq + 1,
             ),
             decided: Some(decided),
+            rule: RuleFacts::default(),
+            reads: BTreeMap::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::domain::activity::{Activity, Kind, PartyMinutes, Phase, Tally};
 use crate::domain::ids::{AccountId, ActivityId, DecisionId, NeighbourhoodId, PartyId};
 use crate::domain::review::Conflict;
 use crate::ledger::{Ask, Corrections, Decided, Decider, LineContext, NewVersion, Request, decide_lines};
-use crate::ledger::{Changed, Line};
+use crate::ledger::{Changed, Line, RuleFacts, Settlements};
 
 pub fn neighbourhood() -> NeighbourhoodId {
     NeighbourhoodId(Uuid::from_u128(0xFFFF))
@@ -88,6 +88,8 @@ pub fn new_version(version: i64, activity: &Activity) -> NewVersion {
         owner: party(0),
         has_parts: false,
         decision: decision_id(0xF000 + u128::try_from(version).unwrap()),
+        rule: RuleFacts::default(),
+        reads: BTreeMap::new(),
     }
 }
 
@@ -99,6 +101,8 @@ pub fn request(number: u128, seen: (i64, i64), ask: Ask) -> Request {
         decision_seq: seen.1,
         decider: Decider { party: party(9), aliases: Vec::new() },
         reason: Some("as agreed with the crew".to_owned()),
+        settles: Settlements::new(),
+        reads: BTreeMap::new(),
         ask,
     }
 }

@@ -6,7 +6,7 @@ use super::samples::{
 };
 use crate::domain::activity::Activity;
 use crate::domain::review::{Conflict, Review};
-use crate::domain::rules::RulePack;
+use crate::domain::rules::{Mode, RulePack};
 use crate::ledger::{
     Ask, Corrections, Judgement, Step, StoredDecision, TakingUp, Transfer, decide, post, take_up,
 };
@@ -30,7 +30,7 @@ impl Book {
     /// Takes up the next version without rules.
     fn version(&mut self, activity: &Activity) {
         let new = new_version(self.judgement.judged_version + 1, activity);
-        let pack = RulePack { auto: false, ..RulePack::first() };
+        let pack = RulePack { mode: Mode::Coordinator, ..RulePack::first() };
         let step = take_up(&self.judgement, &new, TakingUp::Round, &pack);
         self.done(step);
     }

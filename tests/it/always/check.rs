@@ -209,9 +209,14 @@ fn decisions(books: &Books) -> Checked {
         before.insert(row.id, own.clone());
         *seq = row.seq;
         *own = match stored.step {
-            DecisionStep::Approve => stored.decided.clone(),
+            DecisionStep::Approve | DecisionStep::Reclassify => stored.decided.clone(),
             DecisionStep::Reject | DecisionStep::Withdraw => None,
-            DecisionStep::Keep | DecisionStep::AskForChanges => own.clone(),
+            DecisionStep::Keep
+            | DecisionStep::AskForChanges
+            | DecisionStep::FirstApproval
+            | DecisionStep::Settle
+            | DecisionStep::Merge
+            | DecisionStep::Unmerge => own.clone(),
             DecisionStep::Undo => {
                 let undone = stored.undoes.as_ref().and_then(|undoes| before.get(&undoes.decision.0));
                 undone.ok_or_else(|| format!("{} undoes what is not there", row.id))?.clone()
