@@ -163,7 +163,7 @@ mod tests {
     fn the_share_of_draws_that_are_audited_is_the_packs() {
         let of = |audit_percent| {
             let pack = RulePack { audit_percent, ..RulePack::first() };
-            (0..1_000_u64).filter(|part| pack.is_audited(part * (u64::MAX / 1_000))).count()
+            (0..1_000_u64).filter(|part| pack.is_audited((2 * part + 1) * (u64::MAX / 2_000))).count()
         };
         assert_eq!([0, 5, 100].map(of), [0, 50, 1_000]);
         assert!(!RulePack::first().is_audited(u64::MAX));

@@ -169,10 +169,11 @@ pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<
     };
     let decision = match &request.ask {
         Ask::Approve { decided, conflict, .. } => {
-            let decided = may_approve(request, decided.as_ref(), *conflict)?;
-            let step = first_or_second(before, request, decided, pack)?;
-            let settles = request.settles.clone();
-            StoredDecision { decided: Some(decided.clone()), settles, ..stored(step) }
+            let mut decided = may_approve(request, decided.as_ref(), *conflict)?.clone();
+            // A part of what was merged into it would claim from itself.
+            decided.part_of = decided.part_of.filter(|of| !before.members.contains(of));
+            let step = first_or_second(before, request, &decided, pack)?;
+            StoredDecision { decided: Some(decided), settles: request.settles.clone(), ..stored(step) }
         }
         Ask::Reject if before.cluster.is_some() => return Err(Refusal::Merged),
         Ask::Reject => stored(DecisionStep::Reject),

@@ -3,8 +3,10 @@
 mod always;
 mod cases;
 mod deciding;
+mod documents;
 mod generate;
 mod lines;
+mod merging;
 mod model;
 mod planted;
 mod random;

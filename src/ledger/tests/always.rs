@@ -7,7 +7,9 @@ use super::samples::{activity_id, decision_id, holding, neighbourhood, party};
 use super::shadow::{self, Sums};
 use crate::domain::ids::AccountId;
 use crate::domain::review::Review;
-use crate::ledger::{Asset, Judgement, NewVersion, RuleFacts, TakingUp, apply, post, take_up, target};
+use crate::ledger::{
+    Asset, Judgement, Line, NewVersion, RuleFacts, TakingUp, apply, member_edited, post, take_up, target,
+};
 
 impl Neighbourhood {
     pub fn always(&self) -> Checked {
@@ -16,7 +18,7 @@ impl Neighbourhood {
         let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
         for (index, transfer) in &self.transfers {
             let line = &transfer.line;
-            *stands[*index].entry((line.account, line.day)).or_default() += line.minutes;
+            *stands[*index].entry((line.account, line.day, told(line))).or_default() += line.minutes;
             *from_transfers.entry((Some(line.account), line.asset)).or_default() += line.minutes;
             *from_transfers.entry((None, line.asset)).or_default() -= line.minutes;
             ensure(ids.insert(transfer.id), || format!("transfer {:?} was posted twice", transfer.id))?;
@@ -45,21 +47,40 @@ impl Neighbourhood {
         ensure(judgement.person_decided == expected.person, || format!("{index}: person forgotten"))?;
         let reviewed = judgement.review();
         let posts = matches!(reviewed, Review::Approved | Review::EditedAfterApproval);
-        let fits = reviewed == Review::NeedsChanges || posts == expected.counted.is_some();
-        ensure(fits, || format!("{index}: {reviewed:?} with {:?}", expected.counted))?;
-        let Some(counted) = expected.counted.as_ref().filter(|counted| counted.part_of.is_none()) else {
+        let fits = match expected.into {
+            Some(_) => reviewed == Review::Approved,
+            None => reviewed == Review::NeedsChanges || posts == expected.in_force().is_some(),
+        };
+        ensure(fits, || format!("{index}: {reviewed:?} with {:?}", expected.state))?;
+        self.merged_as_expected(index)?;
+        let Some(counted) = expected.in_force().filter(|counted| counted.part_of.is_none()) else {
             return Ok(());
         };
         let Some(total) = counted.total else { return Ok(()) };
-        let remainder = stands.get(&(holding(), counted.day)).copied().unwrap_or(0);
+        let remainder = stands.get(&(holding(), counted.day, counted.programme)).copied().unwrap_or(0);
         let with_parts = counted.named() + shadow::parts(&self.expected, index);
         ensure(with_parts + remainder == total.max(with_parts), || format!("{index}: somebody was lost"))
+    }
+
+    fn merged_as_expected(&self, index: usize) -> Checked {
+        let (judgement, expected) = (&self.records[index].judgement, &self.expected[index]);
+        let first = judgement.first.as_ref().map(|first| first.by);
+        let by = expected.state.first.as_ref().map(|(who, _)| party(*who));
+        ensure(first == by, || format!("{index}: approved first by {first:?}, not {by:?}"))?;
+        let id = |other: &usize| activity_id(*other as u128);
+        let members: Vec<_> = expected.members.iter().map(id).collect::<BTreeSet<_>>().into_iter().collect();
+        let merged = judgement.merged_into == expected.into.as_ref().map(id) && judgement.members == members;
+        ensure(merged, || format!("{index}: merged otherwise: {:?}", judgement.merged_into))?;
+        let items =
+            judgement.in_force().map(|decided| decided.report.iter().map(|figure| figure.count).sum());
+        let due: Option<i64> = expected.in_force().map(|counted| counted.items);
+        ensure(items == due, || format!("{index}: {items:?} items, not {due:?}"))
     }
 
     fn nobody_is_counted_twice(&self) -> Checked {
         for (number, a) in self.expected.iter().enumerate() {
             for b in &self.expected[..number] {
-                let (Some(in_a), Some(in_b)) = (&a.counted, &b.counted) else {
+                let (Some(in_a), Some(in_b)) = (a.in_force(), b.in_force()) else {
                     continue;
                 };
                 let twice = !a.person && !b.person && shadow::clash(in_a, in_b);
@@ -79,6 +100,7 @@ impl Neighbourhood {
                         take_up(&rebuilt, &taken_again(key), TakingUp::Rebuild, &self.pack).after
                     }
                     Event::Decided(decision) => apply(&rebuilt, decision),
+                    Event::MemberEdited => member_edited(&rebuilt),
                     Event::Posted(parts) => {
                         post(&rebuilt, neighbourhood(), activity_id(index as u128), *parts, holding()).after
                     }
@@ -88,6 +110,11 @@ impl Neighbourhood {
         }
         Ok(())
     }
+}
+
+/// The programme of a line, as a number.
+fn told(line: &Line) -> Option<u32> {
+    line.programme.as_deref().and_then(|programme| programme.strip_prefix('p')?.parse().ok())
 }
 
 fn taken_again(key: &TakenUp) -> NewVersion {
@@ -102,6 +129,6 @@ fn taken_again(key: &TakenUp) -> NewVersion {
         has_parts: false,
         decision: decision_id(0),
         rule: RuleFacts::default(),
-        reads: BTreeMap::new(),
+        reads: key.reads.clone(),
     }
 }

@@ -2,39 +2,42 @@
 
 use std::collections::BTreeMap;
 
+use super::documents::{counted, operation, programme};
 use super::generate::Wish;
-use super::model::{COORDINATORS, Checked, Neighbourhood, counted, ensure};
-use super::samples::{corrected, decision_id, party};
-use super::shadow::Counted;
-use crate::domain::review::Conflict;
-use crate::ledger::{Ask, Corrections, Decider, Request, Settlements, StoredDecision, TakingUp};
+use super::model::{COORDINATORS, Checked, MINUTES_OF_ONE_PERSON, Neighbourhood, ensure};
+use super::samples::{corrected, day, decision_id, party};
+use super::shadow::{self, Counted, State};
+use crate::domain::reading::Value;
+use crate::ledger::{
+    Ask, Corrections, Decider, Reclassification, Request, Settlements, Settles, StoredDecision, TakingUp,
+    settle,
+};
 
 impl Neighbourhood {
     pub fn wish(&mut self, coordinator: usize, index: usize, reason: bool, wish: &Wish) -> Checked {
         let record = &self.records[index];
         let newest = &record.versions[record.versions.len() - 1];
-        let corrections = match wish {
-            Wish::Approve(Some((who, minutes))) => {
-                Corrections { minutes: BTreeMap::from([(party(*who), *minutes)]), ..Corrections::default() }
+        let settles = match wish {
+            Wish::Settle(value) | Wish::ApproveSettled(value) => {
+                let asked = Settles {
+                    field: "programme".to_owned(),
+                    operations: newest.disputed.iter().map(|number| operation(*number)).collect(),
+                    value: Value::Text(programme(*value)),
+                };
+                match settle(&newest.reading(), &newest.operations(), &[asked]) {
+                    Ok(settles) => settles,
+                    Err(refusal) => {
+                        self.refused.insert(refusal.code());
+                        return ensure(newest.disputed.len() < 2, || "nothing was settled".to_owned());
+                    }
+                }
             }
-            _ => Corrections::default(),
+            _ => Settlements::new(),
         };
-        let undo = |decision: Option<&StoredDecision>| Ask::Undo {
-            decision: decision.map_or_else(|| decision_id(0xDEAD), |decision| decision.id),
-            before: decision.map(|decision| Box::new(decision.before.clone())),
-        };
-        let ask = match wish {
-            Wish::Approve(_) => Ask::Approve {
-                decided: Some(corrected(&newest.activity, &corrections)),
-                corrected: !corrections.is_empty(),
-                conflict: if newest.conflict { Conflict::Hard } else { Conflict::None },
-            },
-            Wish::Reject => Ask::Reject,
-            Wish::Keep => Ask::Keep,
-            Wish::AskForChanges => Ask::AskForChanges,
-            Wish::Undo => undo(record.stored.last()),
-            Wish::UndoAnother => undo(record.stored.iter().rev().nth(1)),
-        };
+        let mut settled = record.judgement.settled.clone();
+        settled.extend(settles.clone());
+        let reads = (self.machine.settled_fields)(&settled, &newest.operations());
+        let ask = self.ask(index, wish, &reads);
         self.ids += 1;
         let (version, decision_seq) = self.seen.get(&(coordinator, index)).copied().unwrap_or_default();
         let request = Request {
@@ -43,11 +46,48 @@ impl Neighbourhood {
             decision_seq,
             decider: Decider { party: party(COORDINATORS[coordinator]), aliases: Vec::new() },
             reason: reason.then(|| "because".to_owned()),
-            settles: Settlements::new(),
-            reads: BTreeMap::new(),
+            settles,
+            reads,
             ask,
         };
         self.decide(index, COORDINATORS[coordinator], request, wish)
+    }
+
+    fn ask(&self, index: usize, wish: &Wish, reads: &BTreeMap<String, Value>) -> Ask {
+        let record = &self.records[index];
+        let newest = record.versions[record.versions.len() - 1].effective(reads);
+        let undo = |decision: Option<&StoredDecision>| Ask::Undo {
+            decision: decision.map_or_else(|| decision_id(0xDEAD), |decision| decision.id),
+            before: decision.map(|decision| Box::new(decision.before.clone())),
+        };
+        match wish {
+            Wish::Approve(correction) => {
+                let minutes = correction.map(|(who, minutes)| (party(who), minutes));
+                let corrections =
+                    Corrections { minutes: minutes.into_iter().collect(), ..Corrections::default() };
+                Ask::Approve {
+                    decided: Some(corrected(&newest.activity, &corrections)),
+                    corrected: !corrections.is_empty(),
+                    conflict: newest.conflict,
+                }
+            }
+            Wish::ApproveSettled(_) => Ask::Approve {
+                decided: Some(corrected(&newest.activity, &Corrections::default())),
+                corrected: false,
+                conflict: newest.conflict,
+            },
+            Wish::Reject => Ask::Reject,
+            Wish::Keep => Ask::Keep,
+            Wish::AskForChanges => Ask::AskForChanges,
+            Wish::Settle(_) => Ask::Settle,
+            Wish::Reclassify(to_day, to_programme) => Ask::Reclassify(Reclassification {
+                programme: to_programme.map(programme),
+                day: to_day.map(day),
+                place: None,
+            }),
+            Wish::Undo => undo(record.stored.last()),
+            Wish::UndoAnother => undo(record.stored.iter().rev().nth(1)),
+        }
     }
 
     fn decide(&mut self, index: usize, who: u128, request: Request, wish: &Wish) -> Checked {
@@ -56,9 +96,9 @@ impl Neighbourhood {
         let foreseen = self.foresee(index, who, &request, wish);
         let answer = (self.machine.decide)(&self.records[index].judgement, &request, &self.pack);
         match (answer, foreseen) {
-            (Ok(step), Ok(counted)) => {
+            (Ok(step), Ok(state)) => {
                 let expected = &mut self.expected[index];
-                expected.decided(request.id, counted);
+                expected.decided(request.id, state);
                 expected.person = true;
                 self.commit(index, step)?;
                 self.accepted.push((index, request));
@@ -75,41 +115,88 @@ impl Neighbourhood {
         Ok(())
     }
 
-    /// What counts after the decision, or the code of its refusal.
+    /// The state after the decision, or the code of its refusal.
     fn foresee(
         &self,
         index: usize,
         who: u128,
         request: &Request,
         wish: &Wish,
-    ) -> Result<Option<Counted>, &'static str> {
+    ) -> Result<State, &'static str> {
         let (record, expected) = (&self.records[index], &self.expected[index]);
         if (request.version, request.decision_seq) != (record.versions.len() as i64, expected.decisions) {
             return Err("version_changed");
         }
-        let unexplained = request.reason.is_none().then_some("reason_required");
-        let newest = &record.versions[record.versions.len() - 1];
+        if expected.into.is_some() {
+            return Err("merged_away");
+        }
+        let explained = if request.reason.is_none() { Err("reason_required") } else { Ok(()) };
+        let operations = record.versions[record.versions.len() - 1].disputed.iter().copied().collect();
+        let mut state = State { first: None, ..expected.state.clone() };
         match wish {
             Wish::Approve(correction) => {
-                let counted = counted(&newest.activity, *correction);
-                let refused = correction.and(unexplained);
-                let refused = refused.or(newest.conflict.then_some("conflict_unsettled"));
-                let refused = refused.or((counted.of(who) > 0).then_some("own_credit"));
-                refused.map_or(Ok(Some(counted)), Err)
+                if correction.is_some() {
+                    explained?;
+                }
+                self.foresee_approval(index, who, state, *correction)
             }
-            Wish::Reject => unexplained.map_or(Ok(None), Err),
-            Wish::Keep => match (unexplained, &expected.counted) {
-                (Some(code), _) => Err(code),
-                (None, None) => Err("nothing_posted"),
-                (None, counted) => Ok(counted.clone()),
-            },
-            Wish::AskForChanges => unexplained.map_or_else(|| Ok(expected.counted.clone()), Err),
+            Wish::ApproveSettled(value) => {
+                state.settled = Some((operations, *value));
+                self.foresee_approval(index, who, state, None)
+            }
+            Wish::Settle(value) => Ok(State { settled: Some((operations, *value)), ..state }),
+            Wish::Reject => {
+                explained?;
+                if expected.members.is_empty() { Ok(state.with(None)) } else { Err("merged") }
+            }
+            Wish::Keep => {
+                explained?;
+                if state.in_force().is_some() { Ok(state) } else { Err("nothing_posted") }
+            }
+            Wish::AskForChanges => explained.map(|()| state),
+            Wish::Reclassify(to_day, to_programme) => {
+                explained?;
+                let stands = state.in_force().cloned().ok_or("nothing_posted")?;
+                let mut moved = stands.clone();
+                moved.day = to_day.map_or(moved.day, day);
+                moved.programme = to_programme.or(moved.programme);
+                if moved == stands { Err("nothing_changes") } else { Ok(state.with(Some(moved))) }
+            }
             Wish::UndoAnother => Err("undo_blocked"),
             Wish::Undo => {
                 let (_, before) = expected.latest.as_ref().ok_or("undo_blocked")?;
-                let mine = |counted: &Option<Counted>| counted.as_ref().map_or(0, |counted| counted.of(who));
-                if mine(before) > mine(&expected.counted) { Err("own_credit") } else { Ok(before.clone()) }
+                let mine = |counted: Option<&Counted>| counted.map_or(0, |counted| counted.of(who));
+                let more = mine(before.in_force()) > mine(expected.in_force());
+                if more { Err("own_credit") } else { Ok(before.clone()) }
             }
+        }
+    }
+
+    fn foresee_approval(
+        &self,
+        index: usize,
+        who: u128,
+        state: State,
+        correction: Option<(u128, i64)>,
+    ) -> Result<State, &'static str> {
+        let (record, expected) = (&self.records[index], &self.expected[index]);
+        let newest = &record.versions[record.versions.len() - 1];
+        let (programme, conflict) = shadow::view(&newest.disputed, &state.settled);
+        let mut counted = counted(&newest.activity, programme, correction);
+        counted.part_of = counted.part_of.filter(|of| !expected.members.contains(of));
+        if conflict {
+            return Err("conflict_unsettled");
+        }
+        if counted.of(who) > 0 {
+            return Err("own_credit");
+        }
+        if counted.posted() <= MINUTES_OF_ONE_PERSON {
+            return Ok(state.with(Some(counted)));
+        }
+        match &expected.state.first {
+            Some((first, lines)) if *lines == counted && *first == who => Err("second_person"),
+            Some((_, lines)) if *lines == counted => Ok(state.with(Some(counted))),
+            _ => Ok(State { first: Some((who, counted)), ..state }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::merging::Merging;
 use super::model::{ACTIVITIES, COORDINATORS};
 
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub enum Op {
     LookAgain { activity: usize },
     See { coordinator: usize, activity: usize },
     Decide { coordinator: usize, activity: usize, fresh: bool, reason: bool, wish: Wish },
+    Merge { fresh: bool, merging: Merging },
+    Unmerge { coordinator: usize, canonical: usize, fresh: bool },
     Replay { nth: usize },
 }
 
@@ -24,7 +27,8 @@ pub enum Edit {
     Items(i64),
     Note,
     Withdrawn(bool),
-    Conflict(bool),
+    Dispute,
+    Agree,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,11 @@ pub enum Wish {
     Reject,
     Keep,
     AskForChanges,
+    /// Settles the programme, and approves.
+    ApproveSettled(u32),
+    Settle(u32),
+    /// The day, and the programme.
+    Reclassify(Option<u32>, Option<u32>),
     Undo,
     UndoAnother,
 }
@@ -51,8 +60,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => activity.clone().prop_map(|activity| Op::LookAgain { activity }),
         1 => (coordinator.clone(), activity.clone())
             .prop_map(|(coordinator, activity)| Op::See { coordinator, activity }),
-        6 => (coordinator, activity, prop::bool::weighted(0.7), prop::bool::weighted(0.9), wish()).prop_map(
+        6 => (coordinator.clone(), activity.clone(), prop::bool::weighted(0.7), prop::bool::weighted(0.9), wish()).prop_map(
             |(coordinator, activity, fresh, reason, wish)| Op::Decide { coordinator, activity, fresh, reason, wish }
+        ),
+        2 => (prop::bool::weighted(0.8), merging()).prop_map(|(fresh, merging)| Op::Merge { fresh, merging }),
+        1 => (coordinator, activity, prop::bool::weighted(0.8)).prop_map(
+            |(coordinator, canonical, fresh)| Op::Unmerge { coordinator, canonical, fresh }
         ),
         1 => (0..50_usize).prop_map(|nth| Op::Replay { nth }),
     ]
@@ -68,7 +81,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (0..15_i64).prop_map(Edit::Items),
         1 => Just(Edit::Note),
         2 => any::<bool>().prop_map(Edit::Withdrawn),
-        1 => prop::bool::weighted(0.3).prop_map(Edit::Conflict),
+        2 => Just(Edit::Dispute),
+        1 => Just(Edit::Agree),
     ]
 }
 
@@ -79,7 +93,26 @@ fn wish() -> impl Strategy<Value = Wish> {
         3 => Just(Wish::Reject),
         2 => Just(Wish::Keep),
         2 => Just(Wish::AskForChanges),
+        2 => (100..103_u32).prop_map(Wish::ApproveSettled),
+        1 => (100..103_u32).prop_map(Wish::Settle),
+        2 => (prop::option::of(1..3_u32), prop::option::of(200..202_u32))
+            .prop_map(|(day, programme)| Wish::Reclassify(day, programme)),
         5 => Just(Wish::Undo),
         1 => Just(Wish::UndoAnother),
     ]
+}
+
+fn merging() -> impl Strategy<Value = Merging> {
+    let coordinator = 0..COORDINATORS.len();
+    let members = prop::collection::vec(0..ACTIVITIES, 0..3);
+    let correction = prop::option::weighted(0.3, (0..4_u128, 0..200_i64));
+    (coordinator, 0..ACTIVITIES, members, prop::bool::weighted(0.9), correction).prop_map(
+        |(coordinator, canonical, members, reason, correction)| Merging {
+            coordinator,
+            canonical,
+            members,
+            reason,
+            correction,
+        },
+    )
 }

@@ -3,23 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents::{Document, Effective, changed, counted};
 use super::generate::{Edit, Op};
 use super::samples::{activity_id, day, frozen, holding, neighbourhood, party, pick, tally};
-use super::shadow::{self, Counted, Expected};
+use super::shadow::{self, Counted, Expected, State};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, NeighbourhoodId, PartyId};
-use crate::domain::review::{Conflict, Review};
+use crate::domain::reading::Value;
+use crate::domain::review::Review;
 use crate::domain::rules::RulePack;
 use crate::ledger::clean::same_time;
 use crate::ledger::{
-    Asset, By, Changed, CleanFacts, Decided, Doubt, Judgement, NewVersion, Posting, Refusal, Request,
-    RuleFacts, Step, StoredDecision, TakingUp, Transfer, became_clean, decide, doubts, post,
-    rule_decision_id, take_up,
+    Asset, By, Changed, CleanFacts, ClusterRefusal, CorrectionFault, Corrections, Decided, Doubt, Judgement,
+    MergeRequest, NewVersion, Operations, Posting, Refusal, Request, RuleFacts, Settlements, Step, Steps,
+    StoredDecision, TakingUp, Transfer, UnmergeRequest, became_clean, decide, doubts, member_edited, merge,
+    merged_lines, post, rule_decision_id, settled_fields, take_up, unmerge,
 };
 
 pub const ACTIVITIES: usize = 5;
 /// Parties 0 to 3 are residents; 0, 1, 8 and 9 are coordinators.
 pub const COORDINATORS: [u128; 4] = [0, 1, 8, 9];
+
+/// More than this needs two people.
+pub const MINUTES_OF_ONE_PERSON: i64 = 500;
+
+type Judgements = BTreeMap<ActivityId, Judgement>;
+type Aliases = BTreeMap<PartyId, PartyId>;
 
 /// The functions under test, so that wrong ones can be planted.
 #[derive(Clone, Copy)]
@@ -27,23 +36,22 @@ pub struct Machine {
     pub take_up: fn(&Judgement, &NewVersion, TakingUp, &RulePack) -> Step,
     pub decide: fn(&Judgement, &Request, &RulePack) -> Result<Step, Refusal>,
     pub post: fn(&Judgement, NeighbourhoodId, ActivityId, i64, AccountId) -> Posting,
+    pub merge: fn(&Judgements, &MergeRequest, &RulePack) -> Result<Steps, ClusterRefusal>,
+    pub unmerge: fn(&Judgements, &UnmergeRequest, &RulePack) -> Result<Steps, ClusterRefusal>,
+    pub merged_lines: fn(&Decided, &[Decided], &Corrections, &Aliases) -> Result<Decided, CorrectionFault>,
+    pub member_edited: fn(&Judgement) -> Judgement,
+    pub settled_fields: fn(&Settlements, &Operations) -> BTreeMap<String, Value>,
 }
 
-pub const SOUND: Machine = Machine { take_up, decide, post };
-
-/// One version as the daybook says it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Document {
-    pub activity: Activity,
-    pub note: u32,
-    pub conflict: bool,
-}
+pub const SOUND: Machine =
+    Machine { take_up, decide, post, merge, unmerge, merged_lines, member_edited, settled_fields };
 
 /// What rebuilding replays.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     TookUp(Box<TakenUp>),
     Decided(Box<StoredDecision>),
+    MemberEdited,
     Posted(i64),
 }
 
@@ -54,6 +62,7 @@ pub struct TakenUp {
     pub withdrawn: bool,
     pub withdrawn_meanwhile: bool,
     pub changed: Changed,
+    pub reads: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +83,7 @@ pub struct Neighbourhood {
     pub balances: BTreeMap<(Option<AccountId>, Asset), i64>,
     pub seen: BTreeMap<(usize, usize), (i64, i64)>,
     pub accepted: Vec<(usize, Request)>,
+    pub merges: Vec<MergeRequest>,
     pub refused: BTreeSet<&'static str>,
     pub ids: u128,
 }
@@ -95,7 +105,7 @@ impl Neighbourhood {
                 _ => record,
             };
             Record {
-                versions: vec![Document { activity, note: 0, conflict: false }],
+                versions: vec![Document { activity, note: 0, disputed: Vec::new() }],
                 judgement: Judgement::default(),
                 stored: Vec::new(),
                 events: Vec::new(),
@@ -103,13 +113,18 @@ impl Neighbourhood {
         };
         Self {
             machine,
-            pack: RulePack { report_items_threshold: 5, ..RulePack::first() },
+            pack: RulePack {
+                report_items_threshold: 5,
+                second_person_above_minutes: Some(MINUTES_OF_ONE_PERSON),
+                ..RulePack::first()
+            },
             records: (0..ACTIVITIES).map(first).collect(),
             expected: vec![Expected::default(); ACTIVITIES],
             transfers: Vec::new(),
             balances: BTreeMap::new(),
             seen: BTreeMap::new(),
             accepted: Vec::new(),
+            merges: Vec::new(),
             refused: BTreeSet::new(),
             ids: 0,
         }
@@ -145,7 +160,22 @@ impl Neighbourhood {
                 }
                 self.wish(*coordinator, *activity, *reason, wish)
             }
-            Op::Replay { nth } => self.replay(*nth),
+            Op::Merge { fresh, merging } => {
+                for index in std::iter::once(&merging.canonical).chain(&merging.members).filter(|_| *fresh) {
+                    self.see(merging.coordinator, *index);
+                }
+                self.merge(merging)
+            }
+            Op::Unmerge { coordinator, canonical, fresh } => {
+                if *fresh {
+                    self.see(*coordinator, *canonical);
+                }
+                self.unmerge(*coordinator, *canonical)
+            }
+            Op::Replay { nth } => {
+                self.replay(*nth)?;
+                self.replay_merge(*nth)
+            }
         }
     }
 
@@ -168,7 +198,9 @@ impl Neighbourhood {
             Edit::Items(count) => record.tallies = vec![tally(*count)],
             Edit::Note => next.note += 1,
             Edit::Withdrawn(withdrawn) => record.withdrawn = *withdrawn,
-            Edit::Conflict(conflict) => next.conflict = *conflict,
+            // Another phone at the same time, or one that has seen them all.
+            Edit::Dispute => next.disputed.push(versions.len() as u32),
+            Edit::Agree => next.disputed = vec![versions.len() as u32],
         }
         if next != versions[versions.len() - 1] {
             versions.push(next);
@@ -181,20 +213,43 @@ impl Neighbourhood {
         self.seen.insert((coordinator, activity), (newest, record.judgement.decision_seq));
     }
 
+    fn newest(&self, index: usize) -> &Document {
+        let versions = &self.records[index].versions;
+        &versions[versions.len() - 1]
+    }
+
+    pub fn reads(&self, index: usize) -> BTreeMap<String, Value> {
+        let settled = &self.records[index].judgement.settled;
+        (self.machine.settled_fields)(settled, &self.newest(index).operations())
+    }
+
+    pub fn effective(&self, index: usize) -> Effective {
+        self.newest(index).effective(&self.reads(index))
+    }
+
+    /// What an approval of the newest version should count.
+    pub fn says(&self, index: usize) -> Counted {
+        let document = self.newest(index);
+        let (programme, _) = shadow::view(&document.disputed, &self.expected[index].state.settled);
+        counted(&document.activity, programme, None)
+    }
+
     fn new_version(&self, index: usize) -> NewVersion {
         let record = &self.records[index];
-        let newest = &record.versions[record.versions.len() - 1];
+        let newest = self.effective(index);
         let judged = record.judgement.judged_version as usize;
         let waiting = &record.versions[judged.min(record.versions.len() - 1)..record.versions.len() - 1];
-        let base =
-            record.judgement.covered.as_ref().map(|covered| &record.versions[covered.base as usize - 1]);
+        let base = record.judgement.covered.as_ref().map(|covered| {
+            let document = &record.versions[covered.base as usize - 1];
+            document.effective(&covered.reads)
+        });
         let decided = frozen(&newest.activity);
         NewVersion {
             version: record.versions.len() as i64,
             withdrawn: newest.activity.withdrawn,
             withdrawn_meanwhile: waiting.iter().any(|document| document.activity.withdrawn),
-            changed: base.map_or(Changed::Ledger, |base| changed(base, newest)),
-            doubts: self.doubts(index, newest, &decided),
+            changed: base.map_or(Changed::Ledger, |base| changed(&base, &newest)),
+            doubts: self.doubts(index, &newest, &decided),
             owner: party(index as u128 % 4),
             has_parts: shadow::parts(&self.expected, index) > 0,
             decision: rule_decision_id(
@@ -204,11 +259,11 @@ impl Neighbourhood {
             ),
             decided: Some(decided),
             rule: RuleFacts::default(),
-            reads: BTreeMap::new(),
+            reads: self.reads(index),
         }
     }
 
-    fn doubts(&self, index: usize, document: &Document, decided: &Decided) -> Vec<Doubt> {
+    fn doubts(&self, index: usize, newest: &Effective, decided: &Decided) -> Vec<Doubt> {
         let mut facts = CleanFacts::default();
         let others = self.records.iter().enumerate().filter(|(other, _)| *other != index);
         for (other, in_force) in
@@ -228,8 +283,7 @@ impl Neighbourhood {
                 }
             }
         }
-        let conflict = if document.conflict { Conflict::Hard } else { Conflict::None };
-        doubts(&document.activity, decided, conflict, &facts, &self.pack)
+        doubts(&newest.activity, decided, newest.conflict, &facts, &self.pack)
     }
 
     pub fn take_up(&mut self, index: usize, how: TakingUp) -> Checked {
@@ -244,9 +298,13 @@ impl Neighbourhood {
             withdrawn: new.withdrawn,
             withdrawn_meanwhile: new.withdrawn_meanwhile,
             changed: new.changed,
+            reads: new.reads.clone(),
         };
         self.records[index].events.push(Event::TookUp(Box::new(key)));
         self.expected[index].withdrawn_ever |= new.withdrawn || new.withdrawn_meanwhile;
+        self.expected[index].state.first = None;
+        let turned = new.withdrawn != before.withdrawn || (new.withdrawn_meanwhile && !new.withdrawn);
+        self.tell_canonical(index, &step, turned || new.changed != Changed::Inert)?;
         self.rule_decided(index, &new, how, &before, step)
     }
 
@@ -269,9 +327,10 @@ impl Neighbourhood {
         before: &Judgement,
         step: Step,
     ) -> Checked {
-        let says = counted(&self.records[index].versions[new.version as usize - 1].activity, None);
+        let says = self.says(index);
         let expected = &mut self.expected[index];
-        let own = expected.counted.as_ref();
+        let own = expected.state.own.as_ref();
+        let apart = expected.into.is_none() && expected.members.is_empty();
         let small = match new.changed {
             Changed::Inert => true,
             Changed::Tallies { most } => most <= 5,
@@ -281,25 +340,30 @@ impl Neighbourhood {
             && new.doubts.is_empty()
             && !expected.person
             && !expected.withdrawn_ever
+            && apart
             && !own.is_some_and(|own| own.raised_by(&says));
         let alone = |counted: &Counted| counted.minutes.keys().all(|who| *who == index as u128 % 4);
         let own_alone = alone(&says) && own.is_none_or(alone);
-        let takes_back = new.withdrawn && !before.withdrawn && !new.has_parts && own_alone;
+        let takes_back = new.withdrawn && !before.withdrawn && !new.has_parts && own_alone && apart;
         match step.decision.as_ref().map(|decision| (decision.by, decision.id)) {
             None => {
                 let newer = new.version > before.judged_version;
                 let due = if newer { !small } else { own.is_none() };
                 ensure(!may || !due, || "clean, and no rule decided".to_owned())?;
                 ensure(!takes_back || !newer, || "taken back, and it stays".to_owned())?;
+                let carried = newer && !small && expected.into.is_none();
+                ensure(!carried || step.after.review() != Review::Approved, || "went along".to_owned())?;
             }
             Some((By::Rule, id)) => {
                 ensure(may, || format!("a rule decided: {how:?}, {:?}, {expected:?}", new.doubts))?;
-                expected.decided(id, Some(says));
+                let state = State { own: Some(says), ..expected.state.clone() };
+                expected.decided(id, state);
             }
             Some((By::Daybook, id)) => {
                 ensure(takes_back, || "withdrawn from under others".to_owned())?;
                 ensure(step.after.review() == Review::Withdrawn, || "not withdrawn".to_owned())?;
-                expected.decided(id, None);
+                let state = State { own: None, ..expected.state.clone() };
+                expected.decided(id, state);
             }
             Some((By::Person(_), _)) => return Err("nobody decided".to_owned()),
         }
@@ -308,29 +372,47 @@ impl Neighbourhood {
 
     /// Stores the step and posts what it touches, as a transaction would.
     pub fn commit(&mut self, index: usize, step: Step) -> Checked {
+        let occasions = step.occasions.clone();
+        self.put(index, step);
+        self.post(index)?;
+        self.post_occasions(&occasions)
+    }
+
+    pub fn put(&mut self, index: usize, step: Step) {
         let record = &mut self.records[index];
         record.judgement = step.after;
         if let Some(decision) = step.decision {
             record.events.push(Event::Decided(Box::new(decision.clone())));
             record.stored.push(decision);
         }
-        self.post(index)?;
-        for occasion in step.occasions {
-            let of = (0..ACTIVITIES).find(|of| activity_id(*of as u128) == occasion);
-            self.post(of.ok_or("an occasion that does not exist")?)?;
+    }
+
+    pub fn post_occasions(&mut self, occasions: &[ActivityId]) -> Checked {
+        for occasion in occasions {
+            self.post(self.stands_for(*occasion).ok_or("an occasion that does not exist")?)?;
         }
         Ok(())
     }
 
+    pub fn index(&self, id: ActivityId) -> Option<usize> {
+        (0..ACTIVITIES).find(|index| activity_id(*index as u128) == id)
+    }
+
+    fn stands_for(&self, id: ActivityId) -> Option<usize> {
+        let index = self.index(id)?;
+        self.records[index].judgement.merged_into.map_or(Some(index), |into| self.index(into))
+    }
+
     pub fn parts_minutes(&self, index: usize) -> i64 {
-        let claims = self.records.iter().filter_map(|record| record.judgement.claim());
+        let others = self.records.iter().enumerate().filter(|(other, _)| *other != index);
+        let claims = others.filter_map(|(_, record)| record.judgement.claim());
         claims
-            .filter(|(occasion, _)| *occasion == activity_id(index as u128))
+            .filter(|(occasion, _)| self.stands_for(*occasion) == Some(index))
             .map(|(_, minutes)| minutes)
             .sum()
     }
 
-    fn post(&mut self, index: usize) -> Checked {
+    pub fn post(&mut self, index: usize) -> Checked {
         let parts = self.parts_minutes(index);
         let id = activity_id(index as u128);
         let record = &mut self.records[index];
@@ -345,31 +427,4 @@ impl Neighbourhood {
         }
         Ok(())
     }
-}
-
-fn changed(base: &Document, now: &Document) -> Changed {
-    let without_report = |document: &Document| Activity { tallies: Vec::new(), ..document.activity.clone() };
-    if without_report(base) != without_report(now) || base.conflict != now.conflict {
-        return Changed::Ledger;
-    }
-    let items = |document: &Document| document.activity.tallies.iter().map(|tally| tally.count).sum::<i64>();
-    match (items(now) - items(base)).abs() {
-        0 => Changed::Inert,
-        most => Changed::Tallies { most },
-    }
-}
-
-pub fn counted(activity: &Activity, correction: Option<(u128, i64)>) -> Counted {
-    let number = |who: PartyId| (0..10).find(|number| party(*number) == who);
-    let named = activity.parties.iter().filter_map(|named| Some((number(named.party_id)?, named.minutes)));
-    Counted {
-        minutes: named.chain(correction).collect(),
-        total: activity.person_minutes,
-        part_of: activity
-            .part_of
-            .and_then(|of| (0..ACTIVITIES).find(|index| activity_id(*index as u128) == of)),
-        day: activity.day,
-        start: activity.started_at_ms.map(|start| start / 60_000),
-    }
-    .without_zeros()
 }

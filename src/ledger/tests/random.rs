@@ -30,13 +30,33 @@ fn the_steps_reach_every_kind_of_decision_and_of_refusal() {
         refused.extend(neighbourhood.refused);
     }
     assert!(remainders_fell > 50, "in {remainders_fell} of 200 runs");
-    let steps = ["Approve", "Approve", "AskForChanges", "Keep", "Reject", "Undo", "Withdraw"];
+    let steps = [
+        "Approve",
+        "Approve",
+        "AskForChanges",
+        "FirstApproval",
+        "Keep",
+        "Merge",
+        "Reclassify",
+        "Reject",
+        "Settle",
+        "Undo",
+        "Unmerge",
+        "Withdraw",
+    ];
     assert_eq!(decided.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>(), steps);
     let codes = [
         "conflict_unsettled",
+        "members_unfit",
+        "merged",
+        "merged_away",
+        "not_merged",
+        "nothing_changes",
         "nothing_posted",
         "own_credit",
         "reason_required",
+        "second_person",
+        "settlement_unfit",
         "undo_blocked",
         "version_changed",
     ];
