@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::apply;
 use super::decide::{Decider, Refusal};
-use super::decision::{By, DecisionStep, Step, StoredDecision};
+use super::decision::{By, DecisionStep, StoredDecision};
 use super::derived_id::member_decision_id;
 use super::judgement::Judgement;
 use super::lines::{Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, correct, resolved, sum};
@@ -55,9 +54,10 @@ pub struct ClusterRefusal {
     pub refusal: Refusal,
 }
 
-/// One step for each activity, the canonical one first. Put all judgements in place before any is posted: the
-/// parts of a member are the canonical one's now.
-pub type Steps = Vec<(ActivityId, Step)>;
+/// A decision about each activity, the canonical one last. Carry each out on its judgement *as it then stands*
+/// ([`super::Step::decided`]) and post it and its occasions before the next: a member that was part of the canonical
+/// one moves that one's remainder. Rebuilding does the same, decision by decision.
+pub type Decisions = Vec<(ActivityId, StoredDecision)>;
 
 /// Merges, or says why not. `before` has all the activities; what waits for them is taken up before.
 ///
@@ -67,7 +67,7 @@ pub fn merge(
     before: &BTreeMap<ActivityId, Judgement>,
     request: &MergeRequest,
     pack: &RulePack,
-) -> Result<Steps, ClusterRefusal> {
+) -> Result<Decisions, ClusterRefusal> {
     let canonical = request.canonical.activity;
     let at = |activity| move |refusal| ClusterRefusal { activity, refusal };
     let members: BTreeSet<ActivityId> = request.members.iter().map(|member| member.activity).collect();
@@ -114,8 +114,9 @@ pub fn merge(
                 (DecisionStep::Merge, pack),
             )
         };
-        (activity, step(judgement, decision, activity, canonical))
+        (activity, named(decision, activity, canonical))
     };
+    together.rotate_left(1);
     Ok(together.into_iter().map(about).collect())
 }
 
@@ -127,7 +128,7 @@ pub fn unmerge(
     before: &BTreeMap<ActivityId, Judgement>,
     request: &UnmergeRequest,
     pack: &RulePack,
-) -> Result<Steps, ClusterRefusal> {
+) -> Result<Decisions, ClusterRefusal> {
     let canonical = request.canonical.activity;
     let refused = |refusal| ClusterRefusal { activity: canonical, refusal };
     let judgement = current(before, &request.canonical).map_err(refused)?;
@@ -140,7 +141,7 @@ pub fn unmerge(
     let members: Option<Vec<(ActivityId, &Judgement)>> =
         judgement.members.iter().map(|member| Some((*member, before.get(member)?))).collect();
     let members = members.ok_or_else(|| refused(Refusal::MembersUnfit))?;
-    let together: Vec<_> = std::iter::once((canonical, judgement)).chain(members).collect();
+    let together: Vec<_> = members.into_iter().chain([(canonical, judgement)]).collect();
     // What returns is approved again, so it is no way around the rule for approvals.
     let mine = |decided: Option<&Decided>| request.decider.minutes_in(decided);
     let back = together.iter().fold(0_i64, |sum, (_, one)| sum.saturating_add(mine(one.own.as_ref())));
@@ -151,7 +152,7 @@ pub fn unmerge(
         let step_name = DecisionStep::Unmerge;
         let decision =
             told(judgement, request.id, &request.decider, request.reason.as_ref(), (step_name, pack));
-        (activity, step(judgement, decision, activity, canonical))
+        (activity, named(decision, activity, canonical))
     };
     Ok(together.into_iter().map(about).collect())
 }
@@ -278,17 +279,10 @@ fn told(
     }
 }
 
-/// The step of one of them; a member's decision has an id of its own and names the canonical one.
-fn step(
-    judgement: &Judgement,
-    decision: StoredDecision,
-    activity: ActivityId,
-    canonical: ActivityId,
-) -> Step {
-    let decision = if activity == canonical {
-        decision
-    } else {
-        StoredDecision { id: member_decision_id(decision.id, activity), into: Some(canonical), ..decision }
-    };
-    Step::new(judgement, apply(judgement, &decision), Some(decision))
+/// A member's decision has an id of its own and names the canonical one.
+fn named(decision: StoredDecision, activity: ActivityId, canonical: ActivityId) -> StoredDecision {
+    if activity == canonical {
+        return decision;
+    }
+    StoredDecision { id: member_decision_id(decision.id, activity), into: Some(canonical), ..decision }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::apply;
 use super::decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
 use super::judgement::Judgement;
 use super::lines::{Decided, Reclassification, sum};
@@ -190,7 +189,7 @@ pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<
             StoredDecision { undoes: Some(undoes), ..stored(DecisionStep::Undo) }
         }
     };
-    Ok(Step::new(before, apply(before, &decision), Some(decision)))
+    Ok(Step::decided(before, decision))
 }
 
 fn needs_reason(ask: &Ask) -> bool {

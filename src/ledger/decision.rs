@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::apply::apply;
 use super::judgement::{Covered, FirstApproval, Judgement, Mark};
 use super::lines::Decided;
 use super::settle::Settlements;
@@ -123,6 +124,12 @@ impl Step {
     /// Nothing happened.
     pub(super) fn nothing(before: &Judgement) -> Self {
         Self::new(before, before.clone(), None)
+    }
+
+    /// What a decision does to the judgement as it stands.
+    #[must_use]
+    pub fn decided(before: &Judgement, decision: StoredDecision) -> Self {
+        Self::new(before, apply(before, &decision), Some(decision))
     }
 
     /// From the judgement before to the one after; the occasions are those that either takes minutes from.

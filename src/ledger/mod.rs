@@ -5,7 +5,7 @@
 //! 1. [`decide_lines`] turns a version into what an approval of it would freeze;
 //! 2. [`doubts`] says whether a rule may approve it;
 //! 3. [`take_up()`] (the clerk) or [`decide()`] (a person) gives a [`Step`]: the judgement afterwards and the
-//!    decision to store; [`merge()`] and [`unmerge()`] give one for each of several activities;
+//!    decision to store; [`merge()`] and [`unmerge()`] give a decision for each of several activities;
 //! 4. [`post`] compares target and posted, for the activity and for every occasion that the step names,
 //!    and gives the transfers.
 
@@ -29,7 +29,8 @@ mod tests;
 pub use apply::apply;
 pub use clean::{CleanFacts, Doubt, doubts};
 pub use cluster::{
-    ClusterRefusal, MergeRequest, Seen, Steps, UnmergeRequest, member_edited, merge, merged_lines, unmerge,
+    ClusterRefusal, Decisions, MergeRequest, Seen, UnmergeRequest, member_edited, merge, merged_lines,
+    unmerge,
 };
 pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};

@@ -71,6 +71,8 @@ impl Neighbourhood {
         let members: Vec<_> = expected.members.iter().map(id).collect::<BTreeSet<_>>().into_iter().collect();
         let merged = judgement.merged_into == expected.into.as_ref().map(id) && judgement.members == members;
         ensure(merged, || format!("{index}: merged otherwise: {:?}", judgement.merged_into))?;
+        let latest = expected.latest.as_ref().map(|(id, _)| *id);
+        ensure(judgement.latest_decision == latest, || format!("{index}: another decision can be undone"))?;
         let items =
             judgement.in_force().map(|decided| decided.report.iter().map(|figure| figure.count).sum());
         let due: Option<i64> = expected.in_force().map(|counted| counted.items);

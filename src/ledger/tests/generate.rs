@@ -7,14 +7,53 @@ use super::model::{ACTIVITIES, COORDINATORS};
 
 #[derive(Debug, Clone)]
 pub enum Op {
-    Edit { activity: usize, edit: Edit },
-    Round { activity: usize },
-    LookAgain { activity: usize },
-    See { coordinator: usize, activity: usize },
-    Decide { coordinator: usize, activity: usize, fresh: bool, reason: bool, wish: Wish },
-    Merge { fresh: bool, merging: Merging },
-    Unmerge { coordinator: usize, canonical: usize, fresh: bool },
-    Replay { nth: usize },
+    Edit {
+        activity: usize,
+        edit: Edit,
+    },
+    Round {
+        activity: usize,
+    },
+    LookAgain {
+        activity: usize,
+    },
+    See {
+        coordinator: usize,
+        activity: usize,
+    },
+    Decide {
+        coordinator: usize,
+        activity: usize,
+        fresh: bool,
+        reason: bool,
+        wish: Wish,
+    },
+    Merge {
+        fresh: bool,
+        merging: Merging,
+    },
+    Unmerge {
+        coordinator: usize,
+        canonical: usize,
+        fresh: bool,
+    },
+    /// Two approvals one after the other, perhaps with an edit between them.
+    TwoPeople {
+        first: usize,
+        second: usize,
+        activity: usize,
+        between: Option<Edit>,
+        correction: Option<(u128, i64)>,
+    },
+    /// A conflict settled, an edit after it, and an approval.
+    Settled {
+        coordinator: usize,
+        activity: usize,
+        later: Edit,
+    },
+    Replay {
+        nth: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -64,9 +103,25 @@ fn op() -> impl Strategy<Value = Op> {
             |(coordinator, activity, fresh, reason, wish)| Op::Decide { coordinator, activity, fresh, reason, wish }
         ),
         2 => (prop::bool::weighted(0.8), merging()).prop_map(|(fresh, merging)| Op::Merge { fresh, merging }),
-        1 => (coordinator, activity, prop::bool::weighted(0.8)).prop_map(
+        1 => (coordinator.clone(), activity.clone(), prop::bool::weighted(0.8)).prop_map(
             |(coordinator, canonical, fresh)| Op::Unmerge { coordinator, canonical, fresh }
         ),
+        1 => (
+            coordinator.clone(),
+            coordinator.clone(),
+            activity.clone(),
+            prop::option::weighted(0.3, edit()),
+            prop::option::weighted(0.2, (0..4_u128, 0..200_i64))
+        )
+            .prop_map(|(first, second, activity, between, correction)| Op::TwoPeople {
+                first,
+                second,
+                activity,
+                between,
+                correction
+            }),
+        1 => (coordinator, activity, prop_oneof![Just(Edit::Dispute), edit()])
+            .prop_map(|(coordinator, activity, later)| Op::Settled { coordinator, activity, later }),
         1 => (0..50_usize).prop_map(|nth| Op::Replay { nth }),
     ]
 }

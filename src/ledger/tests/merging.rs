@@ -8,7 +8,7 @@ use super::shadow::{self, Counted};
 use crate::domain::ids::ActivityId;
 use crate::domain::review::Review;
 use crate::ledger::{
-    Corrections, Decider, Judgement, MergeRequest, Seen, Step, Steps, TakingUp, UnmergeRequest,
+    Corrections, Decider, Decisions, Judgement, MergeRequest, Seen, Step, TakingUp, UnmergeRequest,
 };
 
 /// A merge as somebody wants it.
@@ -64,7 +64,7 @@ impl Neighbourhood {
         let together = shadow::together(&says, &all, named);
         let foreseen = self.foresee_merge(wanted, &all, &together);
         match ((self.machine.merge)(&self.judgements(), &request, &self.pack), foreseen) {
-            (Ok(steps), Ok(())) => {
+            (Ok(decisions), Ok(())) => {
                 for index in &all {
                     self.expected[*index].cut();
                 }
@@ -75,7 +75,7 @@ impl Neighbourhood {
                 canonical.members.clone_from(&wanted.members);
                 canonical.state.cluster = Some(together);
                 self.merges.push(request);
-                self.commit_all(steps)
+                self.commit_all(decisions)
             }
             (Err(refusal), Err(code)) if refusal.refusal.code() == code => {
                 *self = kept;
@@ -146,14 +146,14 @@ impl Neighbourhood {
             Ok(())
         };
         match ((self.machine.unmerge)(&self.judgements(), &request, &self.pack), foreseen) {
-            (Ok(steps), Ok(())) => {
+            (Ok(decisions), Ok(())) => {
                 for index in members.iter().chain([&canonical]) {
                     self.expected[*index].cut();
                     self.expected[*index].into = None;
                 }
                 self.expected[canonical].members.clear();
                 self.expected[canonical].state.cluster = None;
-                self.commit_all(steps)
+                self.commit_all(decisions)
             }
             (Err(refusal), Err(code)) if refusal.refusal.code() == code => {
                 *self = kept;
@@ -181,18 +181,13 @@ impl Neighbourhood {
         ensure(looks, || format!("{index}: nobody looks at what {member} says now"))
     }
 
-    fn commit_all(&mut self, steps: Steps) -> Checked {
-        let steps: Vec<(usize, Step)> =
-            steps.into_iter().filter_map(|(id, step)| Some((self.index(id)?, step))).collect();
-        let all: Vec<usize> = steps.iter().map(|(index, _)| *index).collect();
-        let occasions: Vec<_> = steps.iter().flat_map(|(_, step)| step.occasions.clone()).collect();
-        for (index, step) in steps {
-            self.put(index, step);
+    fn commit_all(&mut self, decisions: Decisions) -> Checked {
+        for (id, decision) in decisions {
+            let index = self.index(id).ok_or("an activity that does not exist")?;
+            let step = (self.machine.carry_out)(&self.records[index].judgement, decision);
+            self.commit(index, step)?;
         }
-        for index in all {
-            self.post(index)?;
-        }
-        self.post_occasions(&occasions)
+        Ok(())
     }
 
     /// Merges that were accepted, sent once more.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents::{Document, Effective, changed, counted};
-use super::generate::{Edit, Op};
+use super::generate::{Edit, Op, Wish};
 use super::samples::{activity_id, day, frozen, holding, neighbourhood, party, pick, tally};
 use super::shadow::{self, Counted, Expected, State};
 use crate::domain::activity::Activity;
@@ -14,8 +14,8 @@ use crate::domain::review::Review;
 use crate::domain::rules::RulePack;
 use crate::ledger::clean::same_time;
 use crate::ledger::{
-    Asset, By, Changed, CleanFacts, ClusterRefusal, CorrectionFault, Corrections, Decided, Doubt, Judgement,
-    MergeRequest, NewVersion, Operations, Posting, Refusal, Request, RuleFacts, Settlements, Step, Steps,
+    Asset, By, Changed, CleanFacts, ClusterRefusal, CorrectionFault, Corrections, Decided, Decisions, Doubt,
+    Judgement, MergeRequest, NewVersion, Operations, Posting, Refusal, Request, RuleFacts, Settlements, Step,
     StoredDecision, TakingUp, Transfer, UnmergeRequest, became_clean, decide, doubts, member_edited, merge,
     merged_lines, post, rule_decision_id, settled_fields, take_up, unmerge,
 };
@@ -25,7 +25,7 @@ pub const ACTIVITIES: usize = 5;
 pub const COORDINATORS: [u128; 4] = [0, 1, 8, 9];
 
 /// More than this needs two people.
-pub const MINUTES_OF_ONE_PERSON: i64 = 500;
+pub const MINUTES_OF_ONE_PERSON: i64 = 350;
 
 type Judgements = BTreeMap<ActivityId, Judgement>;
 type Aliases = BTreeMap<PartyId, PartyId>;
@@ -36,15 +36,25 @@ pub struct Machine {
     pub take_up: fn(&Judgement, &NewVersion, TakingUp, &RulePack) -> Step,
     pub decide: fn(&Judgement, &Request, &RulePack) -> Result<Step, Refusal>,
     pub post: fn(&Judgement, NeighbourhoodId, ActivityId, i64, AccountId) -> Posting,
-    pub merge: fn(&Judgements, &MergeRequest, &RulePack) -> Result<Steps, ClusterRefusal>,
-    pub unmerge: fn(&Judgements, &UnmergeRequest, &RulePack) -> Result<Steps, ClusterRefusal>,
+    pub merge: fn(&Judgements, &MergeRequest, &RulePack) -> Result<Decisions, ClusterRefusal>,
+    pub unmerge: fn(&Judgements, &UnmergeRequest, &RulePack) -> Result<Decisions, ClusterRefusal>,
+    pub carry_out: fn(&Judgement, StoredDecision) -> Step,
     pub merged_lines: fn(&Decided, &[Decided], &Corrections, &Aliases) -> Result<Decided, CorrectionFault>,
     pub member_edited: fn(&Judgement) -> Judgement,
     pub settled_fields: fn(&Settlements, &Operations) -> BTreeMap<String, Value>,
 }
 
-pub const SOUND: Machine =
-    Machine { take_up, decide, post, merge, unmerge, merged_lines, member_edited, settled_fields };
+pub const SOUND: Machine = Machine {
+    take_up,
+    decide,
+    post,
+    merge,
+    unmerge,
+    carry_out: Step::decided,
+    merged_lines,
+    member_edited,
+    settled_fields,
+};
 
 /// What rebuilding replays.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,9 +108,10 @@ impl Neighbourhood {
     pub fn new(machine: Machine) -> Self {
         // Two occasions with totals, two parts of the first, and one record on its own.
         let first = |index: usize| {
-            let record = pick(&[(index as u128 % 4, 60)]);
+            let record = Activity { tallies: vec![tally(10)], ..pick(&[(index as u128 % 4, 60)]) };
             let activity = match index {
-                0 | 1 => Activity { people: Some(6), person_minutes: Some(300), ..record },
+                0 => Activity { people: Some(6), person_minutes: Some(300), ..record },
+                1 => Activity { people: Some(6), person_minutes: Some(600), ..record },
                 2 | 3 => Activity { part_of: Some(activity_id(0)), ..record },
                 _ => record,
             };
@@ -171,6 +182,25 @@ impl Neighbourhood {
                     self.see(*coordinator, *canonical);
                 }
                 self.unmerge(*coordinator, *canonical)
+            }
+            Op::TwoPeople { first, second, activity, between, correction } => {
+                self.see(*first, *activity);
+                self.wish(*first, *activity, true, &Wish::Approve(None))?;
+                if let Some(edit) = between {
+                    self.edit(*activity, edit);
+                    self.take_up(*activity, TakingUp::Round)?;
+                }
+                self.see(*second, *activity);
+                self.wish(*second, *activity, true, &Wish::Approve(*correction))
+            }
+            Op::Settled { coordinator, activity, later } => {
+                self.edit(*activity, &Edit::Dispute);
+                self.edit(*activity, &Edit::Dispute);
+                self.see(*coordinator, *activity);
+                self.wish(*coordinator, *activity, true, &Wish::Settle(100))?;
+                self.edit(*activity, later);
+                self.see(*coordinator, *activity);
+                self.wish(*coordinator, *activity, true, &Wish::Approve(None))
             }
             Op::Replay { nth } => {
                 self.replay(*nth)?;
@@ -372,24 +402,15 @@ impl Neighbourhood {
 
     /// Stores the step and posts what it touches, as a transaction would.
     pub fn commit(&mut self, index: usize, step: Step) -> Checked {
-        let occasions = step.occasions.clone();
-        self.put(index, step);
-        self.post(index)?;
-        self.post_occasions(&occasions)
-    }
-
-    pub fn put(&mut self, index: usize, step: Step) {
         let record = &mut self.records[index];
         record.judgement = step.after;
         if let Some(decision) = step.decision {
             record.events.push(Event::Decided(Box::new(decision.clone())));
             record.stored.push(decision);
         }
-    }
-
-    pub fn post_occasions(&mut self, occasions: &[ActivityId]) -> Checked {
-        for occasion in occasions {
-            self.post(self.stands_for(*occasion).ok_or("an occasion that does not exist")?)?;
+        self.post(index)?;
+        for occasion in step.occasions {
+            self.post(self.stands_for(occasion).ok_or("an occasion that does not exist")?)?;
         }
         Ok(())
     }
@@ -412,7 +433,7 @@ impl Neighbourhood {
             .sum()
     }
 
-    pub fn post(&mut self, index: usize) -> Checked {
+    fn post(&mut self, index: usize) -> Checked {
         let parts = self.parts_minutes(index);
         let id = activity_id(index as u128);
         let record = &mut self.records[index];

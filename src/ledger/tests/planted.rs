@@ -11,7 +11,7 @@ use crate::ledger::{
 };
 
 /// What the model says about a machine, over the same random steps each time.
-fn found(machine: Machine) -> Option<String> {
+pub fn found(machine: Machine) -> Option<String> {
     let config = Config { cases: 400, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let outcome = runner.run(&ops(), |ops| Neighbourhood::run(machine, &ops).map_err(TestCaseError::fail));

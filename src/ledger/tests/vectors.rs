@@ -1,14 +1,18 @@
 //! The worked examples.
 
+use std::collections::BTreeMap;
+
 use super::samples::{
     account, activity_id, approve, corrected, decision_id, frozen, holding, minutes, neighbourhood,
-    new_version, party, pick, request,
+    new_version, party, pick, request, tally,
 };
 use crate::domain::activity::Activity;
+use crate::domain::ids::ActivityId;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::rules::{Mode, RulePack};
 use crate::ledger::{
-    Ask, Corrections, Judgement, Step, StoredDecision, TakingUp, Transfer, decide, post, take_up,
+    Ask, Corrections, Decider, Decisions, Judgement, MergeRequest, Refusal, Seen, Step, StoredDecision,
+    TakingUp, Transfer, UnmergeRequest, apply, decide, merge, merged_lines, post, take_up, unmerge,
 };
 
 /// One activity with its ledger.
@@ -146,4 +150,92 @@ fn vector_6_an_occasion_that_nobody_approved_or_that_was_rejected_posts_nothing(
     book.decide(Ask::Reject);
     assert_eq!((book.balance(0), book.held()), (0, 0));
     assert_eq!(book.judgement.posted, []);
+}
+
+/// The activity of a book, as its coordinators saw it.
+fn seen(number: u128, book: &Book) -> Seen {
+    Seen {
+        activity: activity_id(number),
+        version: book.judgement.judged_version,
+        decision_seq: book.judgement.decision_seq,
+    }
+}
+
+/// Carries the decisions of a merge out, one after the other.
+fn put(decisions: Decisions, books: &mut [Book; 2]) {
+    assert_eq!(decisions.len(), 2);
+    for (id, decision) in decisions {
+        let book = &mut books[usize::from(id != activity_id(1))];
+        let posting = post(&apply(&book.judgement, &decision), neighbourhood(), id, 0, holding());
+        book.judgement = posting.after;
+        book.transfers.extend(posting.transfers);
+    }
+}
+
+#[test]
+fn vector_2_two_phones_log_the_same_pick() {
+    let seven = |minutes, total, items| Activity {
+        people: Some(7),
+        person_minutes: Some(total),
+        tallies: vec![tally(items)],
+        ..pick(&[(0, minutes), (1, minutes), (2, minutes)])
+    };
+    let (mine, theirs) = (seven(90, 630, 40), seven(100, 700, 55));
+    let mut books = [Book::of(&mine), Book::of(&theirs)];
+    books[0].decide(approve(frozen(&mine)));
+    books[1].decide(approve(frozen(&theirs)));
+    let balances = |books: &[Book; 2]| {
+        let of = |number| books.iter().map(|book| book.balance(number)).sum::<i64>();
+        ([0, 1, 2].map(of), books.iter().map(Book::held).sum::<i64>())
+    };
+    let before = balances(&books);
+    assert_eq!(before, ([190; 3], 360 + 400), "counted twice until somebody says so");
+
+    // 90 minutes for the first two, 100 for the third; 630 in all.
+    let chosen = Corrections {
+        minutes: [(party(0), 90), (party(1), 90)].into(),
+        person_minutes: Some(630),
+        ..Corrections::default()
+    };
+    let decided = merged_lines(&frozen(&mine), &[frozen(&theirs)], &chosen, &BTreeMap::new()).unwrap();
+    let items: Vec<_> = decided.report.iter().map(|figure| figure.count).collect();
+    assert_eq!(items, [55], "items once, the greater count, not the sum");
+    let decider = Decider { party: party(9), aliases: Vec::new() };
+    let judgements = |books: &[Book; 2]| -> BTreeMap<ActivityId, Judgement> {
+        (1..).map(activity_id).zip(books.iter().map(|book| book.judgement.clone())).collect()
+    };
+    let request = MergeRequest {
+        id: decision_id(50),
+        decider: decider.clone(),
+        reason: Some("the same pick, logged by two".to_owned()),
+        canonical: seen(1, &books[0]),
+        members: vec![seen(2, &books[1])],
+        decided,
+        reads: BTreeMap::new(),
+    };
+    put(merge(&judgements(&books), &request, &RulePack::first()).unwrap(), &mut books);
+    assert_eq!(balances(&books), ([90, 90, 100], 350), "one set of lines, 630 in all");
+    assert_eq!(books[1].judgement.posted, [], "all of it stands with the canonical one");
+
+    let request =
+        UnmergeRequest { id: decision_id(60), decider, reason: None, canonical: seen(1, &books[0]) };
+    put(unmerge(&judgements(&books), &request, &RulePack::first()).unwrap(), &mut books);
+    assert_eq!(balances(&books), before, "unmerged again: as before");
+}
+
+#[test]
+fn vector_5_two_coordinators_decide_at_once_and_the_second_sees_why_not() {
+    let record = pick(&[(0, 90)]);
+    let book = Book::of(&record);
+    let seen = (book.judgement.judged_version, book.judgement.decision_seq);
+    let theirs = request(1, seen, approve(frozen(&record)));
+    let mut mine = request(2, seen, Ask::Reject);
+    mine.decider.party = party(8);
+    let pack = RulePack::first();
+    let first = decide(&book.judgement, &theirs, &pack).unwrap().after;
+    let present = Refusal::VersionChanged { version: 1, decision_seq: 1, review: Review::Approved };
+    assert_eq!(decide(&first, &mine, &pack), Err(present));
+    let other = decide(&book.judgement, &mine, &pack).unwrap().after;
+    let present = Refusal::VersionChanged { version: 1, decision_seq: 1, review: Review::Rejected };
+    assert_eq!(decide(&other, &theirs, &pack), Err(present), "whoever comes first");
 }
