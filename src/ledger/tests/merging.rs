@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{COORDINATORS, Checked, Event, MINUTES_OF_ONE_PERSON, Neighbourhood, ensure};
+use super::model::{ACTIVITIES, COORDINATORS, Checked, Event, MINUTES_OF_ONE_PERSON, Neighbourhood, ensure};
 use super::samples::{activity_id, decision_id, frozen, party};
 use super::shadow::{self, Counted};
 use crate::domain::ids::ActivityId;
@@ -22,6 +22,24 @@ pub struct Merging {
 }
 
 impl Neighbourhood {
+    pub fn index(&self, id: ActivityId) -> Option<usize> {
+        (0..ACTIVITIES).find(|index| activity_id(*index as u128) == id)
+    }
+
+    pub fn stands_for(&self, id: ActivityId) -> Option<usize> {
+        let index = self.index(id)?;
+        self.records[index].judgement.merged_into.map_or(Some(index), |into| self.index(into))
+    }
+
+    pub fn parts_minutes(&self, index: usize) -> i64 {
+        let others = self.records.iter().enumerate().filter(|(other, _)| *other != index);
+        let claims = others.filter_map(|(_, record)| record.judgement.claim());
+        claims
+            .filter(|(occasion, _)| self.stands_for(*occasion) == Some(index))
+            .map(|(_, minutes)| minutes)
+            .sum()
+    }
+
     fn judgements(&self) -> BTreeMap<ActivityId, Judgement> {
         let all = self.records.iter().enumerate();
         all.map(|(index, record)| (activity_id(index as u128), record.judgement.clone())).collect()

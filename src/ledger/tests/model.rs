@@ -415,24 +415,6 @@ impl Neighbourhood {
         Ok(())
     }
 
-    pub fn index(&self, id: ActivityId) -> Option<usize> {
-        (0..ACTIVITIES).find(|index| activity_id(*index as u128) == id)
-    }
-
-    fn stands_for(&self, id: ActivityId) -> Option<usize> {
-        let index = self.index(id)?;
-        self.records[index].judgement.merged_into.map_or(Some(index), |into| self.index(into))
-    }
-
-    pub fn parts_minutes(&self, index: usize) -> i64 {
-        let others = self.records.iter().enumerate().filter(|(other, _)| *other != index);
-        let claims = others.filter_map(|(_, record)| record.judgement.claim());
-        claims
-            .filter(|(occasion, _)| self.stands_for(*occasion) == Some(index))
-            .map(|(_, minutes)| minutes)
-            .sum()
-    }
-
     fn post(&mut self, index: usize) -> Checked {
         let parts = self.parts_minutes(index);
         let id = activity_id(index as u128);
