@@ -9,4 +9,5 @@ pub mod limits;
 pub mod reading;
 pub mod review;
 pub mod rules;
+pub mod suspicion;
 pub mod time;

@@ -1,0 +1,10 @@
+mod amounts;
+mod cells;
+mod confirmations;
+mod elsewhere;
+mod events;
+mod evidence;
+mod people;
+mod reading;
+pub(in crate::domain) mod samples;
+mod times;

@@ -1,0 +1,231 @@
+//! What people read. A coordinator reads what was found, with the figures, as a question that is open; a
+//! resident reads that something needs checking. Neither reads a blame, and no name stands in either.
+
+use super::evidence::{
+    AlsoReported, Amount, Clock, ClockSign, Elsewhere, Evidence, Measure, MutualConfirmation, OverClaimed,
+    Overlap, SameEvent,
+};
+use super::{Suspicion, SuspicionKind};
+use crate::domain::activity::Kind;
+
+impl Suspicion {
+    /// For the coordinator: what was found, in plain words, with its figures.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.evidence {
+            Evidence::SameEvent(found) => same_event(found),
+            Evidence::Overlap(found) => overlap(found),
+            Evidence::ImplausibleAmount(found) => sentence("Please look at the figures", found.amounts.iter().map(amount)),
+            Evidence::ClockSkew(found) => sentence("The times do not go together", found.signs.iter().map(clock)),
+            Evidence::OwnConfirmation(_) => {
+                "The confirmation comes from the person whom the record is about: somebody else has to confirm it."
+                    .to_owned()
+            }
+            Evidence::MutualConfirmation(found) => mutual(found),
+            Evidence::PhotoSeenBefore(found) => {
+                let photos = count(len(found.photos.len()), "photo", "photos");
+                let whose = if found.same_daybook { "another record of the same daybook" } else { "another daybook's record" };
+                format!("{photos} also in {whose}, {}.", days_apart(found.days_apart))
+            }
+            Evidence::Carried(found) => {
+                let carriers = count(len(found.carriers.len()), "writer's", "writers'");
+                format!("Changes in the group's daybook came by another member's phone than before ({carriers}).")
+            }
+            Evidence::OverClaimed(found) => over_claimed(found),
+            Evidence::MinorPresent(found) => {
+                let minors = count(len(found.minors.len()), "person", "people");
+                match found.unsupervised.len() {
+                    0 => format!("{minors} under age took part, with their supervisor."),
+                    alone => format!("{minors} under age took part; for {alone} no supervisor is named."),
+                }
+            }
+            Evidence::AlsoReported(found) => also_reported(found),
+        }
+    }
+}
+
+impl SuspicionKind {
+    /// For the resident, while a person checks.
+    #[must_use]
+    pub fn said_to_residents(self) -> &'static str {
+        match self {
+            Self::SameEvent => {
+                "We need to check this with another record of the same day, so that nothing is counted twice."
+            }
+            Self::Overlap => "We need to check the times: another record covers part of the same time.",
+            Self::ImplausibleAmount => "We need to check one of the figures with you.",
+            Self::ClockSkew => "We need to check the date and time: the phone's clock may have been off.",
+            Self::OwnConfirmation | Self::MutualConfirmation => {
+                "We need to check this with one more person who was there."
+            }
+            Self::PhotoSeenBefore => "We need to check the photos: one of them is in another record as well.",
+            Self::Carried => "We need to check who wrote this: it came by another phone than before.",
+            Self::OverClaimed => "We need to check how the time of the occasion is shared.",
+            Self::MinorPresent => "We need to check who looked after the young people.",
+            Self::AlsoReported => "We need to check whether this is counted somewhere else already.",
+        }
+    }
+
+    /// The code beside those words; it says what is checked, and not why.
+    #[must_use]
+    pub fn code_for_residents(self) -> &'static str {
+        match self {
+            Self::SameEvent | Self::AlsoReported => "check_counted_once",
+            Self::Overlap | Self::ClockSkew => "check_times",
+            Self::ImplausibleAmount => "check_figures",
+            Self::OwnConfirmation | Self::MutualConfirmation => "check_confirmation",
+            Self::PhotoSeenBefore => "check_photos",
+            Self::Carried => "check_writer",
+            Self::OverClaimed => "check_share",
+            Self::MinorPresent => "check_supervision",
+        }
+    }
+}
+
+fn same_event(found: &SameEvent) -> String {
+    let kind = match found.activity_kind {
+        Kind::LitterPick => "litter pick",
+        Kind::Repair => "repair",
+        Kind::StreetFix => "street fix",
+        Kind::Hours => "hours",
+    };
+    let place = match (found.distance_m, found.same_place) {
+        (_, true) => Some("at the same place".to_owned()),
+        (Some(distance_m), false) => Some(format!("{distance_m} m apart")),
+        (None, false) => None,
+    };
+    let time = match (found.overlap_minutes, found.overlap_percent) {
+        (Some(minutes), Some(percent)) => {
+            format!("{minutes} minutes at the same time ({percent} % of the shorter)")
+        }
+        _ => format!("on {}", found.day),
+    };
+    let some = |number: i64, one: &str, many: &str| (number > 0).then(|| count(number, one, many));
+    let parts = [
+        place,
+        Some(time),
+        some(len(found.shared_parties.len()), "person in both", "people in both"),
+        some(len(found.same_photos.len()), "photo in both", "photos in both"),
+        some(found.same_tallies, "equal count", "equal counts"),
+        found.unnamed_people.then(|| "one counts people without a name".to_owned()),
+    ];
+    sentence(&format!("Two records may tell of the same {kind}"), parts.into_iter().flatten())
+}
+
+fn overlap(found: &Overlap) -> String {
+    let of = found.people.iter().map(|of| of.minutes).max().unwrap_or(0);
+    let people = count(len(found.people.len()), "person's", "people's");
+    if found.clocked {
+        format!("{people} time is in two records: {} would count twice.", minutes(of))
+    } else {
+        format!("{people} time is in an occasion and in a part of it: {} may count twice.", minutes(of))
+    }
+}
+
+fn amount(amount: &Amount) -> String {
+    let Amount { measure, value, bound, .. } = amount;
+    match measure {
+        Measure::PersonMinutes => {
+            format!("{} for one person, more than {} in one record", minutes(*value), minutes(*bound))
+        }
+        Measure::MinutesEach => {
+            format!("{} each, more than {} in one record", minutes(*value), minutes(*bound))
+        }
+        Measure::People => format!("{value} people, more than {bound}"),
+        Measure::ItemsPerPersonMinute => format!("{value} items per person and minute, more than {bound}"),
+        Measure::Items => format!("{value} items and no minutes, more than {bound}"),
+        Measure::BagsPerPersonHour => format!("{value} bags per person and hour, more than {bound}"),
+        Measure::BagWeightG => format!("{} per bag, more than {}", kilograms(*value), kilograms(*bound)),
+        Measure::BagWeightGLow => format!("{value} g per bag, less than an empty bag weighs (typed in kg?)"),
+        Measure::WeightGPerPerson => {
+            format!("{} per person, more than {}", kilograms(*value), kilograms(*bound))
+        }
+        Measure::ProductAgeYears => format!("a product {value} years old, more than {bound}"),
+        Measure::ProductYear => format!("a product made in {value}, after the repair"),
+    }
+}
+
+fn clock(sign: &ClockSign) -> String {
+    let apart = span(sign.minutes);
+    match sign.sign {
+        Clock::Measured => format!("the phone's clock was {apart} off"),
+        Clock::RecordedAhead => format!("written {apart} after it came, by the phone's clock"),
+        Clock::StartedAhead => format!("starts {apart} after it came"),
+        Clock::DayAhead => format!("names a day that was {apart} ahead"),
+        Clock::StartedAfterRecorded => format!("starts {apart} after it was written"),
+        Clock::Late => format!("came {apart} after the day that it names"),
+        Clock::DayAndStartDiffer => format!("the day and the start are {apart} apart"),
+        Clock::PhotoAhead => format!("a photo taken {apart} after the record came"),
+        Clock::PhotoFarFromDay => format!("a photo taken {apart} from the day"),
+    }
+}
+
+fn mutual(found: &MutualConfirmation) -> String {
+    format!(
+        "Two people confirmed each other {} and {} times in {} days: {} % of their confirmations.",
+        found.forth, found.back, found.days, found.share_percent
+    )
+}
+
+fn over_claimed(found: &OverClaimed) -> String {
+    format!(
+        "The part says {}, and {} of the occasion's {} are left ({} by name, {} in other parts).",
+        minutes(found.claimed),
+        minutes(found.remainder),
+        minutes(found.total),
+        found.named,
+        found.other_parts
+    )
+}
+
+fn also_reported(found: &AlsoReported) -> String {
+    let provider = found.provider.as_deref().unwrap_or("another system");
+    let what = match found.how {
+        Elsewhere::SameSource => format!("Two records were imported from {provider} under one id"),
+        Elsewhere::SameRequest => "Two records say that they fix the same request".to_owned(),
+        Elsewhere::Imported => format!("A record here is like one imported from {provider}"),
+        Elsewhere::OfficialReport => format!("{provider} has a report of the same kind at this place"),
+        Elsewhere::DoneOfficially => format!("{provider} says that it did this work itself"),
+    };
+    let place = found.distance_m.map(|distance_m| format!("{distance_m} m apart"));
+    let reference = found.reference.as_ref().map(|reference| format!("number {reference}"));
+    sentence(&what, [place, Some(days_apart(found.days_apart)), reference].into_iter().flatten())
+}
+
+/// `What: one, two, three.`
+fn sentence(what: &str, parts: impl IntoIterator<Item = String>) -> String {
+    let parts: Vec<String> = parts.into_iter().collect();
+    format!("{what}: {}.", parts.join(", "))
+}
+
+fn days_apart(days: i64) -> String {
+    match days {
+        0 => "on the same day".to_owned(),
+        days => format!("{} apart", count(days, "day", "days")),
+    }
+}
+
+fn minutes(minutes: i64) -> String {
+    count(minutes, "minute", "minutes")
+}
+
+/// In the largest whole unit.
+fn span(minutes: i64) -> String {
+    match minutes {
+        1_440.. => count(minutes / 1_440, "day", "days"),
+        60.. => count(minutes / 60, "hour", "hours"),
+        _ => count(minutes, "minute", "minutes"),
+    }
+}
+
+fn kilograms(grams: i64) -> String {
+    format!("{}.{} kg", grams / 1_000, grams % 1_000 / 100)
+}
+
+fn count(number: i64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn len(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
