@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod budget;
+pub mod card;
 pub mod held;
 pub mod ids;
 pub mod key;

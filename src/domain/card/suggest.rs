@@ -1,0 +1,302 @@
+//! The decision that the figures suggest, with its reason. It is offered, never taken: a person decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::group::Group;
+use super::{Entry, Need, choose, merge};
+use crate::domain::ids::{ActivityId, PartyId};
+use crate::domain::reading::Value;
+use crate::domain::review::Review;
+use crate::domain::suspicion::{Clock, Elsewhere, Evidence, Suspicion};
+
+/// One decision, or one question, for some of a card's records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Suggestion {
+    #[serde(flatten)]
+    pub proposal: Proposal,
+    /// Why, for the coordinator.
+    pub reason: String,
+    /// Minutes that the records hold in all once it is done; none for what decides nothing about minutes.
+    pub minutes_after: Option<i64>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Proposal {
+    /// Approve as they stand but for the corrections. Suspicions about them are settled by it.
+    Approve { activities: Vec<ActivityId>, corrections: Vec<Correction> },
+    /// Make one of several: items counted once, minutes of each person kept.
+    Merge {
+        canonical: ActivityId,
+        members: Vec<ActivityId>,
+        minutes: Vec<MinutesChosen>,
+        items: Vec<ItemChosen>,
+        people: Option<i64>,
+        person_minutes: Option<i64>,
+    },
+    /// Settle a field to one of its surviving values.
+    Settle {
+        activity: ActivityId,
+        field: String,
+        /// As plain JSON.
+        value: serde_json::Value,
+    },
+    /// Ask the people of these records first.
+    Ask { activities: Vec<ActivityId>, question: Question },
+    /// Nothing of it is to be posted.
+    Reject { activities: Vec<ActivityId> },
+}
+
+/// A line that an approval would correct.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Correction {
+    pub activity: ActivityId,
+    pub party: PartyId,
+    /// In all, instead of what the record says.
+    pub minutes: i64,
+}
+
+/// A person's minutes, and the record that they are taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MinutesChosen {
+    pub party: PartyId,
+    pub minutes: i64,
+    pub from: ActivityId,
+}
+
+/// A count, and the record that it is taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ItemChosen {
+    pub item: String,
+    pub seen: bool,
+    pub count: i64,
+    pub from: ActivityId,
+}
+
+/// What to ask, in the order in which it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Who looked after the young people?
+    Supervision,
+    /// Who is it that nobody knows yet?
+    Who,
+    /// Was it taken back?
+    TakenBack,
+    /// Can somebody else confirm it?
+    Confirmation,
+    /// Which day, which times?
+    Times,
+    /// How much was it?
+    Figures,
+    /// Which photos belong to it?
+    Photos,
+    /// Who wrote it?
+    Writer,
+    /// Is it counted elsewhere?
+    Elsewhere,
+}
+
+/// What is suggested for a card: values to settle first, then merges, questions, and what can be approved.
+pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
+    let mut done: BTreeSet<ActivityId> = BTreeSet::new();
+    let mut suggested = Vec::new();
+    let needing = || group.entries.iter().copied().filter(|entry| group.needs(entry) && stands(entry));
+    for entry in needing() {
+        let settled: Vec<Suggestion> =
+            entry.disputed.iter().filter_map(|disputed| settle(entry, disputed)).collect();
+        if !settled.is_empty() {
+            done.insert(entry.record.id);
+            suggested.extend(settled);
+        }
+    }
+    for cluster in merge::clusters(group, |entry| stands(entry) && !done.contains(&entry.record.id)) {
+        let Some((proposal, minutes)) = merge::proposal(&cluster) else { continue };
+        done.extend(cluster.iter().map(|entry| entry.record.id));
+        let reason = format!(
+            "{} records tell of one event: each count once, each person's own minutes.",
+            cluster.len()
+        );
+        suggested.push(Suggestion { proposal, reason, minutes_after: Some(minutes) });
+    }
+    let mut rejected = Vec::new();
+    let mut asked: BTreeMap<Question, Vec<ActivityId>> = BTreeMap::new();
+    let mut approved = Vec::new();
+    for entry in needing().filter(|entry| !done.contains(&entry.record.id)) {
+        if is_done_officially(group, entry) {
+            rejected.push(entry.record.id);
+        } else if let Some(question) = question(group, entry) {
+            asked.entry(question).or_default().push(entry.record.id);
+        } else {
+            approved.push(entry);
+        }
+    }
+    suggested.extend(asked.into_iter().map(|(question, activities)| ask(question, activities)));
+    if !rejected.is_empty() {
+        let reason = "An official service says that it did this work itself.".to_owned();
+        let proposal = Proposal::Reject { activities: rejected };
+        suggested.push(Suggestion { proposal, reason, minutes_after: Some(0) });
+    }
+    suggested.extend(approve(group, &approved));
+    suggested
+}
+
+/// Something can still be decided about it.
+fn stands(entry: &Entry) -> bool {
+    entry.merged_into.is_none() && !matches!(entry.review, Review::Rejected | Review::Withdrawn)
+}
+
+fn settle(entry: &Entry, disputed: &super::Disputed) -> Option<Suggestion> {
+    let value = choose::value(disputed)?;
+    let (activity, field) = (entry.record.id, disputed.field.clone());
+    let reason = match value {
+        Value::Integer(_) if field.starts_with("tally/") => {
+            "A phone only counts up in its own register: the greater count is the later one."
+        }
+        Value::Integer(_) => "The lesser of the values: what is missing can be added without taking back.",
+        _ => "The value that was written last.",
+    };
+    let proposal = Proposal::Settle { activity, field, value: value.to_json() };
+    Some(Suggestion { proposal, reason: reason.to_owned(), minutes_after: None })
+}
+
+fn ask(question: Question, activities: Vec<ActivityId>) -> Suggestion {
+    let reason = match question {
+        Question::Supervision => "Ask who looked after the young people.",
+        Question::Who => "Confirm who the new person is; the records can follow then.",
+        Question::TakenBack => "Ask whether the record was taken back.",
+        Question::Confirmation => "Ask somebody else who was there to confirm.",
+        Question::Times => "Ask for the day and the times.",
+        Question::Figures => "Ask for the figure: the record cannot tell what is right.",
+        Question::Photos => "Ask which photos belong to which record.",
+        Question::Writer => "Ask who wrote it.",
+        Question::Elsewhere => "Ask whether it is counted elsewhere already.",
+    };
+    Suggestion {
+        proposal: Proposal::Ask { activities, question },
+        reason: reason.to_owned(),
+        minutes_after: None,
+    }
+}
+
+fn is_done_officially(group: &Group<'_>, entry: &Entry) -> bool {
+    group.about(entry.record.id).any(|suspicion| match &suspicion.evidence {
+        Evidence::AlsoReported(found) => found.how == Elsewhere::DoneOfficially,
+        _ => false,
+    })
+}
+
+/// The first question that only people can answer.
+fn question(group: &Group<'_>, entry: &Entry) -> Option<Question> {
+    let by_need = entry.needs.iter().filter_map(|need| match need {
+        Need::UnknownParty => Some(Question::Who),
+        Need::Conflict | Need::Withdrawn => Some(Question::TakenBack),
+        Need::Unreadable | Need::DayMinutes | Need::OccasionTotal => Some(Question::Figures),
+        Need::Edited | Need::SecondPerson | Need::Rules | Need::Audit => None,
+    });
+    let by_suspicion =
+        group.about(entry.record.id).filter_map(|suspicion| question_of(group, entry, suspicion));
+    by_need.chain(by_suspicion).min()
+}
+
+fn question_of(group: &Group<'_>, entry: &Entry, suspicion: &Suspicion) -> Option<Question> {
+    match &suspicion.evidence {
+        Evidence::ImplausibleAmount(_) => Some(Question::Figures),
+        Evidence::ClockSkew(found) => {
+            let moves_the_day = |sign: &Clock| {
+                matches!(
+                    sign,
+                    Clock::DayAhead
+                        | Clock::StartedAhead
+                        | Clock::StartedAfterRecorded
+                        | Clock::DayAndStartDiffer
+                )
+            };
+            found.signs.iter().any(|sign| moves_the_day(&sign.sign)).then_some(Question::Times)
+        }
+        Evidence::OwnConfirmation(_) | Evidence::MutualConfirmation(_) => {
+            // The confirmation itself posts nothing; it is the confirmed record that lacks one.
+            entry.record.activity.confirms.is_none().then_some(Question::Confirmation)
+        }
+        Evidence::PhotoSeenBefore(_) => is_later(group, entry, suspicion).then_some(Question::Photos),
+        Evidence::Carried(_) => Some(Question::Writer),
+        Evidence::MinorPresent(_) => Some(Question::Supervision),
+        Evidence::AlsoReported(_) => Some(Question::Elsewhere),
+        // The merge of a disputed record waits until it is settled.
+        Evidence::SameEvent(_) => Some(Question::Times),
+        Evidence::Overlap(_) | Evidence::OverClaimed(_) => {
+            let said = &entry.record.minutes;
+            let nothing_left =
+                |(party, cut): (&PartyId, &i64)| said.get(party).is_none_or(|said| cut >= said);
+            cuts(group, entry).iter().any(nothing_left).then_some(Question::Times)
+        }
+    }
+}
+
+/// Of the records of a suspicion the one that came last, and is not approved while others are: it has to give way.
+fn is_later(group: &Group<'_>, entry: &Entry, suspicion: &Suspicion) -> bool {
+    let rank =
+        |entry: &Entry| (entry.review != Review::Approved, entry.record.times.received_ms, entry.record.id);
+    let others = suspicion.about.iter().filter_map(|id| group.entry(*id));
+    others.map(rank).max() == Some(rank(entry))
+}
+
+/// What all suspicions about a record take off its people's minutes.
+fn cuts(group: &Group<'_>, entry: &Entry) -> BTreeMap<PartyId, i64> {
+    let mut cuts: BTreeMap<PartyId, i64> = BTreeMap::new();
+    let said = &entry.record.minutes;
+    for suspicion in group.about(entry.record.id) {
+        let taken: Vec<(PartyId, i64)> = match &suspicion.evidence {
+            Evidence::Overlap(found) if is_later(group, entry, suspicion) => {
+                found.people.iter().map(|of| (of.party, of.minutes)).collect()
+            }
+            Evidence::OverClaimed(found) if found.occasion != entry.record.id => {
+                let excess = found.claimed.saturating_sub(found.remainder);
+                // With several people nobody but they can tell whose minutes are too many.
+                let all = |(party, said): (&PartyId, &i64)| {
+                    (*party, if said_by_one(entry) { excess } else { *said })
+                };
+                said.iter().map(all).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (party, minutes) in taken {
+            let cut = cuts.entry(party).or_insert(0);
+            *cut = cut.saturating_add(minutes);
+        }
+    }
+    cuts
+}
+
+fn said_by_one(entry: &Entry) -> bool {
+    entry.record.minutes.len() == 1
+}
+
+fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
+    if entries.is_empty() {
+        return None;
+    }
+    let mut corrections = Vec::new();
+    let mut taken = 0_i64;
+    for entry in entries {
+        for (party, cut) in cuts(group, entry) {
+            let said = entry.record.minutes.get(&party).copied().unwrap_or(0);
+            let minutes = said.saturating_sub(cut);
+            corrections.push(Correction { activity: entry.record.id, party, minutes });
+            taken = taken.saturating_add(cut);
+        }
+    }
+    let minutes = entries.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.record.person_minutes()));
+    let reason = match (corrections.is_empty(), entries.len()) {
+        (false, _) => format!("{taken} minutes would count twice; without them the rest stands."),
+        (true, 1) => "The figures are ordinary; what was noticed does not change them.".to_owned(),
+        (true, all) => format!("All {all} are ordinary; what was noticed does not change their figures."),
+    };
+    let activities = entries.iter().map(|entry| entry.record.id).collect();
+    let minutes_after = Some(minutes.saturating_sub(taken));
+    Some(Suggestion { proposal: Proposal::Approve { activities, corrections }, reason, minutes_after })
+}
