@@ -138,6 +138,14 @@ fn a_phone_whose_clock_is_off_and_an_unknown_person_are_one_card_each() {
 }
 
 #[test]
+fn a_doubt_about_many_records_is_one_card() {
+    let entries: Vec<Entry> = (1..=5).map(|number| entry(pick(number), &[])).collect();
+    let evidence = Evidence::ClockSkew(ClockSkew { signs: Vec::new() });
+    let card = only(&entries, &[Suspicion::new([5, 2, 4, 1].map(id), evidence)]);
+    assert_eq!(card.activities, [1, 2, 4, 5].map(id));
+}
+
+#[test]
 fn more_minutes_go_first_and_waiting_counts() {
     let waiting = |number, given, days: i64| {
         let record = with(pick(number), |record| {

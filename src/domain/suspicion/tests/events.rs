@@ -93,7 +93,11 @@ fn a_photo_or_three_counts_in_common_tell_of_one_event() {
     assert!(is_same_event(&counted(1, &three), &counted(2, &three)));
     assert!(!is_same_event(&counted(1, &three), &counted(2, &three[..2])), "one counts less");
     assert!(!is_same_event(&counted(1, &three[..1]), &counted(2, &three[..1])), "two bags each");
-    let shown = |number| with(pick(number), |record| drop(record.photos.insert(photo(1), TEN)));
+    let shown = |number| {
+        with(pick(number), |record| {
+            record.photos.insert(photo(1), TEN);
+        })
+    };
     assert_eq!(codes(&between(&shown(1), &shown(2))), ["same_event", "photo_seen_before"]);
     let far = with(shown(2), |far| far.place = north(5_000.0, 0.0));
     assert!(is_same_event(&shown(1), &far), "one of the places is off");
@@ -186,7 +190,11 @@ fn whoever_an_occasion_names_cannot_claim_a_part_for_the_same_time() {
 
 #[test]
 fn one_photo_may_stand_in_an_occasion_its_parts_and_a_confirmation() {
-    let shown = |number| with(pick(number), |record| drop(record.photos.insert(photo(1), TEN)));
+    let shown = |number| {
+        with(pick(number), |record| {
+            record.photos.insert(photo(1), TEN);
+        })
+    };
     let far = |record| {
         with(record, |far| {
             far.activity.started_at_ms = Some(TEN + 3 * 1_440 * MINUTE);
@@ -199,7 +207,9 @@ fn one_photo_may_stand_in_an_occasion_its_parts_and_a_confirmation() {
     assert_eq!(between(&shown(1), &part), []);
     let confirming = with(shown(2), |confirming| confirming.activity.confirms = Some(id(1)));
     assert_eq!(between(&shown(1), &confirming), []);
-    let other = with(pick(2), |other| drop(other.photos.insert(photo(2), TEN)));
+    let other = with(pick(2), |other| {
+        other.photos.insert(photo(2), TEN);
+    });
     assert_eq!(between(&shown(1), &other), [], "before and after are two photos");
     assert_eq!(between(&shown(1), &shown(1)), [], "an older version of the same record");
 }

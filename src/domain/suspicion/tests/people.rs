@@ -15,6 +15,8 @@ fn with_minor(supervisor: u128) -> Surroundings {
 fn a_minor_is_named_with_a_supervisor() {
     let pick = with(pick(1), |pick| pick.activity.parties.push(minutes(5, 0)));
     assert_eq!(codes(&found(&pick, &with_minor(1))), Vec::<&str>::new(), "the supervisor keeps the record");
+    let kept = with(pick.clone(), |kept| kept.activity.parties = vec![minutes(5, 60)]);
+    assert_eq!(codes(&found(&kept, &with_minor(1))), Vec::<&str>::new(), "and need not be named in it");
     let alone = found(&pick, &with_minor(2));
     assert_eq!(codes(&alone), ["minor_present"]);
     let Evidence::MinorPresent(evidence) = &alone[0].evidence else { panic!() };

@@ -85,7 +85,11 @@ fn a_night_has_two_days_and_no_third() {
 
 #[test]
 fn a_photo_was_taken_before_it_came_and_around_the_day() {
-    let taken = |at_ms| changed(|record| drop(record.photos.insert("a".repeat(64), at_ms)));
+    let taken = |at_ms| {
+        changed(|record| {
+            record.photos.insert("a".repeat(64), at_ms);
+        })
+    };
     assert_eq!(taken(TEN - 31 * DAY), [], "of the problem, when it was found");
     assert_eq!(taken(TEN - 32 * DAY), [(Clock::PhotoFarFromDay, 32 * 1_440)]);
     assert_eq!(taken(0), [], "no time in it");
