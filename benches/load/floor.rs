@@ -44,7 +44,12 @@ impl Floor {
     /// `seeded` is a copy that nobody else uses.
     pub fn open(seeded: &Path, folder: &Path) -> anyhow::Result<Self> {
         let full = open(seeded)?;
-        let bare = open(&folder.join("floor_bare.db"))?;
+        let bare = folder.join("floor_bare.db");
+        // Where seeds are kept, an earlier run may have left it.
+        if bare.exists() {
+            std::fs::remove_file(&bare)?;
+        }
+        let bare = open(&bare)?;
         for (table, ..) in TABLES {
             let sql: String = full.query_row(
                 "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1",

@@ -296,21 +296,30 @@ pub fn number(
     neighbourhood: NeighbourhoodId,
     numbers: &[(ActivityId, i64, i64)],
 ) -> Statement {
-    let mut values: Vec<Value> = Vec::with_capacity(numbers.len() * 3 + 1);
+    let mut values: Vec<Value> = Vec::with_capacity(numbers.len() * 5 + 1);
+    let mut place = |value: Value| {
+        values.push(value);
+        if backend == DbBackend::Postgres { format!("${}", values.len()) } else { "?".to_owned() }
+    };
     let mut rows = Vec::with_capacity(numbers.len());
-    let place = |at: usize| if backend == DbBackend::Postgres { format!("${at}") } else { "?".to_owned() };
     for (activity, version, no) in numbers {
-        let at = values.len();
-        rows.push(format!("({}, {}, {})", place(at + 1), place(at + 2), place(at + 3)));
-        values.extend([activity.0.into(), (*version).into(), (*no).into()]);
+        let row = [activity.0.into(), (*version).into(), (*no).into()].map(&mut place);
+        rows.push(format!("({})", row.join(", ")));
     }
-    values.push(neighbourhood.0.into());
-    // Both databases name the columns of VALUES so.
+    let neighbourhood = place(neighbourhood.0.into());
+    let mut wanted = Vec::with_capacity(numbers.len());
+    for (activity, version, _) in numbers {
+        let key = [activity.0.into(), (*version).into()].map(&mut place);
+        wanted.push(format!("({})", key.join(", ")));
+    }
+    // Both databases name the columns of VALUES so. Without the list of keys SQLite would go through all versions
+    // of the neighbourhood and look each of them up among the numbers.
     let sql = format!(
         "UPDATE activity_version SET journal_no = numbered.column3 FROM (VALUES {}) AS numbered \
-         WHERE neighbourhood_id = {} AND activity_id = numbered.column1 AND version = numbered.column2",
+         WHERE neighbourhood_id = {neighbourhood} AND activity_id = numbered.column1 \
+         AND version = numbered.column2 AND (activity_id, version) IN (VALUES {})",
         rows.join(", "),
-        place(values.len()),
+        wanted.join(", "),
     );
     Statement::from_sql_and_values(backend, sql, values)
 }

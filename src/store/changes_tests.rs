@@ -1,21 +1,22 @@
-//! What a push asks of its daybook is looked up, however old the daybook is.
+//! What a push asks of its daybook, and the clerk of a neighbourhood, is looked up, however old they are.
 
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{DatabaseConnection, Statement};
 use uuid::Uuid;
 
 use super::*;
-use crate::store::daybooks;
+use crate::domain::ids::ActivityId;
 use crate::store::entity::daybook;
+use crate::store::{activities, daybooks};
 
 const OF: Of = Of { neighbourhood: NeighbourhoodId(Uuid::nil()), daybook: DaybookId(Uuid::max()) };
 
-/// How SQLite would go about a statement: a line for each table that it reads.
-async fn steps(db: &DatabaseConnection, statement: Statement) -> Vec<String> {
+/// How SQLite would go about a statement: a line each time that it goes through this table.
+async fn steps(db: &DatabaseConnection, table: &str, statement: Statement) -> Vec<String> {
     let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement };
     let rows = db.query_all_raw(explain).await.unwrap();
     let steps = rows.iter().map(|row| row.try_get::<String>("", "detail").unwrap());
-    steps.filter(|step| step.contains("daybook_change")).collect()
+    steps.filter(|step| step.split(' ').any(|word| word == table)).collect()
 }
 
 async fn migrated() -> DatabaseConnection {
@@ -28,7 +29,7 @@ async fn migrated() -> DatabaseConnection {
 
 async fn steps_of<M: PartialModelTrait>(wanted: Vec<Condition>) -> Vec<String> {
     let db = migrated().await;
-    steps(&db, db.get_database_backend().build(&union::<M>(OF, &wanted).unwrap())).await
+    steps(&db, "daybook_change", db.get_database_backend().build(&union::<M>(OF, &wanted).unwrap())).await
 }
 
 #[tokio::test]
@@ -49,6 +50,15 @@ async fn changes_that_hold_operations_are_looked_up_by_where_they_start() {
     assert_eq!(by("AND actor=? AND start_op>? AND start_op<?)"), 2, "{steps:?}");
     assert_eq!(by("AND actor=? AND start_op<?)"), 2, "{steps:?}");
     assert_eq!(steps.len(), 4, "{steps:?}");
+}
+
+#[tokio::test]
+async fn versions_are_numbered_by_their_keys() {
+    let numbers: Vec<_> = (1..=3).map(|no| (ActivityId(Uuid::from_u128(no)), 1, 7)).collect();
+    let statement = activities::number(DbBackend::Sqlite, OF.neighbourhood, &numbers);
+    let steps = steps(&migrated().await, "activity_version", statement).await;
+    let by_key = "(neighbourhood_id=? AND activity_id=? AND version=?)";
+    assert!(!steps.is_empty() && steps.iter().all(|step| step.ends_with(by_key)), "{steps:?}");
 }
 
 #[tokio::test]

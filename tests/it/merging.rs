@@ -5,6 +5,7 @@ use daybook::domain::activity::Kind;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
+use crate::always;
 use crate::support::app::activity;
 use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
@@ -215,5 +216,35 @@ both! {
         assert_eq!(activity(&mut asha, kindless).await["unreadable"], "kind_missing");
         assert_eq!(activity(&mut asha, plain).await["posted"], 20);
         wire::reads_as_the_document(&mut asha, odd).await;
+    }
+}
+
+both! {
+    async fn of_two_daybooks_that_bring_the_same_activities_at_once_each_activity_belongs_to_one(app: TestApp) {
+        let (mut asha, mut bilal) = (app.phone("Asha").await, app.phone("Bilal").await);
+        let (hers, his, me) = (asha.own_book().id, bilal.own_book().id, asha.party);
+        for round in 0..6 {
+            let day = format!("2026-11-{:02}", 10 + round);
+            let ids: Vec<_> = (0..2)
+                .map(|_| asha.record(Kind::Hours, &day, |a| { a.minutes(me, 10); }).expect("recorded"))
+                .collect();
+            let changes = wire::unsent(&mut asha);
+            let (one, two) = tokio::join!(
+                wire::send_changes(&mut asha, hers, &changes),
+                wire::send_changes(&mut bilal, his, &changes)
+            );
+            let mut claimed: Vec<_> = [&one, &two]
+                .into_iter()
+                .flat_map(|answer| &answer.outcomes)
+                .flat_map(|outcome| outcome.activities.iter().copied())
+                .filter(|id| ids.contains(id))
+                .collect();
+            let count = claimed.len();
+            claimed.sort();
+            claimed.dedup();
+            assert_eq!((claimed.len(), count), (2, 2), "{one:?} {two:?}");
+            app.judge().await;
+        }
+        always::holds(&app).await.expect("what always holds");
     }
 }
