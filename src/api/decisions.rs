@@ -18,7 +18,7 @@ use crate::domain::limits::{BATCH_ITEMS_MAX, REASON_CHARACTERS_MAX};
 use crate::domain::review::Review;
 use crate::flows::FlowError;
 use crate::flows::decide::{self, Outcome, Present, Wish, WishedStep};
-use crate::ledger::Corrections;
+use crate::ledger::{Corrections, Reclassification};
 use crate::store;
 use crate::store::entity::decision;
 
@@ -44,7 +44,7 @@ pub struct DecisionRequest {
     /// `decision_seq` of the activity, as seen.
     pub decision_seq: i64,
     pub step: StepName,
-    /// In plain words: the resident reads it. Needed to reject, keep, ask for changes, and to correct.
+    /// In plain words: the resident reads it. Needed to reject, keep, ask for changes, reclassify, and to correct.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
@@ -52,6 +52,10 @@ pub struct DecisionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub corrections: Option<Corrections>,
+    /// With `reclassify`: where the minutes are to be counted; what is absent stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub reclassification: Option<Reclassification>,
     /// With `undo`: the decision to take back, the latest one of the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision_id: Option<DecisionId>,
@@ -69,6 +73,8 @@ pub enum StepName {
     Keep,
     /// Back to the phone, with a reason; what was posted stands.
     AskForChanges,
+    /// Count what is posted under another programme, day or place; nobody's balance moves.
+    Reclassify,
     /// Take the latest decision back.
     Undo,
 }
@@ -122,7 +128,7 @@ pub struct DecisionView {
     pub version: i64,
     /// The activity's `decision_seq` after it.
     pub decision_seq: i64,
-    /// `approve`, `reject`, `keep`, `ask_for_changes`, `withdraw` or `undo`.
+    /// `approve`, `reject`, `keep`, `ask_for_changes`, `reclassify`, `withdraw` or `undo`.
     #[schema(example = "approve")]
     pub step: String,
     /// The person; absent where a rule or the record's own withdrawal decided.
@@ -175,7 +181,7 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(decide, list_decisions).merge(super::openapi::guarded!(get_decision))
 }
 
-/// Decide about activities: approve, reject, keep, ask for changes, undo.
+/// Decide about activities: approve, reject, keep, ask for changes, reclassify, undo.
 ///
 /// Each item names what the decider saw; if something happened since, it answers 409 with the present state
 /// and nothing is written for it. Items do not depend on each other.
@@ -216,33 +222,22 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
         let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
         return Err(ApiError::field(pointer("reason"), "too_long", detail));
     }
-    let corrected = item.corrections.as_ref();
-    let texts = [
-        ("reason", item.reason.as_ref()),
-        ("corrections/programme", corrected.and_then(|corrections| corrections.programme.as_ref())),
-        ("corrections/place", corrected.and_then(|corrections| corrections.place.as_ref())),
-    ];
-    if let Some((field, _)) = texts.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))) {
-        return Err(ApiError::field(pointer(field), "text", "Texts have no NUL in them."));
-    }
-    if item.corrections.is_some() && item.step != StepName::Approve {
-        return Err(ApiError::field(pointer("corrections"), "not_here", "Corrections come with approve."));
-    }
-    if item.decision_id.is_some() != (item.step == StepName::Undo) {
-        return Err(ApiError::field(
-            pointer("decision_id"),
-            "not_here",
-            "decision_id comes with undo, and only there.",
-        ));
-    }
-    let step = match (item.step, item.decision_id) {
-        (StepName::Approve, _) => WishedStep::Approve(item.corrections.unwrap_or_default()),
-        (StepName::Reject, _) => WishedStep::Reject,
-        (StepName::Keep, _) => WishedStep::Keep,
-        (StepName::AskForChanges, _) => WishedStep::AskForChanges,
-        (StepName::Undo, Some(decision)) => WishedStep::Undo(decision),
-        (StepName::Undo, None) => {
-            return Err(ApiError::field(pointer("decision_id"), "missing_field", "Name the decision."));
+    check_texts(at, &item)?;
+    check_belongs(at, &item)?;
+    let absent = |field, what: &str| ApiError::field(pointer(field), "missing_field", what.to_owned());
+    let step = match item.step {
+        StepName::Approve => WishedStep::Approve(item.corrections.unwrap_or_default()),
+        StepName::Reject => WishedStep::Reject,
+        StepName::Keep => WishedStep::Keep,
+        StepName::AskForChanges => WishedStep::AskForChanges,
+        StepName::Reclassify => {
+            let to = item.reclassification;
+            WishedStep::Reclassify(
+                to.ok_or_else(|| absent("reclassification", "Say where it is to be counted."))?,
+            )
+        }
+        StepName::Undo => {
+            WishedStep::Undo(item.decision_id.ok_or_else(|| absent("decision_id", "Name the decision."))?)
         }
     };
     Ok(Wish {
@@ -254,6 +249,49 @@ fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
         reason: item.reason,
         body,
     })
+}
+
+/// PostgreSQL keeps no text with a NUL in it.
+fn check_texts(at: usize, item: &DecisionRequest) -> ApiResult<()> {
+    let (corrected, moved) = (item.corrections.as_ref(), item.reclassification.as_ref());
+    let texts = [
+        ("reason", item.reason.as_ref()),
+        ("corrections/programme", corrected.and_then(|to| to.programme.as_ref())),
+        ("corrections/place", corrected.and_then(|to| to.place.as_ref())),
+        ("reclassification/programme", moved.and_then(|to| to.programme.as_ref())),
+        ("reclassification/place", moved.and_then(|to| to.place.as_ref())),
+    ];
+    match texts.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))) {
+        Some((field, _)) => {
+            Err(ApiError::field(format!("/items/{at}/{field}"), "text", "Texts have no NUL in them."))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether what was sent belongs to the step.
+fn check_belongs(at: usize, item: &DecisionRequest) -> ApiResult<()> {
+    let only_with = [
+        ("corrections", item.corrections.is_some(), StepName::Approve, "Corrections come with approve."),
+        (
+            "reclassification",
+            item.reclassification.is_some(),
+            StepName::Reclassify,
+            "A reclassification comes with reclassify.",
+        ),
+        (
+            "decision_id",
+            item.decision_id.is_some(),
+            StepName::Undo,
+            "decision_id comes with undo, and only there.",
+        ),
+    ];
+    match only_with.iter().find(|(_, given, step, _)| *given && item.step != *step) {
+        Some((field, _, _, detail)) => {
+            Err(ApiError::field(format!("/items/{at}/{field}"), "not_here", (*detail).to_owned()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn parse_version(text: &str) -> Option<(i64, [u8; 4])> {

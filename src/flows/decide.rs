@@ -9,7 +9,9 @@ use super::judge::{Brief, People, Sitting, settle, take_up_before};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
-use crate::ledger::{self, Ask, Corrections, Decider, Refusal, Request, Snapshot, StoredDecision};
+use crate::ledger::{
+    self, Ask, Corrections, Decider, Reclassification, Refusal, Request, Snapshot, StoredDecision,
+};
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::decision;
@@ -35,6 +37,7 @@ pub enum WishedStep {
     Reject,
     Keep,
     AskForChanges,
+    Reclassify(Reclassification),
     Undo(DecisionId),
 }
 
@@ -166,6 +169,7 @@ async fn request(
         WishedStep::Reject => Ask::Reject,
         WishedStep::Keep => Ask::Keep,
         WishedStep::AskForChanges => Ask::AskForChanges,
+        WishedStep::Reclassify(to) => Ask::Reclassify(to.clone()),
         WishedStep::Undo(decision) => Ask::Undo {
             decision: *decision,
             before: before(sitting, wish.activity, *decision).await?.map(Box::new),

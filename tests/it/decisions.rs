@@ -151,6 +151,42 @@ both! {
 }
 
 both! {
+    async fn what_is_counted_elsewhere_moves_nobodys_balance_and_is_told_with_its_reason(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 90).put("programme", "canal"); }).expect("recorded");
+        post(&app, &mut asha).await;
+        let totals = async |desk: &mut crate::support::TestPhone, month: &str| {
+            let path = format!("/v1/totals?by=month&day_from={month}-01&day_until={month}-28");
+            let totals: Value = desk.get(&path).await.expect("totals");
+            totals["items"].as_array().expect("rows").iter().filter_map(|row| row["minutes"].as_i64()).sum::<i64>()
+        };
+        assert_eq!((totals(&mut desk, "2026-11").await, totals(&mut desk, "2026-10").await), (90, 0));
+
+        let to = json!({ "reclassification": { "day": "2026-10-20", "programme": "market" } });
+        let silent = decide(&mut desk, id, "reclassify", to.clone()).await;
+        assert_eq!(became(&silent), (422, "reason_required"));
+        let mut with_reason = to;
+        with_reason["reason"] = json!("You told us that it was in October.");
+        let moved = decide(&mut desk, id, "reclassify", with_reason.clone()).await;
+        assert_eq!(became(&moved), (201, ""));
+        assert_eq!((totals(&mut desk, "2026-11").await, totals(&mut desk, "2026-10").await), (0, 90));
+        assert_eq!(balance(&mut asha, me).await, 90);
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, id), (Review::Approved, Some(90), "decided"));
+        assert_eq!(asha.verdicts[&id].reason.as_ref().expect("a reason").text, "You told us that it was in October.");
+        // Old lines out, new ones in: the statement shows both.
+        assert_eq!(statement(&mut asha, me).await.iter().map(|(minutes, _)| *minutes).collect::<Vec<_>>(), [90, -90, 90]);
+
+        let again = decide(&mut desk, id, "reclassify", with_reason).await;
+        assert_eq!(became(&again), (409, "nothing_changes"));
+        assert_eq!(became(&undo(&mut desk, id, &moved).await), (201, ""));
+        assert_eq!((totals(&mut desk, "2026-11").await, totals(&mut desk, "2026-10").await), (90, 0));
+    }
+}
+
+both! {
     async fn who_decides_about_what_has_changed_is_told_how_it_stands(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;

@@ -38,6 +38,7 @@ const API: &[&str] = &[
     "ledger::Asset",
     "ledger::Capacity",
     "ledger::Corrections",
+    "ledger::Reclassification",
     "ledger::Judgement",
     "merge::ActivityState",
     "metrics",

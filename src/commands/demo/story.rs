@@ -250,6 +250,7 @@ impl Stage<'_> {
                 step,
                 reason: Some(reason.to_owned()),
                 corrections: None,
+                reclassification: None,
                 decision_id: None,
             });
         }
