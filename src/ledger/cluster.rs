@@ -157,7 +157,7 @@ pub fn unmerge(
     Ok(together.into_iter().map(about).collect())
 }
 
-/// What an edit of a member does to the canonical one, if not only inert fields differ ([`Step::canonical`]):
+/// What an edit of a member does to the canonical one, if not only inert fields differ ([`super::Step::canonical`]):
 /// somebody looks at it again. What was posted stands.
 #[must_use]
 pub fn member_edited(canonical: &Judgement) -> Judgement {
