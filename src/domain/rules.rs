@@ -27,7 +27,8 @@ pub struct RulePack {
     /// it. Absent: it waits for a coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence_days: Option<i64>,
-    /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
+    /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100. The clerk does
+    /// not draw yet, so none is.
     #[serde(default = "audit_percent")]
     pub audit_percent: i64,
 }
@@ -77,8 +78,8 @@ fn audit_percent() -> i64 {
 
 impl RulePack {
     /// The rules a neighbourhood starts with: clean records by rule, at most 480 minutes (eight hours)
-    /// per person and day, no change of report figures without a person, every twentieth automatic approval
-    /// shown to somebody.
+    /// per person and day, no change of report figures without a person; once the clerk draws, every twentieth
+    /// automatic approval is shown to somebody.
     #[must_use]
     pub fn first() -> Self {
         Self {
