@@ -17,6 +17,7 @@ mod m20261124_000009_create_snapshot;
 mod m20261124_000010_count_set_aside;
 mod m20261124_000011_expire_held;
 mod m20261124_000012_lean_rows;
+mod m20261124_000013_confirmations;
 
 mod sql;
 
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_count_set_aside::Migration),
             Box::new(m20261124_000011_expire_held::Migration),
             Box::new(m20261124_000012_lean_rows::Migration),
+            Box::new(m20261124_000013_confirmations::Migration),
         ]
     }
 }

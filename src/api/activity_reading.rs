@@ -13,7 +13,7 @@ use crate::domain::ids::{ActivityId, DaybookId, DeviceId, GrantId, Neighbourhood
 use crate::domain::key::Key;
 use crate::domain::reading::{Field, Reading, Unreadable, Value};
 use crate::flows::FlowError;
-use crate::ledger::Judgement;
+use crate::ledger::{self, Judgement};
 use crate::merge::ActivityState;
 use crate::store;
 use crate::store::changes::Of;
@@ -49,6 +49,12 @@ pub fn view(
     let fields = Fields(&reading);
     let revision = row.revision + judged.map_or(0, |row| row.revision);
     let mut view = bare(row, &reading, &judgement, revision, exact);
+    if !judgement.settled.is_empty() && row.version == judgement.judged_version {
+        let state = ActivityState::decode(&row.state).ok()?;
+        let settled = ledger::settled_fields(&judgement.settled, &state.contested(&reading));
+        view.conflict = ledger::effective(&reading, &settled).conflict();
+        view.settled = settled.into_iter().map(|(field, value)| (field, value.to_json())).collect();
+    }
     view.note = fields.text("note");
     view.minutes_source = fields.text("minutes_source");
     view.place_id = fields.text("place_id");
@@ -112,6 +118,10 @@ fn bare(
         review: judgement.review(),
         conflict: reading.conflict(),
         conflicts: conflicts(reading),
+        settled: BTreeMap::new(),
+        merged_into: judgement.merged_into,
+        members: judgement.members.clone(),
+        audit: judgement.audit,
         version: version_name(row.version, reading),
         judged_version: judgement.judged_version,
         revision,
@@ -188,6 +198,7 @@ fn conflicts(reading: &Reading) -> Vec<ConflictView> {
                     received_at: None,
                 })
                 .collect(),
+            operations: Vec::new(),
         })
         .collect()
 }
@@ -316,6 +327,7 @@ pub async fn with_origins(
     let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.daybook_id) };
     for conflict in &mut view.conflicts {
         for (value, id) in state.values(&conflict.field) {
+            conflict.operations.push(id.to_string());
             let json = value.to_json();
             let Some(shown) =
                 conflict.values.iter_mut().find(|shown| shown.value == json && shown.received_at.is_none())

@@ -99,6 +99,20 @@ pub struct ActivityView {
     pub conflict: Conflict,
     /// Fields in which several different values survive.
     pub conflicts: Vec<ConflictView>,
+    /// What a coordinator said counts in some of them, until a phone writes the field again. `conflict` leaves them
+    /// out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[schema(value_type = Object)]
+    pub settled: BTreeMap<String, serde_json::Value>,
+    /// This record counts as part of that one, which it was merged into.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub merged_into: Option<ActivityId>,
+    /// The records that were merged into this one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub members: Vec<ActivityId>,
+    /// Approved by a rule, and chosen at random for a person to look at.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub audit: bool,
     /// `<number>-<8 hex of the reading's hash>`: names exactly this reading.
     #[schema(example = "3-5bb5a4c5")]
     pub version: String,
@@ -258,6 +272,9 @@ pub struct ConflictView {
     pub field: String,
     /// The value shown first in the field comes first.
     pub values: Vec<ConflictValue>,
+    /// Names what phones wrote, for `settle`; absent in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub operations: Vec<String>,
 }
 
 /// One of the surviving values.

@@ -8,76 +8,22 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::body::Json;
+use super::decision_request::wish;
+pub use super::decision_request::{
+    DecisionRequest, DecisionsRequest, SeenActivity, SettlementRequest, StepName,
+};
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
 use super::params::{Id, IdParam, Params, limit, opened, paged};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
-use crate::domain::limits::{BATCH_ITEMS_MAX, REASON_CHARACTERS_MAX};
+use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::domain::review::Review;
 use crate::flows::FlowError;
-use crate::flows::decide::{self, Outcome, Present, Wish, WishedStep};
-use crate::ledger::{Corrections, Reclassification};
+use crate::flows::decide::{self, Outcome, Present, Wish};
 use crate::store;
 use crate::store::entity::decision;
-
-/// A batch of decisions, each in a transaction of its own.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionsRequest {
-    /// 1 to 100.
-    #[schema(min_items = 1, max_items = 100)]
-    pub items: Vec<DecisionRequest>,
-}
-
-/// One decision.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionRequest {
-    /// Made by the client; the same again is answered as it was.
-    pub id: DecisionId,
-    pub activity_id: ActivityId,
-    /// `version` of the activity, as seen.
-    #[schema(example = "3-5bb5a4c5")]
-    pub version: String,
-    /// `decision_seq` of the activity, as seen.
-    pub decision_seq: i64,
-    pub step: StepName,
-    /// In plain words: the resident reads it. Needed to reject, keep, ask for changes, reclassify, and to correct.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 1000)]
-    pub reason: Option<String>,
-    /// With `approve`: what is posted instead of what the record says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub corrections: Option<Corrections>,
-    /// With `reclassify`: where the minutes are to be counted; what is absent stays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub reclassification: Option<Reclassification>,
-    /// With `undo`: the decision to take back, the latest one of the activity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision_id: Option<DecisionId>,
-}
-
-/// What is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StepName {
-    /// Post what the version says, with the corrections.
-    Approve,
-    /// Post nothing; what was posted goes back.
-    Reject,
-    /// The edit is refused; what was posted stands.
-    Keep,
-    /// Back to the phone, with a reason; what was posted stands.
-    AskForChanges,
-    /// Count what is posted under another programme, day or place; nobody's balance moves.
-    Reclassify,
-    /// Take the latest decision back.
-    Undo,
-}
 
 /// One outcome for each item, in its order.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -112,6 +58,8 @@ pub struct DecisionOutcome {
 /// How an activity stands.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PresentView {
+    /// Which activity the refusal is about: of a merge it may be another one than the item names.
+    pub activity_id: ActivityId,
     /// The number of the newest version.
     pub version: i64,
     /// Names the activity's last decision.
@@ -128,7 +76,8 @@ pub struct DecisionView {
     pub version: i64,
     /// The activity's `decision_seq` after it.
     pub decision_seq: i64,
-    /// `approve`, `reject`, `keep`, `ask_for_changes`, `reclassify`, `withdraw` or `undo`.
+    /// `approve`, `first_approval` (another person's is needed), `reject`, `keep`, `ask_for_changes`, `reclassify`,
+    /// `settle`, `merge`, `unmerge`, `withdraw` or `undo`.
     #[schema(example = "approve")]
     pub step: String,
     /// The person; absent where a rule or the record's own withdrawal decided.
@@ -181,7 +130,7 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(decide, list_decisions).merge(super::openapi::guarded!(get_decision))
 }
 
-/// Decide about activities: approve, reject, keep, ask for changes, reclassify, undo.
+/// Decide about activities: approve, reject, keep, ask for changes, reclassify, settle, merge, unmerge, undo.
 ///
 /// Each item names what the decider saw; if something happened since, it answers 409 with the present state
 /// and nothing is written for it. Items do not depend on each other.
@@ -208,100 +157,6 @@ pub async fn decide(
     Ok(axum::Json(DecisionsAnswer { items }))
 }
 
-fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
-    let body = serde_json::to_vec(&item).map_err(FlowError::from)?;
-    let pointer = |field: &str| format!("/items/{at}/{field}");
-    let version = parse_version(&item.version).ok_or_else(|| {
-        ApiError::field(
-            pointer("version"),
-            "version",
-            "Send version exactly as the activity gave it, like 3-5bb5a4c5.",
-        )
-    })?;
-    if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
-        let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
-        return Err(ApiError::field(pointer("reason"), "too_long", detail));
-    }
-    check_texts(at, &item)?;
-    check_belongs(at, &item)?;
-    let absent = |field, what: &str| ApiError::field(pointer(field), "missing_field", what.to_owned());
-    let step = match item.step {
-        StepName::Approve => WishedStep::Approve(item.corrections.unwrap_or_default()),
-        StepName::Reject => WishedStep::Reject,
-        StepName::Keep => WishedStep::Keep,
-        StepName::AskForChanges => WishedStep::AskForChanges,
-        StepName::Reclassify => {
-            let to = item.reclassification;
-            WishedStep::Reclassify(
-                to.ok_or_else(|| absent("reclassification", "Say where it is to be counted."))?,
-            )
-        }
-        StepName::Undo => {
-            WishedStep::Undo(item.decision_id.ok_or_else(|| absent("decision_id", "Name the decision."))?)
-        }
-    };
-    Ok(Wish {
-        id: item.id,
-        activity: item.activity_id,
-        version,
-        decision_seq: item.decision_seq,
-        step,
-        reason: item.reason,
-        body,
-    })
-}
-
-/// PostgreSQL keeps no text with a NUL in it.
-fn check_texts(at: usize, item: &DecisionRequest) -> ApiResult<()> {
-    let (corrected, moved) = (item.corrections.as_ref(), item.reclassification.as_ref());
-    let texts = [
-        ("reason", item.reason.as_ref()),
-        ("corrections/programme", corrected.and_then(|to| to.programme.as_ref())),
-        ("corrections/place", corrected.and_then(|to| to.place.as_ref())),
-        ("reclassification/programme", moved.and_then(|to| to.programme.as_ref())),
-        ("reclassification/place", moved.and_then(|to| to.place.as_ref())),
-    ];
-    match texts.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))) {
-        Some((field, _)) => {
-            Err(ApiError::field(format!("/items/{at}/{field}"), "text", "Texts have no NUL in them."))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether what was sent belongs to the step.
-fn check_belongs(at: usize, item: &DecisionRequest) -> ApiResult<()> {
-    let only_with = [
-        ("corrections", item.corrections.is_some(), StepName::Approve, "Corrections come with approve."),
-        (
-            "reclassification",
-            item.reclassification.is_some(),
-            StepName::Reclassify,
-            "A reclassification comes with reclassify.",
-        ),
-        (
-            "decision_id",
-            item.decision_id.is_some(),
-            StepName::Undo,
-            "decision_id comes with undo, and only there.",
-        ),
-    ];
-    match only_with.iter().find(|(_, given, step, _)| *given && item.step != *step) {
-        Some((field, _, _, detail)) => {
-            Err(ApiError::field(format!("/items/{at}/{field}"), "not_here", (*detail).to_owned()))
-        }
-        None => Ok(()),
-    }
-}
-
-fn parse_version(text: &str) -> Option<(i64, [u8; 4])> {
-    let (number, hash) = text.split_once('-')?;
-    let mut bytes = [0; 4];
-    hex::decode_to_slice(hash, &mut bytes).ok()?;
-    let number: i64 = number.parse().ok()?;
-    (number > 0 && format!("{number}-{}", hex::encode(bytes)) == text).then_some((number, bytes))
-}
-
 fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
     let plain =
         |status| DecisionOutcome { id, status, code: None, detail: None, decision: None, present: None };
@@ -315,7 +170,8 @@ fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<Dec
                 "reason_required" | "field_invalid" => 422,
                 _ => 409,
             };
-            let present = present.map(|Present { version, decision_seq, review }| PresentView {
+            let present = present.map(|Present { activity, version, decision_seq, review }| PresentView {
+                activity_id: activity,
                 version,
                 decision_seq,
                 review,

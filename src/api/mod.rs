@@ -5,6 +5,7 @@ mod activity_reading;
 pub mod activity_view;
 pub mod body;
 pub mod daybooks;
+mod decision_request;
 pub mod decisions;
 pub mod devices;
 pub mod enrolments;
@@ -27,6 +28,7 @@ mod pages;
 pub mod params;
 pub mod parties;
 pub mod quarantine;
+pub mod rules;
 pub mod sync;
 pub mod types;
 
@@ -91,6 +93,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(held::routes())
         .merge(activities::routes())
         .merge(decisions::routes())
+        .merge(rules::routes())
         .merge(ledger::routes())
         .merge(neighbourhoods::routes())
         .merge(quarantine::routes())

@@ -1,5 +1,7 @@
 //! `POST /v1/sync`: the whole job of a phone that has found signal.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -100,6 +102,10 @@ pub struct Verdict {
     /// Minutes recognised; absent while nothing is decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub minutes: Option<i64>,
+    /// By field, what a coordinator said counts where phones disagreed, until one of them writes the field again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    #[schema(value_type = Object)]
+    pub settled: BTreeMap<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
     /// When an answer may be expected, where one is due.
@@ -306,6 +312,7 @@ impl From<flows::sync::Verdict> for Verdict {
             review: verdict.review,
             conflict: verdict.conflict,
             minutes: verdict.minutes,
+            settled: verdict.settled,
             reason: verdict.reason.map(|(code, text)| Reason { code, text }),
             expected_by: None,
             at: Instant(verdict.at_ms),

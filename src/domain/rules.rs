@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::key::PERSON_MINUTES_MAX;
+
 /// Milliseconds of a day of the silence rule: days are lengths here, not civil days.
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -27,8 +29,7 @@ pub struct RulePack {
     /// it. Absent: it waits for a coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence_days: Option<i64>,
-    /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100. The clerk does
-    /// not draw yet, so none is.
+    /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
     #[serde(default = "audit_percent")]
     pub audit_percent: i64,
 }
@@ -71,6 +72,17 @@ impl From<WrittenMode> for Mode {
     }
 }
 
+/// What a pack may say: from, to. A day has 1,440 minutes; the others keep a slip of the finger out.
+const PERSON_DAY_MINUTES: (i64, i64) = (1, 1_440);
+/// See [`PERSON_DAY_MINUTES`].
+const REPORT_ITEMS: (i64, i64) = (0, 10_000);
+/// See [`PERSON_DAY_MINUTES`].
+const SECOND_PERSON_MINUTES: (i64, i64) = (0, PERSON_MINUTES_MAX);
+/// See [`PERSON_DAY_MINUTES`].
+const SILENCE_DAYS: (i64, i64) = (1, 365);
+/// See [`PERSON_DAY_MINUTES`].
+const AUDIT_PERCENT: (i64, i64) = (0, 100);
+
 /// `posting.md`, "Clean".
 fn audit_percent() -> i64 {
     5
@@ -78,8 +90,8 @@ fn audit_percent() -> i64 {
 
 impl RulePack {
     /// The rules a neighbourhood starts with: clean records by rule, at most 480 minutes (eight hours)
-    /// per person and day, no change of report figures without a person; once the clerk draws, every twentieth
-    /// automatic approval is shown to somebody.
+    /// per person and day, no change of report figures without a person; every twentieth automatic approval is
+    /// shown to somebody.
     #[must_use]
     pub fn first() -> Self {
         Self {
@@ -91,6 +103,23 @@ impl RulePack {
             silence_days: None,
             audit_percent: audit_percent(),
         }
+    }
+
+    /// The first field that is out of its bounds, with what to change.
+    #[must_use]
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let bounds = [
+            ("person_day_minutes_max", Some(self.person_day_minutes_max), PERSON_DAY_MINUTES),
+            ("report_items_threshold", Some(self.report_items_threshold), REPORT_ITEMS),
+            ("second_person_above_minutes", self.second_person_above_minutes, SECOND_PERSON_MINUTES),
+            ("silence_days", self.silence_days, SILENCE_DAYS),
+            ("audit_percent", Some(self.audit_percent), AUDIT_PERCENT),
+        ];
+        let outside = bounds
+            .into_iter()
+            .find(|(_, value, (from, to))| value.is_some_and(|value| !(*from..=*to).contains(&value)));
+        let (field, _, (from, to)) = outside?;
+        Some((field, format!("At /{field}: a number from {from} to {to}.")))
     }
 
     /// An approval of so many minutes needs two people.
@@ -143,6 +172,31 @@ mod tests {
         assert_eq!(serde_json::from_str::<RulePack>(&text).unwrap(), pack);
         assert!(serde_json::from_str::<RulePack>(&text.replace("silence_days", "silence_weeks")).is_err());
         assert!(serde_json::from_str::<RulePack>(&text.replace("peer", "anybody")).is_err());
+    }
+
+    #[test]
+    fn a_pack_is_held_to_its_bounds_at_them_and_one_past_them() {
+        let fault = |change: fn(&mut RulePack, i64), value| {
+            let mut pack = RulePack::first();
+            change(&mut pack, value);
+            pack.fault().map(|(field, _)| field)
+        };
+        type Change = fn(&mut RulePack, i64);
+        let bounds: [(&str, Change, (i64, i64)); 5] = [
+            ("person_day_minutes_max", |pack, value| pack.person_day_minutes_max = value, PERSON_DAY_MINUTES),
+            ("report_items_threshold", |pack, value| pack.report_items_threshold = value, REPORT_ITEMS),
+            (
+                "second_person_above_minutes",
+                |pack, value| pack.second_person_above_minutes = Some(value),
+                SECOND_PERSON_MINUTES,
+            ),
+            ("silence_days", |pack, value| pack.silence_days = Some(value), SILENCE_DAYS),
+            ("audit_percent", |pack, value| pack.audit_percent = value, AUDIT_PERCENT),
+        ];
+        for (field, change, (from, to)) in bounds {
+            assert_eq!([from, to].map(|value| fault(change, value)), [None, None], "{field}");
+            assert_eq!([from - 1, to + 1].map(|value| fault(change, value)), [Some(field); 2]);
+        }
     }
 
     #[test]

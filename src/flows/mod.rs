@@ -16,6 +16,7 @@ pub mod neighbourhoods;
 pub mod parties;
 pub mod quarantine;
 pub mod rebuild;
+pub mod rules;
 pub mod server_keys;
 pub mod sync;
 mod take;

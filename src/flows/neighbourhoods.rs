@@ -36,7 +36,7 @@ pub async fn create(
         Err(error) if is_unique_violation(&error) => return Err(FlowError::Busy),
         other => other?,
     }
-    store::neighbourhoods::insert_rules(&txn, id, &RulePack::first(), now_ms).await?;
+    store::neighbourhoods::insert_rules(&txn, id, &RulePack::first(), None, now_ms).await?;
     let tip = tip::Model {
         neighbourhood_id: id.0,
         journal_no: 0,

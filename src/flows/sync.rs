@@ -118,6 +118,8 @@ pub struct Verdict {
     pub review: Review,
     pub conflict: Conflict,
     pub minutes: Option<i64>,
+    /// By field, what a coordinator said counts.
+    pub settled: BTreeMap<String, serde_json::Value>,
     pub reason: Option<(String, String)>,
     pub at_ms: i64,
 }
@@ -393,6 +395,7 @@ fn verdict(row: VerdictRow) -> Option<Verdict> {
         review: judged.review(),
         conflict: serde_json::from_value(row.conflict.into()).ok()?,
         minutes: judged.minutes(),
+        settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
         reason: row.reason_code.zip(row.reason_text),
         at_ms: row.judged_at_ms,
     })

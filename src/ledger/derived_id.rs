@@ -32,19 +32,6 @@ pub fn member_decision_id(decision: DecisionId, member: ActivityId) -> DecisionI
     DecisionId(hashed("daybook member decision 1", decision.0, member.0, [0, 0]))
 }
 
-/// The draw that says whether an automatic approval is shown to a person: nobody without the key can foresee it,
-/// and it is the same at every rebuild.
-#[must_use]
-pub fn audit_draw(key: &[u8; 32], decision: DecisionId) -> u64 {
-    let digest: [u8; 32] = Sha256::new()
-        .chain_update(Sha256::digest(b"daybook audit 1"))
-        .chain_update(key)
-        .chain_update(decision.0.as_bytes())
-        .finalize()
-        .into();
-    digest[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
-}
-
 /// A UUID of version 8 over a purpose and fields of fixed length.
 fn hashed(purpose: &str, neighbourhood: Uuid, activity: Uuid, numbers: [i64; 2]) -> Uuid {
     let digest: [u8; 32] = Sha256::new()
@@ -79,15 +66,5 @@ mod tests {
             TransferId(member_decision_id(DecisionId(n.0), a).0),
         ];
         assert!(others.iter().all(|other| *other != id));
-    }
-
-    #[test]
-    fn draws_follow_from_key_and_decision() {
-        let decision = |number| DecisionId(Uuid::from_u128(number));
-        assert_eq!(audit_draw(&[1; 32], decision(1)), audit_draw(&[1; 32], decision(1)));
-        assert_ne!(audit_draw(&[1; 32], decision(1)), audit_draw(&[2; 32], decision(1)));
-        let high =
-            (0..1_000).filter(|number| audit_draw(&[1; 32], decision(*number)) > u64::MAX / 20).count();
-        assert!((920..=980).contains(&high), "{high} of 1,000 above a twentieth");
     }
 }

@@ -143,6 +143,11 @@ impl Judgement {
         self.cluster.as_ref().or(self.own.as_ref())
     }
 
+    /// The activities that one was merged with.
+    pub fn merged_with(&self) -> impl Iterator<Item = ActivityId> {
+        self.merged_into.into_iter().chain(self.members.iter().copied())
+    }
+
     /// The occasion that this activity takes minutes from, and how many: Σ `claim` over the parts of an
     /// occasion is its `parts_minutes`. The id is as frozen; resolve it through `merged_into`.
     #[must_use]

@@ -35,12 +35,12 @@ pub use cluster::{
 pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};
 pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
-pub use derived_id::{audit_draw, member_decision_id, rule_decision_id, transfer_id};
+pub use derived_id::{member_decision_id, rule_decision_id, transfer_id};
 pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
 pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,
     Reclassification, decide_lines,
 };
-pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields};
+pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields, written};
 pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, take_up};
 pub use target::{Posting, Transfer, difference, post, target};

@@ -90,6 +90,22 @@ pub fn effective(reading: &Reading, fields: &BTreeMap<String, Value>) -> Reading
     effective
 }
 
+/// The value that a JSON value is in a field, as an activity shows it; nothing if the field cannot hold it.
+#[must_use]
+pub fn written(field: &str, json: &serde_json::Value) -> Option<Value> {
+    let key = Key::parse(field);
+    let instant =
+        |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis());
+    let candidates = [
+        json.as_str().map(|text| Value::Text(text.to_owned())),
+        json.as_str().and_then(instant).map(Value::Instant),
+        json.as_i64().map(Value::Integer),
+        json.as_f64().map(Value::Number),
+        json.as_bool().map(Value::Boolean),
+    ];
+    candidates.into_iter().flatten().find(|value| can_hold(&key, value))
+}
+
 /// A phone could have written this value in this field, and it would read back the same.
 fn can_hold(key: &Key<'_>, value: &Value) -> bool {
     let raw = match value {
@@ -151,6 +167,19 @@ mod tests {
         let (_, moved) = people(&[("7@aa", 8), ("7@bb", 6)]);
         assert_eq!(settled_fields(&settled, &moved), BTreeMap::new());
         assert_eq!(settled_fields(&settled, &Operations::new()), BTreeMap::new(), "nothing is known");
+    }
+
+    #[test]
+    fn what_is_said_in_json_is_what_a_phone_would_have_written() {
+        let said = |field, json: serde_json::Value| written(field, &json);
+        assert_eq!(said("people", 5.into()), Some(Value::Integer(5)));
+        assert_eq!(said("people", "5".into()), None);
+        assert_eq!(said("people", (-5).into()), None);
+        let at = "2026-11-20T10:00:00Z";
+        assert_eq!(said("started_at", at.into()), Some(Value::Instant(1_795_168_800_000)));
+        assert_eq!(said("programme", at.into()), Some(Value::Text(at.to_owned())));
+        assert_eq!(said("withdrawn", true.into()), Some(Value::Boolean(true)));
+        assert_eq!(said("people", serde_json::Value::Null), None);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct RuleFacts {
     /// When the server received the version, and the time now.
     pub received_at_ms: i64,
     pub now_ms: i64,
-    /// From [`super::audit_draw`] of `decision`.
+    /// Drawn at random; what comes of it is stored with the decision.
     pub audit_draw: u64,
 }
 

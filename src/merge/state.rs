@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::op::{Action, ObjectKind, Op, OpId, Scalar};
 use super::visible::{self, Visible};
-use crate::domain::reading::{Field, Reading, Unreadable};
+use crate::domain::reading::{Field, Reading, Unreadable, Value};
 
 /// A field's visible operation.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ impl ActivityState {
 
     /// The visible values of a field that can be read, with the operations that wrote them.
     #[must_use]
-    pub fn values(&self, key: &str) -> Vec<(crate::domain::reading::Value, OpId)> {
+    pub fn values(&self, key: &str) -> Vec<(Value, OpId)> {
         let operations = self.maps.values().filter_map(|fields| fields.get(key)).flatten();
         let alone = |operation: &FieldOp| {
             let fields = Fields::from([(Arc::from(key), vec![operation.clone()])]);
@@ -124,6 +124,18 @@ impl ActivityState {
             Some((value, operation.id.clone()))
         };
         operations.filter_map(alone).collect()
+    }
+
+    /// Of fields with several values, the operations behind them with the value of each.
+    #[must_use]
+    pub fn contested(&self, reading: &Reading) -> BTreeMap<String, BTreeMap<String, Value>> {
+        let several = reading.fields.iter().filter(|(_, field)| matches!(field, Field::Several(_)));
+        several
+            .map(|(key, _)| {
+                let values = self.values(key).into_iter().map(|(value, id)| (id.to_string(), value));
+                (key.clone(), values.collect())
+            })
+            .collect()
     }
 
     /// The activity as it reads now.

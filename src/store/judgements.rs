@@ -58,6 +58,25 @@ pub async fn parts_of(
         .await
 }
 
+/// The judgements of activities that confirm these.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn confirming(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+) -> Result<Vec<judgement::Model>, DbErr> {
+    if activities.is_empty() {
+        return Ok(Vec::new());
+    }
+    judgement::Entity::find()
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::Confirms.is_in(activities.iter().map(|id| id.0)))
+        .all(db)
+        .await
+}
+
 /// Whether anything waits or is due in a neighbourhood.
 ///
 /// # Errors
@@ -162,6 +181,7 @@ pub fn upsert(backend: DbBackend, rows: Vec<judgement::Model>) -> Statement {
             J::JudgedAtMs,
             J::DueAtMs,
             J::Revision,
+            J::Confirms,
         ])
         .to_owned();
     judgement::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))

@@ -1,12 +1,14 @@
 //! Tenants and their rules.
 
+use std::collections::BTreeMap;
+
 use sea_orm::ColumnTrait;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 
 use super::entity::{neighbourhood, rule_pack};
-use crate::domain::ids::NeighbourhoodId;
+use crate::domain::ids::{NeighbourhoodId, PartyId};
 use crate::domain::rules::RulePack;
 
 /// One neighbourhood.
@@ -48,6 +50,35 @@ pub async fn rules(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<Rul
         .one(db)
         .await?
         .ok_or_else(|| DbErr::RecordNotFound(format!("rules of neighbourhood {id}")))?;
+    read_rules(&row)
+}
+
+/// All versions of the rules.
+///
+/// # Errors
+/// `DbErr`, also if stored rules cannot be read.
+pub async fn all_rules(
+    db: &impl ConnectionTrait,
+    id: NeighbourhoodId,
+) -> Result<BTreeMap<i64, RulePack>, DbErr> {
+    let rows = rule_pack::Entity::find().filter(rule_pack::Column::NeighbourhoodId.eq(id.0)).all(db).await?;
+    rows.iter().map(|row| Ok((row.version, read_rules(row)?))).collect()
+}
+
+/// One version of the rules.
+///
+/// # Errors
+/// `DbErr`, also if the stored rules cannot be read.
+pub async fn rules_version(
+    db: &impl ConnectionTrait,
+    id: NeighbourhoodId,
+    version: i64,
+) -> Result<Option<RulePack>, DbErr> {
+    let row = rule_pack::Entity::find_by_id((id.0, version)).one(db).await?;
+    row.as_ref().map(read_rules).transpose()
+}
+
+fn read_rules(row: &rule_pack::Model) -> Result<RulePack, DbErr> {
     serde_json::from_str(&row.body).map_err(|error| DbErr::Json(error.to_string()))
 }
 
@@ -59,6 +90,7 @@ pub async fn insert_rules(
     db: &impl ConnectionTrait,
     id: NeighbourhoodId,
     pack: &RulePack,
+    by: Option<PartyId>,
     at_ms: i64,
 ) -> Result<(), DbErr> {
     let body = serde_json::to_string(pack).map_err(|error| DbErr::Json(error.to_string()))?;
@@ -66,7 +98,7 @@ pub async fn insert_rules(
         neighbourhood_id: id.0,
         version: pack.version,
         body,
-        created_by: None,
+        created_by: by.map(|party| party.0),
         created_at_ms: at_ms,
     };
     rule_pack::Entity::insert(row.into_active_model().reset_all())

@@ -27,7 +27,7 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 9] = [
+const COORDINATORS: [&str; 10] = [
     "create_invitation",
     "create_party",
     "decide",
@@ -36,6 +36,7 @@ const COORDINATORS: [&str; 9] = [
     "list_decisions",
     "list_parties",
     "put_member",
+    "put_rules",
     "update_party",
 ];
 /// Operations that a resident's personal token may not call, and the resident's own devices may.

@@ -200,7 +200,7 @@ both! {
         let wanted = item(&mut desk, &seen, "reject", &reason);
         let refused = send(&mut desk, std::slice::from_ref(&wanted)).await.remove(0);
         assert_eq!(became(&refused), (409, "version_changed"));
-        assert_eq!(refused["present"], json!({ "version": 2, "decision_seq": 1, "review": "edited_after_approval" }));
+        assert_eq!(refused["present"], json!({ "activity_id": id, "version": 2, "decision_seq": 1, "review": "edited_after_approval" }));
         // The refusal wrote nothing: the version still waits for the clerk.
         assert_eq!(activity(&mut desk, id).await["judged_version"], 1);
         assert_eq!(app.judge().await, 1);

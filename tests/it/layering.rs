@@ -40,6 +40,8 @@ const API: &[&str] = &[
     "ledger::Corrections",
     "ledger::Reclassification",
     "ledger::Judgement",
+    "ledger::effective",
+    "ledger::settled_fields",
     "merge::ActivityState",
     "metrics",
     "store",

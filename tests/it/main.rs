@@ -31,6 +31,7 @@ mod pages;
 mod phone_js;
 mod quarantine;
 mod rebuild;
+mod reconcile;
 mod recovery;
 mod replay;
 mod replicas;

@@ -251,6 +251,8 @@ impl Stage<'_> {
                 reason: Some(reason.to_owned()),
                 corrections: None,
                 reclassification: None,
+                settles: Vec::new(),
+                members: Vec::new(),
                 decision_id: None,
             });
         }

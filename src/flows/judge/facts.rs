@@ -10,8 +10,9 @@ use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::reading::{Field, Reading, Value};
+use crate::domain::rules::Mode;
 use crate::domain::time::civil_day;
-use crate::ledger::{Capacity, CleanFacts, Corrections, Decided, LineContext, clean, decide_lines};
+use crate::ledger::{self, Capacity, CleanFacts, Corrections, Decided, LineContext, clean, decide_lines};
 use crate::store;
 use crate::store::entity::{activity_version, membership};
 
@@ -24,8 +25,13 @@ pub struct Brief {
     /// Oldest first; empty if the newest was taken up before.
     pub rows: Vec<activity_version::Model>,
     pub version: i64,
+    pub received_at_ms: i64,
+    /// As written.
     pub reading: Reading,
-    /// Nothing if it cannot be read as a whole.
+    /// Fields that read as settled.
+    pub reads: BTreeMap<String, Value>,
+    settled: Option<Reading>,
+    /// With settlements applied; nothing if it cannot be read as a whole.
     pub activity: Option<Activity>,
     /// An older one among `rows` says so.
     pub withdrawn_meanwhile: bool,
@@ -51,10 +57,30 @@ impl Brief {
             owner: PartyId(newest.party_id),
             rows,
             version: newest.version,
+            received_at_ms: newest.received_at_ms,
             activity: Activity::from_reading(&reading, sitting.zone).ok(),
             reading,
+            reads: BTreeMap::new(),
+            settled: None,
             withdrawn_meanwhile,
         })
+    }
+
+    /// As it reads with what people settled: what lines, doubts and differences follow from.
+    pub fn effective(&self) -> &Reading {
+        self.settled.as_ref().unwrap_or(&self.reading)
+    }
+
+    /// Lets it read as settled.
+    pub fn settle(&mut self, reads: BTreeMap<String, Value>, zone: Tz) {
+        let effective = ledger::effective(&self.reading, &reads);
+        self.activity = Activity::from_reading(&effective, zone).ok();
+        (self.reads, self.settled) = (reads, Some(effective));
+    }
+
+    /// The activity that it confirms.
+    pub fn confirms(&self) -> Option<ActivityId> {
+        self.activity.as_ref().and_then(|activity| activity.confirms)
     }
 
     /// The occasion that it says it is part of.
@@ -152,16 +178,23 @@ impl People {
 
 impl Sitting<'_> {
     /// Loads what judging the briefs needs: their cases, occasions, people's other minutes around their days.
-    pub async fn prepare(&mut self, briefs: &[Brief]) -> Result<People, FlowError> {
+    pub async fn prepare(&mut self, briefs: &mut [Brief]) -> Result<People, FlowError> {
         let mut ids: BTreeSet<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
         ids.extend(briefs.iter().filter_map(Brief::part_of));
+        if self.pack.mode == Mode::Peer {
+            ids.extend(briefs.iter().filter_map(Brief::confirms));
+        }
         self.load(&ids).await?;
+        self.read_as_settled(briefs).await?;
+        // What is settled may be the occasion.
+        ids.extend(briefs.iter().filter_map(Brief::part_of));
         let claimed: BTreeSet<ActivityId> = self
             .cases()
             .filter_map(|(_, case)| case.judgement.claim())
             .map(|(occasion, _)| occasion)
             .collect();
-        let more: BTreeSet<ActivityId> = claimed.difference(&ids).copied().collect();
+        let known = |id: &&ActivityId| self.case(**id).is_none();
+        let more: BTreeSet<ActivityId> = claimed.union(&ids).filter(known).copied().collect();
         self.load(&more).await?;
         let people = People::load(self, briefs).await?;
         self.load_owners(briefs.iter().map(|brief| people.resolved(brief.owner)).collect()).await?;
@@ -210,7 +243,7 @@ impl Sitting<'_> {
                 .collect(),
             remainder: self.remainder(brief),
             unreadable_fields: brief
-                .reading
+                .effective()
                 .fields
                 .values()
                 .any(|field| matches!(field, Field::Unreadable(_))),
@@ -249,6 +282,17 @@ impl Sitting<'_> {
             clean::same_time(mine, theirs).then_some((party, *other))
         };
         others.iter().filter_map(holds).collect()
+    }
+
+    /// Whether others stand behind every line of it: they wrote that they confirm it.
+    pub(super) fn is_confirmed(&self, brief: &Brief, decided: &Decided, people: &People) -> bool {
+        let confirming = self.cases().filter(|(_, case)| {
+            case.confirms == Some(brief.id)
+                && !case.judgement.withdrawn
+                && case.judgement.merged_into.is_none()
+        });
+        let confirmers = confirming.map(|(_, case)| case.owner).collect();
+        ledger::is_confirmed(decided, people.resolved(brief.owner), &confirmers)
     }
 
     /// What an occasion has left for this part of it.

@@ -6,6 +6,7 @@
 mod facts;
 mod posting;
 mod round;
+mod settled;
 mod sitting;
 
 use std::collections::BTreeSet;

@@ -9,8 +9,10 @@ use crate::domain::ids::ActivityId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
+use crate::domain::rules::Mode;
 use crate::ledger::{
-    self, By, Changed, Corrections, DecisionStep, Doubt, MarkKind, NewVersion, Step, StoredDecision, TakingUp,
+    self, By, Changed, Corrections, DecisionStep, Doubt, MarkKind, NewVersion, RuleFacts, Step,
+    StoredDecision, TakingUp,
 };
 use crate::store;
 use crate::store::entity::activity_version;
@@ -33,7 +35,7 @@ pub async fn judge(
     let mut briefs = briefs(sitting, rows)?;
     let due: Vec<ActivityId> = due.difference(&ids).copied().collect();
     briefs.extend(due_briefs(sitting, &due).await?);
-    let people = sitting.prepare(&briefs).await?;
+    let people = sitting.prepare(&mut briefs).await?;
     let bases = bases(sitting, &briefs).await?;
     let mut count = 0;
     for brief in &briefs {
@@ -49,8 +51,8 @@ pub async fn take_up_only(
     sitting: &mut Sitting<'_>,
     waiting: Vec<activity_version::Model>,
 ) -> Result<(), FlowError> {
-    let briefs = briefs(sitting, waiting)?;
-    let people = sitting.prepare(&briefs).await?;
+    let mut briefs = briefs(sitting, waiting)?;
+    let people = sitting.prepare(&mut briefs).await?;
     let bases = bases(sitting, &briefs).await?;
     let now_ms = sitting.posted_at_ms;
     for brief in &briefs {
@@ -97,15 +99,16 @@ async fn due_briefs(sitting: &mut Sitting<'_>, due: &[ActivityId]) -> Result<Vec
     Ok(briefs)
 }
 
-/// The readings that approvals were given for, to compare new ones with.
+/// The readings that approvals were given for, as settled then, to compare new ones with.
 async fn bases(sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<BTreeMap<ActivityId, Reading>, FlowError> {
     let mut bases = BTreeMap::new();
     for brief in briefs {
         let covered = sitting.case(brief.id).and_then(|case| case.judgement.covered.as_ref());
-        let Some(base) = covered.map(|covered| covered.base) else { continue };
-        let row = store::activities::version(sitting.txn(), sitting.neighbourhood(), brief.id, base).await?;
-        if let Some(row) = row {
-            bases.insert(brief.id, serde_json::from_str(&row.reading)?);
+        let Some(covered) = covered else { continue };
+        let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
+        if let Some(row) = store::activities::version(txn, neighbourhood, brief.id, covered.base).await? {
+            let reading = serde_json::from_str(&row.reading)?;
+            bases.insert(brief.id, ledger::effective(&reading, &covered.reads));
         }
     }
     Ok(bases)
@@ -121,7 +124,7 @@ fn take_up(
     let owner = people.resolved(brief.owner);
     sitting.case_or_new(brief.id, brief.daybook, owner);
     for row in &brief.rows {
-        sitting.number_version(row, brief.version)?;
+        sitting.number_version(row, brief.version, &brief.reads)?;
     }
     let new = new_version(sitting, brief, people, base);
     let doubts = new.doubts.clone();
@@ -134,8 +137,14 @@ fn take_up(
     sitting.change(brief.id, |case| {
         case.doubts = doubts;
         case.part_of = brief.part_of();
-        case.due_at_ms = None;
+        case.confirms = brief.confirms();
     });
+    if let Some(confirmed) =
+        brief.confirms().filter(|_| sitting.pack.mode == Mode::Peer && !brief.rows.is_empty())
+    {
+        let now_ms = sitting.posted_at_ms;
+        sitting.change(confirmed, |case| case.due_at_ms = Some(now_ms));
+    }
     Ok(step)
 }
 
@@ -145,23 +154,28 @@ fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Opti
     let doubts = match (&brief.activity, &decided) {
         (Some(activity), Some(decided)) => {
             let facts = sitting.clean_facts(brief, activity, people);
-            ledger::doubts(activity, decided, brief.reading.conflict(), &facts, &sitting.pack)
+            ledger::doubts(activity, decided, brief.effective().conflict(), &facts, &sitting.pack)
         }
         _ => vec![Doubt::UnreadableField],
     };
     let seq = sitting.case(brief.id).map_or(0, |case| case.judgement.decision_seq);
     NewVersion {
         version: brief.version,
-        decided,
-        withdrawn: withdrawn(&brief.reading),
+        withdrawn: withdrawn(brief.effective()),
         withdrawn_meanwhile: brief.withdrawn_meanwhile,
-        changed: base.map_or(Changed::Ledger, |base| Changed::between(base, &brief.reading)),
+        changed: base.map_or(Changed::Ledger, |base| Changed::between(base, brief.effective())),
         doubts,
         owner: people.resolved(brief.owner),
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
         decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
-        rule: ledger::RuleFacts::default(),
-        reads: BTreeMap::new(),
+        rule: RuleFacts {
+            confirmed: decided.as_ref().is_some_and(|decided| sitting.is_confirmed(brief, decided, people)),
+            received_at_ms: brief.received_at_ms,
+            now_ms: sitting.now_ms(),
+            audit_draw: sitting.draw(),
+        },
+        decided,
+        reads: brief.reads.clone(),
     }
 }
 
@@ -172,10 +186,13 @@ pub async fn settle(
     step: Step,
     request_hash: Option<Vec<u8>>,
 ) -> Result<(), FlowError> {
-    let Step { after, decision, occasions, .. } = step;
+    let Step { after, decision, occasions, due_at_ms, canonical } = step;
     let newest = after.judged_version;
     let taken_up = sitting.case(id).is_none_or(|case| case.judgement.judged_version != newest);
-    sitting.change(id, |case| case.judgement = after);
+    sitting.change(id, |case| (case.judgement, case.due_at_ms) = (after, due_at_ms));
+    if let Some(canonical) = canonical {
+        member_edited(sitting, id, canonical)?;
+    }
     if let Some(decision) = &decision {
         let by = match decision.by {
             By::Person(party) => Some(party),
@@ -191,6 +208,26 @@ pub async fn settle(
             case.part_of = Some(occasion);
         }
     });
+    Ok(())
+}
+
+/// An edit of what was merged away sends the canonical one to a person, and its phone is told.
+fn member_edited(
+    sitting: &mut Sitting<'_>,
+    member: ActivityId,
+    canonical: ActivityId,
+) -> Result<(), FlowError> {
+    let Some(case) = sitting.case(canonical) else {
+        return Err(FlowError::internal("the canonical one of a merge is not loaded"));
+    };
+    let after = ledger::member_edited(&case.judgement);
+    if after != case.judgement {
+        sitting.change(canonical, |case| {
+            case.judgement = after;
+            case.reason = reason(case, None, false);
+        });
+        sitting.number("member_edited", member.0, Some(canonical), &serde_json::json!({}))?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::super::FlowError;
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
-use crate::domain::rules::RulePack;
+use crate::domain::reading::Value;
+use crate::domain::rules::{Mode, RulePack};
 use crate::ledger::{By, Doubt, Judgement, StoredDecision, chain};
 use crate::metrics::Judged;
 use crate::store;
@@ -31,6 +32,8 @@ pub struct Case {
     pub reason: Option<(String, String)>,
     /// The occasion that it takes minutes from, or will.
     pub part_of: Option<ActivityId>,
+    /// The activity that it confirms.
+    pub confirms: Option<ActivityId>,
     pub due_at_ms: Option<i64>,
     /// The last journal number that is about it.
     pub journal_no: i64,
@@ -49,6 +52,7 @@ impl Case {
             doubts: Vec::new(),
             reason: None,
             part_of: None,
+            confirms: None,
             due_at_ms: None,
             journal_no: 0,
             judged_at_ms: 0,
@@ -70,6 +74,7 @@ impl Case {
             doubts: Vec::new(),
             reason: row.reason_code.zip(row.reason_text),
             part_of: row.part_of.map(ActivityId),
+            confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
             journal_no: row.journal_no,
             judged_at_ms: row.judged_at_ms,
@@ -148,22 +153,45 @@ impl<'a> Sitting<'a> {
         self.neighbourhood
     }
 
+    pub fn now_ms(&self) -> i64 {
+        self.app.now_ms()
+    }
+
+    /// Anything, all equally likely.
+    pub fn draw(&self) -> u64 {
+        u64::from_be_bytes(self.app.random())
+    }
+
     fn backend(&self) -> DbBackend {
         self.txn.get_database_backend()
     }
 
-    /// Loads judgements, and those of all parts of the same activities.
+    /// Loads judgements, those of all parts of the same activities, and of what was merged with any of them.
     pub async fn load(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
+        let mut more = ids.clone();
+        while !more.is_empty() {
+            more = self.load_once(&more).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers what was merged with what is loaded now, and is not loaded yet.
+    async fn load_once(&mut self, ids: &BTreeSet<ActivityId>) -> Result<BTreeSet<ActivityId>, FlowError> {
         let mut rows = store::judgements::of_ids(self.txn, self.neighbourhood, ids).await?;
         rows.extend(store::judgements::parts_of(self.txn, self.neighbourhood, ids).await?);
-        let mut owners = BTreeSet::new();
+        if self.pack.mode == Mode::Peer {
+            rows.extend(store::judgements::confirming(self.txn, self.neighbourhood, ids).await?);
+        }
+        let (mut owners, mut merged) = (BTreeSet::new(), BTreeSet::new());
         for row in rows {
             owners.insert(PartyId(row.party_id));
             if let Entry::Vacant(case) = self.cases.entry(ActivityId(row.activity_id)) {
-                case.insert(Case::from_row(row)?);
+                merged.extend(case.insert(Case::from_row(row)?).judgement.merged_with());
             }
         }
-        self.load_owners(owners).await
+        self.load_owners(owners).await?;
+        merged.retain(|id| !self.cases.contains_key(id));
+        Ok(merged)
     }
 
     /// Notes which owners are groups: their daybooks' remainders are held by them.
@@ -238,14 +266,23 @@ impl<'a> Sitting<'a> {
         Ok(no)
     }
 
-    /// Numbers a version that is taken up; `newest` is the last of those taken up with it.
-    pub fn number_version(&mut self, row: &activity_version::Model, newest: i64) -> Result<(), FlowError> {
-        let body = serde_json::json!({
+    /// Numbers a version that is taken up; `newest` is the last of those taken up with it, `reads` what of that
+    /// one reads as settled.
+    pub fn number_version(
+        &mut self,
+        row: &activity_version::Model,
+        newest: i64,
+        reads: &BTreeMap<String, Value>,
+    ) -> Result<(), FlowError> {
+        let mut body = serde_json::json!({
             "version": row.version,
             "newest": newest,
             "reading_hash": hex::encode(&row.reading_hash),
             "pack": self.pack.version,
         });
+        if row.version == newest && !reads.is_empty() {
+            body["reads"] = serde_json::to_value(reads)?;
+        }
         self.judged.versions += 1;
         let activity = ActivityId(row.activity_id);
         let no = self.number("version", row.activity_id, Some(activity), &body)?;
@@ -347,6 +384,7 @@ pub fn judgement_row(
         judged_at_ms: case.judged_at_ms,
         due_at_ms: case.due_at_ms,
         revision: judged.revision,
+        confirms: case.confirms.map(|confirmed| confirmed.0),
     })
 }
 

@@ -8,7 +8,7 @@ use super::super::judge::{Case, journal_entry, judgement_row, reason, withdrawn}
 use super::{Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
-use crate::domain::reading::Reading;
+use crate::domain::reading::{Reading, Value};
 use crate::domain::rules::RulePack;
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
 use crate::store;
@@ -24,7 +24,8 @@ struct Replay<'a> {
     txn: &'a Transaction,
     neighbourhood: NeighbourhoodId,
     zone: chrono_tz::Tz,
-    pack: RulePack,
+    /// By version: each version was taken up by the pack in force then.
+    packs: BTreeMap<i64, RulePack>,
     cases: BTreeMap<ActivityId, Case>,
     groups: BTreeSet<PartyId>,
     /// Versions of the activity that is being taken up.
@@ -48,7 +49,7 @@ pub async fn rebuild(
         txn,
         neighbourhood,
         zone: tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
-        pack: store::neighbourhoods::rules(txn, neighbourhood).await?,
+        packs: store::neighbourhoods::all_rules(txn, neighbourhood).await?,
         cases: BTreeMap::new(),
         groups: store::parties::groups(txn, neighbourhood).await?,
         taking_up: Vec::new(),
@@ -132,25 +133,42 @@ impl Replay<'_> {
         let case = self.cases.entry(id).or_insert_with(|| Case::new(daybook, owner));
         let before = case.judgement.clone();
         let base = self.base(id, &before).await?;
-        let activity = Activity::from_reading(reading, self.zone).ok();
+        let reads: BTreeMap<String, Value> = body
+            .get("reads")
+            .map(|reads| serde_json::from_value(reads.clone()))
+            .transpose()?
+            .unwrap_or_default();
+        let effective = ledger::effective(reading, &reads);
+        let activity = Activity::from_reading(&effective, self.zone).ok();
         let new = NewVersion {
             version: newest.version,
             decided: None,
-            withdrawn: withdrawn(reading),
+            withdrawn: withdrawn(&effective),
             withdrawn_meanwhile: rows.iter().rev().skip(1).any(|(_, earlier)| withdrawn(earlier)),
-            changed: base.map_or(Changed::Ledger, |base| Changed::between(&base, reading)),
+            changed: base.map_or(Changed::Ledger, |base| Changed::between(&base, &effective)),
             doubts: Vec::new(),
             owner,
             has_parts: false,
             decision: DecisionId(uuid::Uuid::nil()),
             rule: ledger::RuleFacts::default(),
-            reads: BTreeMap::new(),
+            reads,
         };
-        let step = ledger::take_up(&before, &new, TakingUp::Rebuild, &self.pack);
+        let pack = body["pack"].as_i64().and_then(|version| self.packs.get(&version));
+        let pack =
+            pack.ok_or_else(|| FlowError::internal(format!("the rules at number {} are missing", row.no)))?;
+        let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
-            case.part_of = activity.and_then(|activity| activity.part_of);
+            case.part_of = activity.as_ref().and_then(|activity| activity.part_of);
+            case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);
+        if let Some(case) = step.canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
+            let after = ledger::member_edited(&case.judgement);
+            if after != case.judgement {
+                case.judgement = after;
+                case.reason = reason(case, None, false);
+            }
+        }
         self.post(id, &step.occasions);
         Ok(())
     }
@@ -158,7 +176,8 @@ impl Replay<'_> {
     async fn base(&self, id: ActivityId, before: &Judgement) -> Result<Option<Reading>, FlowError> {
         let Some(covered) = &before.covered else { return Ok(None) };
         let row = store::activities::version(self.txn, self.neighbourhood, id, covered.base).await?;
-        Ok(row.map(|row| serde_json::from_str(&row.reading)).transpose()?)
+        let reading: Option<Reading> = row.map(|row| serde_json::from_str(&row.reading)).transpose()?;
+        Ok(reading.map(|reading| ledger::effective(&reading, &covered.reads)))
     }
 
     fn judged(&mut self, id: ActivityId, after: Judgement, decision: Option<&StoredDecision>) {
@@ -171,11 +190,18 @@ impl Replay<'_> {
         }
     }
 
+    /// The activity that an id stands for, once some were merged.
+    fn standing_for(&self, id: ActivityId) -> ActivityId {
+        self.cases.get(&id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
+    }
+
     fn post(&mut self, id: ActivityId, occasions: &[ActivityId]) {
-        for id in std::iter::once(&id).chain(occasions) {
+        let occasions: Vec<ActivityId> = occasions.iter().map(|id| self.standing_for(*id)).collect();
+        for id in std::iter::once(&id).chain(&occasions) {
             let claims = self.cases.iter().filter(|(part, _)| *part != id);
             let claims = claims.filter_map(|(_, case)| case.judgement.claim());
-            let parts: i64 = claims.filter(|(occasion, _)| occasion == id).map(|(_, minutes)| minutes).sum();
+            let claims = claims.filter(|(occasion, _)| self.standing_for(*occasion) == *id);
+            let parts: i64 = claims.map(|(_, minutes)| minutes).sum();
             let Some(case) = self.cases.get_mut(id) else { continue };
             let group = self.groups.contains(&case.owner);
             let holding = AccountId(if group { case.owner.0 } else { self.neighbourhood.0 });

@@ -24,6 +24,7 @@ pub struct Model {
     pub judged_at_ms: i64,
     pub due_at_ms: Option<i64>,
     pub revision: i64,
+    pub confirms: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

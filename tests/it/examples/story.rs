@@ -218,6 +218,11 @@ impl Story {
         let decisions: Value = bilal.get(&path).await.expect("decisions");
         let last = decisions["items"][0]["id"].as_str().expect("a decision");
         let _: Value = bilal.get(&format!("/v1/decisions/{last}")).await.expect("the decision");
+        let mut pack: Value = bilal.get("/v1/rules").await.expect("the rules");
+        pack["version"] = json!(2);
+        pack["second_person_above_minutes"] = json!(1_200);
+        send(bilal, Method::PUT, "/v1/rules", Some(pack)).await;
+        let _: Value = bilal.get("/v1/rules/1").await.expect("the first rules");
     }
 
     /// The sync of the example: a new record goes up, the tablet's change and two verdicts come down.

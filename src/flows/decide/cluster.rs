@@ -1,0 +1,123 @@
+//! Merging records of one thing, and taking that apart again.
+
+use std::collections::BTreeMap;
+
+use super::super::FlowError;
+use super::super::judge::{Brief, People, Sitting, settle};
+use super::{Outcome, Seen, Wish, bring_up, decider, refused, refused_for, standing};
+use crate::app::Access;
+use crate::domain::ids::ActivityId;
+use crate::domain::review::{Conflict, Review};
+use crate::ledger::{
+    self, ClusterRefusal, Corrections, Decided, Decisions, Judgement, MergeRequest, Refusal, Step,
+    UnmergeRequest,
+};
+
+/// Merges the members into the activity that the wish names.
+pub async fn merge(
+    sitting: &mut Sitting<'_>,
+    caller: &Access,
+    wish: &Wish,
+    (members, corrections): (&[Seen], &Corrections),
+    request_hash: Vec<u8>,
+) -> Result<Result<(), Outcome>, FlowError> {
+    let seen: Vec<Seen> = std::iter::once(&wish.seen).chain(members).copied().collect();
+    let (briefs, people) = match bring_up(sitting, &seen).await? {
+        Ok(there) => there,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut records = Vec::with_capacity(briefs.len());
+    for brief in &briefs {
+        let (judgement, present) = standing(sitting, brief.id)?;
+        match record(brief, &judgement, &people) {
+            Ok(decided) => records.push(decided),
+            Err(refusal) => return Ok(Err(refused_for(&refusal, present))),
+        }
+    }
+    let (Some(first), [canonical, others @ ..]) = (briefs.first(), records.as_slice()) else {
+        return Err(FlowError::internal("a merge of nothing"));
+    };
+    let decided = match ledger::merged_lines(canonical, others, corrections, people.aliases()) {
+        Ok(decided) => decided,
+        Err(fault) => {
+            let (_, present) = standing(sitting, first.id)?;
+            return Ok(Err(refused("field_invalid", &fault.to_string(), Some(present))));
+        }
+    };
+    let request = MergeRequest {
+        id: wish.id,
+        decider: decider(sitting, caller).await?,
+        reason: wish.reason.clone(),
+        canonical: named(&wish.seen),
+        members: members.iter().map(named).collect(),
+        decided,
+        reads: first.reads.clone(),
+    };
+    let decisions = ledger::merge(&judgements(sitting), &request, &sitting.pack);
+    carry_out(sitting, wish, decisions, request_hash).await
+}
+
+/// Takes the merge into the activity that the wish names apart.
+pub async fn unmerge(
+    sitting: &mut Sitting<'_>,
+    caller: &Access,
+    wish: &Wish,
+    request_hash: Vec<u8>,
+) -> Result<Result<(), Outcome>, FlowError> {
+    if let Err(refusal) = bring_up(sitting, &[wish.seen]).await? {
+        return Ok(Err(refusal));
+    }
+    let request = UnmergeRequest {
+        id: wish.id,
+        decider: decider(sitting, caller).await?,
+        reason: wish.reason.clone(),
+        canonical: named(&wish.seen),
+    };
+    let decisions = ledger::unmerge(&judgements(sitting), &request, &sitting.pack);
+    carry_out(sitting, wish, decisions, request_hash).await
+}
+
+/// What a record says: as decided, where that is in force, else as its newest version reads.
+fn record(brief: &Brief, judgement: &Judgement, people: &People) -> Result<Decided, Refusal> {
+    if let (Review::Approved, Some(decided)) = (judgement.review(), judgement.in_force()) {
+        return Ok(decided.clone());
+    }
+    let activity = brief.activity.as_ref().ok_or(Refusal::Unreadable)?;
+    if brief.effective().conflict() == Conflict::Hard {
+        return Err(Refusal::ConflictUnsettled);
+    }
+    Ok(people.decide(activity, &Corrections::default()))
+}
+
+fn named(seen: &Seen) -> ledger::Seen {
+    ledger::Seen { activity: seen.activity, version: seen.version.0, decision_seq: seen.decision_seq }
+}
+
+fn judgements(sitting: &Sitting<'_>) -> BTreeMap<ActivityId, Judgement> {
+    sitting.cases().map(|(id, case)| (*id, case.judgement.clone())).collect()
+}
+
+/// Carries out a decision about each activity, one after the other.
+async fn carry_out(
+    sitting: &mut Sitting<'_>,
+    wish: &Wish,
+    decisions: Result<Decisions, ClusterRefusal>,
+    request_hash: Vec<u8>,
+) -> Result<Result<(), Outcome>, FlowError> {
+    let decisions = match decisions {
+        Ok(decisions) => decisions,
+        Err(ClusterRefusal { activity, refusal }) => {
+            // A member that nobody knows was refused before.
+            let (_, present) = standing(sitting, activity)?;
+            return Ok(Err(refused_for(&refusal, present)));
+        }
+    };
+    for (id, decision) in decisions {
+        let hash = (decision.id == wish.id).then(|| request_hash.clone());
+        let (before, _) = standing(sitting, id)?;
+        let step = Step::decided(&before, decision);
+        sitting.load(&step.occasions.iter().copied().collect()).await?;
+        settle(sitting, id, step, hash).await?;
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,323 @@
+//! A person's decisions: one transaction each, the tip locked first, what waits taken up before.
+
+mod cluster;
+mod words;
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use super::FlowError;
+use super::judge::{Brief, People, Sitting, settle, take_up_before};
+use crate::app::{Access, App};
+use crate::domain::ids::{ActivityId, DecisionId};
+use crate::domain::review::Review;
+use crate::ledger::{
+    self, Ask, Corrections, Decider, Judgement, Reclassification, Refusal, Request, Settlements, Settles,
+    Snapshot, StoredDecision,
+};
+use crate::metrics::Flow;
+use crate::store;
+use crate::store::entity::decision;
+use words::{CHANGED, sentence};
+
+/// What a coordinator asks for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    pub id: DecisionId,
+    pub seen: Seen,
+    pub step: WishedStep,
+    pub reason: Option<String>,
+    /// The whole item as sent, canonical: the same id with the same body is a replay.
+    pub body: Vec<u8>,
+}
+
+/// An activity as the coordinator saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub activity: ActivityId,
+    /// The number and the first bytes of the reading's hash.
+    pub version: (i64, [u8; 4]),
+    pub decision_seq: i64,
+}
+
+/// A conflict that is settled.
+#[derive(Debug, Clone)]
+pub struct WishedSettlement {
+    pub field: String,
+    /// All operations that were seen in the field.
+    pub operations: BTreeSet<String>,
+    /// As an activity shows it.
+    pub value: serde_json::Value,
+}
+
+/// See [`Wish`].
+#[derive(Debug, Clone)]
+pub enum WishedStep {
+    Approve(Corrections, Vec<WishedSettlement>),
+    Reject,
+    Keep,
+    AskForChanges,
+    Reclassify(Reclassification),
+    Settle(Vec<WishedSettlement>),
+    Merge(Vec<Seen>, Corrections),
+    Unmerge,
+    Undo(DecisionId),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Outcome {
+    Decided(decision::Model),
+    Replayed(decision::Model),
+    Refused { code: &'static str, detail: String, present: Option<Present> },
+}
+
+/// How an activity stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    pub activity: ActivityId,
+    pub version: i64,
+    pub decision_seq: i64,
+    pub review: Review,
+}
+
+/// Decides.
+///
+/// # Errors
+/// [`FlowError`] of the database. A refusal is an outcome, and nothing was written for it.
+pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, FlowError> {
+    let mut timing = app.metrics().database.transaction(Flow::Decide);
+    let txn = timing.begin(app.db().begin()).await?;
+    let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
+        return Err(FlowError::NotFound);
+    };
+    let request_hash: [u8; 32] = Sha256::digest(&wish.body).into();
+    if let Some(row) = store::judgements::find_decision(&txn, caller.neighbourhood, wish.id).await? {
+        return Ok(replay(row, &request_hash));
+    }
+    let roles = store::parties::roles(&txn, caller.neighbourhood, caller.party).await?;
+    if !roles.iter().any(|role| role == store::parties::COORDINATOR) {
+        return Ok(refused("insufficient_scope", "Only a coordinator decides.", None));
+    }
+    let hash = request_hash.to_vec();
+    let carried_out = match &wish.step {
+        WishedStep::Merge(members, corrections) => {
+            cluster::merge(&mut sitting, caller, &wish, (members, corrections), hash).await?
+        }
+        WishedStep::Unmerge => cluster::unmerge(&mut sitting, caller, &wish, hash).await?,
+        _ => one(&mut sitting, caller, &wish, hash).await?,
+    };
+    if let Err(refusal) = carried_out {
+        return Ok(refusal);
+    }
+    let judged = sitting.close().await?;
+    timing.commit(txn.commit()).await?;
+    app.metrics().clerk.judged(&judged);
+    app.bell().ring(caller.neighbourhood);
+    let row = store::judgements::find_decision(app.db().read(), caller.neighbourhood, wish.id).await?;
+    row.map(Outcome::Decided).ok_or_else(|| FlowError::internal("a committed decision cannot be read"))
+}
+
+/// Carries out a step about one activity, or says why not.
+async fn one(
+    sitting: &mut Sitting<'_>,
+    caller: &Access,
+    wish: &Wish,
+    request_hash: Vec<u8>,
+) -> Result<Result<(), Outcome>, FlowError> {
+    let id = wish.seen.activity;
+    let (mut briefs, people) = match bring_up(sitting, &[wish.seen]).await? {
+        Ok(there) => there,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let Some(brief) = briefs.first_mut() else { return Err(FlowError::internal("nothing is taken up")) };
+    let (before, present) = standing(sitting, id)?;
+    let request = match request(sitting, caller, wish, (brief, &before), &people).await? {
+        Ok(request) => request,
+        Err(Unfit::Field(detail)) => return Ok(Err(refused("field_invalid", &detail, Some(present)))),
+        Err(Unfit::Refused(refusal)) => return Ok(Err(refused_for(&refusal, present))),
+    };
+    let step = match ledger::decide(&before, &request, &sitting.pack) {
+        Ok(step) => step,
+        Err(refusal) => return Ok(Err(refused_for(&refusal, present))),
+    };
+    // What an undo brings back may take from another occasion than the newest version names.
+    sitting.load(&step.occasions.iter().copied().collect()).await?;
+    settle(sitting, id, step, Some(request_hash)).await?;
+    Ok(Ok(()))
+}
+
+fn replay(row: decision::Model, request_hash: &[u8]) -> Outcome {
+    if row.request_hash.as_deref() == Some(request_hash) {
+        Outcome::Replayed(row)
+    } else {
+        refused("id_reused", "This decision id was used with another body: make a new id.", None)
+    }
+}
+
+fn refused(code: &'static str, detail: &str, present: Option<Present>) -> Outcome {
+    Outcome::Refused { code, detail: detail.to_owned(), present }
+}
+
+fn refused_for(refusal: &Refusal, present: Present) -> Outcome {
+    refused(refusal.code(), &sentence(refusal), Some(present))
+}
+
+/// The judgement of a loaded activity, and what is shown of it.
+fn standing(sitting: &Sitting<'_>, id: ActivityId) -> Result<(Judgement, Present), FlowError> {
+    let case = sitting.case(id).ok_or_else(|| FlowError::internal("nothing is taken up"))?;
+    let judgement = case.judgement.clone();
+    let present = Present {
+        activity: id,
+        version: judgement.judged_version,
+        decision_seq: judgement.decision_seq,
+        review: judgement.review(),
+    };
+    Ok((judgement, present))
+}
+
+/// Takes up what waits for the activities, their occasions and what was merged with them, and reads the newest
+/// versions. Refused if one is not there, or is not as it was seen.
+async fn bring_up(
+    sitting: &mut Sitting<'_>,
+    seen: &[Seen],
+) -> Result<Result<(Vec<Brief>, People), Outcome>, FlowError> {
+    let ids: BTreeSet<ActivityId> = seen.iter().map(|seen| seen.activity).collect();
+    sitting.load(&ids).await?;
+    let (mut briefs, mut waiting) = (Vec::with_capacity(seen.len()), ids.clone());
+    for id in seen.iter().map(|seen| seen.activity) {
+        let Some(newest) = newest(sitting, id).await? else {
+            return Ok(Err(refused("not_found", &format!("There is no activity {id}."), None)));
+        };
+        let brief = Brief::read(sitting, Vec::new(), &newest)?;
+        waiting.extend(brief.part_of());
+        waiting.extend(sitting.case(id).into_iter().flat_map(|case| case.judgement.merged_with()));
+        briefs.push(brief);
+    }
+    take_up_before(sitting, &waiting).await?;
+    let people = sitting.prepare(&mut briefs).await?;
+    for (seen, brief) in seen.iter().zip(&briefs) {
+        let (before, present) = standing(sitting, seen.activity)?;
+        let hash: [u8; 4] = brief.reading.hash()[..4].try_into().unwrap_or_default();
+        if seen.version != (before.judged_version, hash) {
+            return Ok(Err(refused("version_changed", CHANGED, Some(present))));
+        }
+    }
+    Ok(Ok((briefs, people)))
+}
+
+async fn newest(
+    sitting: &Sitting<'_>,
+    id: ActivityId,
+) -> Result<Option<store::entity::activity_version::Model>, FlowError> {
+    let rows = store::activities::versions(sitting.txn(), sitting.neighbourhood(), id, None, 1).await?;
+    Ok(rows.into_iter().next())
+}
+
+/// Why what was sent makes no request.
+enum Unfit {
+    Field(String),
+    Refused(Refusal),
+}
+
+async fn request(
+    sitting: &Sitting<'_>,
+    caller: &Access,
+    wish: &Wish,
+    (brief, before): (&mut Brief, &Judgement),
+    people: &People,
+) -> Result<Result<Request, Unfit>, FlowError> {
+    let settles = match &wish.step {
+        WishedStep::Approve(_, wished) if !wished.is_empty() => wished,
+        WishedStep::Settle(wished) => wished,
+        _ => &Vec::new(),
+    };
+    let settles = match settlements(sitting, (brief, before), settles).await? {
+        Ok(settles) => settles,
+        Err(refusal) => return Ok(Err(Unfit::Refused(refusal))),
+    };
+    let ask = match &wish.step {
+        WishedStep::Approve(corrections, _) => {
+            if let Some(activity) = &brief.activity
+                && let Err(fault) = corrections.check(activity, people.aliases())
+            {
+                return Ok(Err(Unfit::Field(fault.to_string())));
+            }
+            Ask::Approve {
+                decided: brief.activity.as_ref().map(|activity| people.decide(activity, corrections)),
+                corrected: *corrections != Corrections::default(),
+                conflict: brief.effective().conflict(),
+            }
+        }
+        WishedStep::Reject => Ask::Reject,
+        WishedStep::Keep => Ask::Keep,
+        WishedStep::AskForChanges => Ask::AskForChanges,
+        WishedStep::Reclassify(to) => Ask::Reclassify(to.clone()),
+        WishedStep::Settle(_) => Ask::Settle,
+        WishedStep::Merge(..) | WishedStep::Unmerge => {
+            return Err(FlowError::internal("a step over several activities"));
+        }
+        WishedStep::Undo(decision) => Ask::Undo {
+            decision: *decision,
+            before: self::before(sitting, brief.id, *decision).await?.map(Box::new),
+        },
+    };
+    Ok(Ok(Request {
+        id: wish.id,
+        version: wish.seen.version.0,
+        decision_seq: wish.seen.decision_seq,
+        decider: decider(sitting, caller).await?,
+        reason: wish.reason.clone(),
+        settles,
+        reads: brief.reads.clone(),
+        ask,
+    }))
+}
+
+/// The settlements that are asked for; with them and the earlier ones the brief reads as settled.
+async fn settlements(
+    sitting: &Sitting<'_>,
+    (brief, before): (&mut Brief, &Judgement),
+    wished: &[WishedSettlement],
+) -> Result<Result<Settlements, Refusal>, FlowError> {
+    if wished.is_empty() {
+        return Ok(Ok(Settlements::new()));
+    }
+    let mut asked = Vec::with_capacity(wished.len());
+    for WishedSettlement { field, operations, value } in wished {
+        let Some(value) = ledger::written(field, value) else {
+            return Ok(Err(Refusal::SettlementUnfit { field: field.clone() }));
+        };
+        asked.push(Settles { field: field.clone(), operations: operations.clone(), value });
+    }
+    let visible = sitting.operations(brief).await?;
+    let settles = match ledger::settle(&brief.reading, &visible, &asked) {
+        Ok(settles) => settles,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut all = before.settled.clone();
+    all.extend(settles.clone());
+    brief.settle(ledger::settled_fields(&all, &visible), sitting.zone);
+    Ok(Ok(settles))
+}
+
+async fn decider(sitting: &Sitting<'_>, caller: &Access) -> Result<Decider, FlowError> {
+    let me = BTreeSet::from([caller.party]);
+    let aliases = store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &me).await?;
+    Ok(Decider { party: caller.party, aliases: aliases.into_iter().map(|(alias, _)| alias).collect() })
+}
+
+/// The state before a decision of this activity.
+async fn before(
+    sitting: &Sitting<'_>,
+    activity: ActivityId,
+    decision: DecisionId,
+) -> Result<Option<Snapshot>, FlowError> {
+    let row = store::judgements::find_decision(sitting.txn(), sitting.neighbourhood(), decision).await?;
+    let Some(row) = row.filter(|row| row.activity_id == activity.0) else { return Ok(None) };
+    let body = store::ledger::journal_body(sitting.txn(), sitting.neighbourhood(), row.journal_no).await?;
+    let body = body.ok_or_else(|| FlowError::internal("a decision has no journal entry"))?;
+    let stored: StoredDecision = serde_json::from_str(&body)?;
+    Ok(Some(stored.before))
+}

@@ -1,0 +1,292 @@
+//! Stories of reconciling: conflicts settled, records merged, two people needed, silence and a peer's word.
+
+use axum::http::Method;
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::ActivityId;
+use daybook::domain::review::Review;
+use daybook::flows::rebuild::{Mode, rebuild};
+use serde_json::{Value, json};
+
+use crate::support::app::activity;
+use crate::support::desk::{balance, became, decide, item, post, refused, send, statement, told, undo};
+use crate::support::{TestApp, TestPhone, both};
+
+const DAY: &str = "2026-11-20";
+const DAY_MS: i64 = 86_400_000;
+
+/// Puts the next version of the rules, with some of them changed.
+async fn rules(desk: &mut TestPhone, change: Value) -> Value {
+    let mut pack: Value = desk.get("/v1/rules").await.expect("the rules");
+    pack["version"] = (pack["version"].as_i64().expect("a version") + 1).into();
+    for (key, value) in change.as_object().expect("changes") {
+        pack[key] = value.clone();
+    }
+    put(desk, &pack).await.expect("put")
+}
+
+async fn put(desk: &mut TestPhone, pack: &Value) -> Result<Value, daybook::phone::PhoneError> {
+    let body = serde_json::to_vec(pack).expect("JSON");
+    let answer = desk.request(Method::PUT, "/v1/rules", "application/json", body).await?;
+    Ok(serde_json::from_slice(answer.body()).expect("JSON"))
+}
+
+/// What is derived is the same when it is made again.
+async fn rebuilt_is_live(app: &TestApp) {
+    let rebuilt = rebuild(&app.app, app.neighbourhood, Mode::Compare).await.expect("rebuilt");
+    assert!(rebuilt.is_same(), "{rebuilt:?}");
+}
+
+fn as_seen(seen: &Value) -> Value {
+    json!({ "activity_id": seen["id"], "version": seen["version"], "decision_seq": seen["decision_seq"] })
+}
+
+async fn merge(desk: &mut TestPhone, into: ActivityId, member: ActivityId, more: Value) -> Value {
+    let member = as_seen(&activity(desk, member).await);
+    let mut all = json!({ "reason": "One pick, two phones.", "members": [member] });
+    for (key, value) in more.as_object().expect("fields") {
+        all[key] = value.clone();
+    }
+    decide(desk, into, "merge", all).await
+}
+
+both! {
+    async fn what_phones_disagree_about_is_settled_and_holds_until_one_writes_it_again(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        let me = asha.party;
+        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 60); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        asha.edit(id, |a| { a.minutes(me, 70); }).expect("edited");
+        tablet.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+
+        let seen = activity(&mut desk, id).await;
+        assert_eq!(seen["conflict"], "hard");
+        let conflict = &seen["conflicts"][0];
+        let named = conflict["operations"].as_array().expect("operations").clone();
+        assert_eq!(named.len(), 2);
+        let settles = |operations: &[Value], value: Value| {
+            json!({ "settles": [{ "field": conflict["field"], "operations": operations, "value": value }] })
+        };
+        for bad in [settles(&named[..1], 75.into()), settles(&named, (-1).into()), settles(&named, "75".into())] {
+            assert_eq!(became(&decide(&mut desk, id, "settle", bad).await), (409, "settlement_unfit"));
+        }
+        let settled = decide(&mut desk, id, "settle", settles(&named, 75.into())).await;
+        assert_eq!(became(&settled), (201, ""));
+        let seen = activity(&mut desk, id).await;
+        assert_eq!((seen["conflict"].as_str(), &seen["posted"]), (Some("none"), &json!(0)));
+        assert_eq!(became(&decide(&mut desk, id, "approve", json!({})).await), (201, ""));
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, id), (Review::Approved, Some(75), ""));
+        assert!(asha.verdicts[&id].settled.values().eq([&json!(75)]));
+        rebuilt_is_live(&app).await;
+
+        // An edit of something else leaves it settled; a phone that had not heard opens it again.
+        asha.edit(id, |a| { a.note("By the canal."); }).expect("edited");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, id).0, Review::Approved);
+        tablet.edit(id, |a| { a.minutes(me, 85); }).expect("edited");
+        post(&app, &mut tablet).await;
+        assert_eq!(told(&tablet, id).0, Review::EditedAfterApproval);
+        assert_eq!(balance(&mut asha, me).await, 75);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_conflict_is_settled_and_approved_at_once_and_undone_at_once(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        let me = asha.party;
+        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 60); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        asha.edit(id, |a| { a.minutes(me, 70); }).expect("edited");
+        tablet.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+        let conflict = activity(&mut desk, id).await["conflicts"][0].clone();
+        let settles = json!({ "settles": [{
+            "field": conflict["field"], "operations": conflict["operations"], "value": 80,
+        }] });
+        let approved = decide(&mut desk, id, "approve", settles).await;
+        assert_eq!((became(&approved), balance(&mut asha, me).await), ((201, ""), 80));
+        assert_eq!(became(&undo(&mut desk, id, &approved).await), (201, ""));
+        assert_eq!((balance(&mut asha, me).await, activity(&mut desk, id).await["conflict"].as_str()), (0, Some("hard")));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn two_records_of_one_pick_count_once_until_they_are_unmerged(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (a, b) = (asha.party, bo.party);
+        let mine = asha.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(a, 90).count("smoking.butts", 40);
+        }).expect("recorded");
+        let theirs = bo.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(a, 100).minutes(b, 100).count("smoking.butts", 40);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        post(&app, &mut bo).await;
+        assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (190, 100));
+
+        assert_eq!(became(&merge(&mut desk, mine, mine, json!({})).await), (409, "members_unfit"));
+        assert_eq!(became(&merge(&mut desk, mine, theirs, json!({ "reason": null })).await), (422, "reason_required"));
+        let stranger = json!({ "corrections": { "minutes": { desk.party.to_string(): 5 } } });
+        assert_eq!(became(&merge(&mut desk, mine, theirs, stranger).await), (422, "field_invalid"));
+        let chosen = json!({ "corrections": { "minutes": { a.to_string(): 90 } } });
+        let merged = merge(&mut desk, mine, theirs, chosen).await;
+        assert_eq!(became(&merged), (201, ""));
+        assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (90, 100));
+        let (into, away) = (activity(&mut desk, mine).await, activity(&mut desk, theirs).await);
+        assert_eq!((&into["members"], &away["merged_into"]), (&json!([theirs]), &json!(mine)));
+        assert_eq!((&into["posted"], &away["posted"]), (&json!(190), &json!(0)));
+        rebuilt_is_live(&app).await;
+
+        // Decisions about the member are made on the canonical one, and a merge is no decision to undo.
+        assert_eq!(became(&decide(&mut desk, theirs, "approve", json!({})).await), (409, "merged_away"));
+        assert_eq!(became(&decide(&mut desk, mine, "reject", json!({ "reason": "No." })).await), (409, "merged"));
+        assert_eq!(became(&undo(&mut desk, mine, &merged).await), (409, "undo_blocked"));
+
+        // Bo edits what was merged away: Asha's record goes to a person, and what was posted stands.
+        bo.edit(theirs, |r| { r.minutes(b, 110); }).expect("edited");
+        post(&app, &mut bo).await;
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, mine).0, Review::EditedAfterApproval);
+        assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (90, 100));
+        rebuilt_is_live(&app).await;
+
+        assert_eq!(became(&decide(&mut desk, mine, "unmerge", json!({})).await), (201, ""));
+        assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (190, 100));
+        assert_eq!(became(&decide(&mut desk, mine, "unmerge", json!({})).await), (409, "not_merged"));
+        assert_eq!(statement(&mut bo, b).await[..2], [(-100, 100), (100, 200)], "the member's own, and the cluster's back");
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn whoever_merges_what_has_changed_is_told_which_one(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let mut record = |minutes| asha.record(Kind::Hours, DAY, |a| { a.minutes(me, minutes); }).expect("recorded");
+        let (one, other) = (record(30), record(40));
+        post(&app, &mut asha).await;
+        let (one_seen, other_seen) = (activity(&mut desk, one).await, activity(&mut desk, other).await);
+        asha.edit(other, |a| { a.minutes(me, 35); }).expect("edited");
+        asha.sync().await.expect("synced");
+        let more = json!({ "reason": "The same.", "members": [as_seen(&other_seen)] });
+        let item = item(&mut desk, &one_seen, "merge", &more);
+        let outcome = send(&mut desk, &[item]).await.remove(0);
+        assert_eq!(became(&outcome), (409, "version_changed"));
+        assert_eq!(outcome["present"]["activity_id"], json!(other));
+    }
+}
+
+both! {
+    async fn minutes_above_the_threshold_need_another_persons_approval(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut dee = app.coordinator("Dee").await;
+        let mut eve = app.coordinator("Eve").await;
+        let me = asha.party;
+        rules(&mut dee, json!({ "second_person_above_minutes": 100 })).await;
+        let mut record = |minutes| asha.record(Kind::Hours, DAY, |a| { a.minutes(me, minutes); }).expect("recorded");
+        let (little, much) = (record(100), record(101));
+        post(&app, &mut asha).await;
+        assert_eq!((told(&asha, little).0, told(&asha, much)), (Review::Approved, (Review::Received, None, "two_people")));
+        let first = decide(&mut dee, much, "approve", json!({})).await;
+        assert_eq!((became(&first), first["decision"]["step"].as_str()), ((201, ""), Some("first_approval")));
+        assert_eq!(balance(&mut asha, me).await, 100);
+        assert_eq!(became(&decide(&mut dee, much, "approve", json!({})).await), (409, "second_person"));
+        rebuilt_is_live(&app).await;
+        assert_eq!(became(&decide(&mut eve, much, "approve", json!({})).await), (201, ""));
+        assert_eq!(balance(&mut asha, me).await, 201);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_peers_word_approves_and_so_does_silence_in_the_end(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (a, b) = (asha.party, bo.party);
+        rules(&mut desk, json!({ "mode": "peer", "silence_days": 3 })).await;
+        let mut record = |day: &str| asha.record(Kind::Hours, day, |r| { r.minutes(a, 60); }).expect("recorded");
+        let (confirmed, silent, disputed) = (record("2026-11-20"), record("2026-11-19"), record("2026-11-18"));
+        post(&app, &mut asha).await;
+        assert_eq!(balance(&mut asha, a).await, 0);
+        // Nobody confirms for themselves.
+        asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 0).put("confirms", silent.to_string()); }).expect("recorded");
+        post(&app, &mut asha).await;
+        bo.record(Kind::Hours, DAY, |r| { r.minutes(b, 0).put("confirms", confirmed.to_string()); }).expect("recorded");
+        post(&app, &mut bo).await;
+        assert_eq!(balance(&mut asha, a).await, 60);
+        assert_eq!(became(&decide(&mut desk, disputed, "ask_for_changes", json!({ "reason": "Which street?" })).await), (201, ""));
+        rebuilt_is_live(&app).await;
+
+        app.pass(3 * DAY_MS - 1);
+        app.judge().await;
+        assert_eq!(activity(&mut asha, silent).await["review"], "received");
+        app.pass(1);
+        app.judge().await;
+        assert_eq!(activity(&mut asha, silent).await["review"], "approved");
+        assert_eq!(activity(&mut asha, disputed).await["review"], "needs_changes");
+        assert_eq!(balance(&mut asha, a).await, 120);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn chance_shows_automatic_approvals_to_a_person_who_ends_it(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        for (percent, audited) in [(100, true), (0, false)] {
+            rules(&mut desk, json!({ "audit_percent": percent })).await;
+            let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 10); }).expect("recorded");
+            post(&app, &mut asha).await;
+            assert_eq!(told(&asha, id), (Review::Approved, Some(10), ""), "what is posted stands meanwhile");
+            assert_eq!(activity(&mut desk, id).await["audit"].as_bool().unwrap_or_default(), audited);
+            assert_eq!(became(&decide(&mut desk, id, "approve", json!({})).await), (201, ""));
+            assert_eq!(activity(&mut desk, id).await["audit"], Value::Null);
+            rebuilt_is_live(&app).await;
+        }
+    }
+}
+
+both! {
+    async fn rules_follow_on_each_other_and_judge_nothing_again(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let before = asha.record(Kind::Hours, "2026-11-19", |a| { a.minutes(me, 300); }).expect("recorded");
+        post(&app, &mut asha).await;
+        let first: Value = asha.get("/v1/rules").await.expect("the rules");
+        let second = rules(&mut desk, json!({ "person_day_minutes_max": 200, "report_items_threshold": 5 })).await;
+        assert_eq!(put(&mut desk, &second).await.expect("again"), second);
+        let mut rival = second.clone();
+        rival["audit_percent"] = 50.into();
+        assert_eq!(refused(put(&mut desk, &rival).await), (409, "version_changed".to_owned()));
+        rival["version"] = 3.into();
+        rival["audit_percent"] = 101.into();
+        assert_eq!(refused(put(&mut desk, &rival).await), (422, "field_invalid".to_owned()));
+        assert_eq!(refused(put(&mut asha, &rival).await).0, 403);
+        let again: Value = asha.get("/v1/rules/1").await.expect("the first");
+        assert_eq!(again, first);
+        for path in ["/v1/rules/3", "/v1/rules/first"] {
+            assert_eq!(refused(asha.get::<Value>(path).await), (404, "not_found".to_owned()));
+        }
+        let after = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 201); }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!((told(&asha, before).0, told(&asha, after).2), (Review::Approved, "day_minutes"));
+        rebuilt_is_live(&app).await;
+    }
+}
