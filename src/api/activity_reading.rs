@@ -13,7 +13,7 @@ use crate::domain::ids::{ActivityId, DaybookId, DeviceId, GrantId, Neighbourhood
 use crate::domain::key::Key;
 use crate::domain::reading::{Field, Reading, Unreadable, Value};
 use crate::flows::FlowError;
-use crate::ledger::{self, Judgement};
+use crate::ledger::{Judgement, effective, settled_fields};
 use crate::merge::ActivityState;
 use crate::store;
 use crate::store::changes::Of;
@@ -51,8 +51,8 @@ pub fn view(
     let mut view = bare(row, &reading, &judgement, revision, exact);
     if !judgement.settled.is_empty() && row.version == judgement.judged_version {
         let state = ActivityState::decode(&row.state).ok()?;
-        let settled = ledger::settled_fields(&judgement.settled, &state.contested(&reading));
-        view.conflict = ledger::effective(&reading, &settled).conflict();
+        let settled = settled_fields(&judgement.settled, &state.contested(&reading));
+        view.conflict = effective(&reading, &settled).conflict();
         view.settled = settled.into_iter().map(|(field, value)| (field, value.to_json())).collect();
     }
     view.note = fields.text("note");

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ApiResult};
 use crate::domain::ids::{ActivityId, DecisionId};
-use crate::domain::limits::{MERGE_MEMBERS_MAX, REASON_CHARACTERS_MAX};
+use crate::domain::limits::{MERGE_MEMBERS_MAX, REASON_CHARACTERS_MAX, SETTLEMENTS_MAX};
 use crate::flows::FlowError;
 use crate::flows::decide::{Seen, Wish, WishedSettlement, WishedStep};
 use crate::ledger::{Corrections, Reclassification};
@@ -78,9 +78,12 @@ pub struct SettlementRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SeenActivity {
+    /// Which one.
     pub activity_id: ActivityId,
+    /// `version` of the activity.
     #[schema(example = "3-5bb5a4c5")]
     pub version: String,
+    /// `decision_seq` of the activity.
     pub decision_seq: i64,
 }
 
@@ -116,6 +119,10 @@ pub fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
     if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
         let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
         return Err(ApiError::field(pointer("reason"), "too_long", detail));
+    }
+    if item.settles.len() > SETTLEMENTS_MAX {
+        let detail = format!("At most {SETTLEMENTS_MAX} fields at a time.");
+        return Err(ApiError::field(pointer("settles"), "count", detail));
     }
     check_texts(at, &item)?;
     check_belongs(at, &item)?;

@@ -102,6 +102,8 @@ pub const PAGE_ITEMS_MAX: u64 = 200;
 pub const NAME_CHARACTERS_MAX: usize = 200;
 /// Characters of a reason.
 pub const REASON_CHARACTERS_MAX: usize = 1_000;
+/// Fields that one decision settles.
+pub const SETTLEMENTS_MAX: usize = 100;
 /// Activities that one merge puts into another.
 pub const MERGE_MEMBERS_MAX: usize = 20;
 /// Versions that the clerk takes up in one transaction.

@@ -211,7 +211,7 @@ both! {
         let outcomes = send(&mut desk, &[first, second]).await;
         assert_eq!(became(&outcomes[0]), (201, ""));
         assert_eq!(became(&outcomes[1]), (409, "version_changed"));
-        assert_eq!(outcomes[1]["present"], json!({ "version": 2, "decision_seq": 2, "review": "approved" }));
+        assert_eq!(outcomes[1]["present"], json!({ "activity_id": id, "version": 2, "decision_seq": 2, "review": "approved" }));
         assert_eq!(balance(&mut asha, me).await, 90);
     }
 }

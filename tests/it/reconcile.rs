@@ -3,6 +3,7 @@
 use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
+use daybook::domain::limits::{MERGE_MEMBERS_MAX, SETTLEMENTS_MAX};
 use daybook::domain::review::Review;
 use daybook::flows::rebuild::{Mode, rebuild};
 use serde_json::{Value, json};
@@ -288,5 +289,28 @@ both! {
         post(&app, &mut asha).await;
         assert_eq!((told(&asha, before).0, told(&asha, after).2), (Review::Approved, "day_minutes"));
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn one_decision_settles_a_hundred_fields_and_merges_twenty_records_at_most(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 30); }).expect("recorded");
+        post(&app, &mut asha).await;
+        let seen = activity(&mut desk, id).await;
+        let settles = |count: usize| json!({ "settles": vec![json!({ "field": "people", "operations": [], "value": 1 }); count] });
+        let unknown = json!({ "activity_id": "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77", "version": "1-5bb5a4c5", "decision_seq": 0 });
+        let members = |count: usize| json!({ "reason": "One.", "members": vec![unknown.clone(); count] });
+        for (step, most, past, became_at_it) in [
+            ("settle", settles(SETTLEMENTS_MAX), settles(SETTLEMENTS_MAX + 1), (409, "settlement_unfit")),
+            ("merge", members(MERGE_MEMBERS_MAX), members(MERGE_MEMBERS_MAX + 1), (404, "not_found")),
+        ] {
+            assert_eq!(became(&decide(&mut desk, id, step, most).await), became_at_it);
+            let items = [item(&mut desk, &seen, step, &past)];
+            let answer = desk.post::<Value>("/v1/decisions", &json!({ "items": items })).await;
+            assert_eq!(refused(answer), (422, "field_invalid".to_owned()));
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! One transaction of at most [`CLERK_VERSIONS_MAX`] versions at a time; all of it serial within a
 //! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: the holder looks again.
 
+mod case;
 mod facts;
 mod posting;
 mod round;
@@ -23,10 +24,11 @@ use crate::metrics::{Flow, RoundEnd};
 use crate::store;
 use crate::store::Transaction;
 
+pub(super) use case::{Case, judgement_row};
 pub(super) use facts::{Brief, People, withdrawn};
 pub(super) use round::{reason, settle};
+pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
-pub(super) use sitting::{Case, Sitting, judgement_row};
 
 /// How often the clerk looks for what waits without having been rung for: after a crash, or another replica's.
 const TICK: Duration = Duration::from_secs(1);

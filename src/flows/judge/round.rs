@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
+use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
-use super::sitting::{Case, Sitting};
+use super::sitting::Sitting;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;

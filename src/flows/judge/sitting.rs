@@ -8,80 +8,17 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use super::super::FlowError;
+use super::case::{Case, judgement_row};
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::reading::Value;
 use crate::domain::rules::{Mode, RulePack};
-use crate::ledger::{By, Doubt, Judgement, StoredDecision, chain};
+use crate::ledger::{By, StoredDecision, chain};
 use crate::metrics::Judged;
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
 use crate::store::entity::{account, activity_version, decision, journal, judgement, tip, transfer};
-
-/// An activity in a sitting.
-#[derive(Debug, Clone)]
-pub struct Case {
-    pub daybook: DaybookId,
-    /// Whose daybook it is, aliases resolved.
-    pub owner: PartyId,
-    pub judgement: Judgement,
-    /// What keeps a rule from approving the newest version, for the verdict.
-    pub doubts: Vec<Doubt>,
-    /// Why the last decision, in words for the resident.
-    pub reason: Option<(String, String)>,
-    /// The occasion that it takes minutes from, or will.
-    pub part_of: Option<ActivityId>,
-    /// The activity that it confirms.
-    pub confirms: Option<ActivityId>,
-    pub due_at_ms: Option<i64>,
-    /// The last journal number that is about it.
-    pub journal_no: i64,
-    /// When that was.
-    judged_at_ms: i64,
-    changed: bool,
-}
-
-impl Case {
-    /// A case that nobody has judged yet.
-    pub fn new(daybook: DaybookId, owner: PartyId) -> Self {
-        Self {
-            daybook,
-            owner,
-            judgement: Judgement::default(),
-            doubts: Vec::new(),
-            reason: None,
-            part_of: None,
-            confirms: None,
-            due_at_ms: None,
-            journal_no: 0,
-            judged_at_ms: 0,
-            changed: false,
-        }
-    }
-
-    /// Notes the journal number that is about it.
-    pub fn noted(&mut self, no: i64, at_ms: i64) {
-        self.journal_no = no;
-        self.judged_at_ms = at_ms;
-    }
-
-    fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
-        Ok(Self {
-            daybook: DaybookId(row.daybook_id),
-            owner: PartyId(row.party_id),
-            judgement: serde_json::from_str(&row.body)?,
-            doubts: Vec::new(),
-            reason: row.reason_code.zip(row.reason_text),
-            part_of: row.part_of.map(ActivityId),
-            confirms: row.confirms.map(ActivityId),
-            due_at_ms: row.due_at_ms,
-            journal_no: row.journal_no,
-            judged_at_ms: row.judged_at_ms,
-            changed: false,
-        })
-    }
-}
 
 /// One transaction of judging.
 pub struct Sitting<'a> {
@@ -355,37 +292,6 @@ impl<'a> Sitting<'a> {
         let changed = self.cases.iter().filter(|(_, case)| case.changed);
         changed.map(|(id, case)| judgement_row(self.neighbourhood, *id, case)).collect()
     }
-}
-
-/// The row of a case.
-pub fn judgement_row(
-    neighbourhood: NeighbourhoodId,
-    id: ActivityId,
-    case: &Case,
-) -> Result<judgement::Model, FlowError> {
-    let judged = &case.judgement;
-    let (reason_code, reason_text) = case.reason.clone().unzip();
-    let review = serde_json::to_value(judged.review())?;
-    Ok(judgement::Model {
-        neighbourhood_id: neighbourhood.0,
-        activity_id: id.0,
-        daybook_id: case.daybook.0,
-        party_id: case.owner.0,
-        body: serde_json::to_string(judged)?,
-        review: review.as_str().unwrap_or_default().to_owned(),
-        judged_version: judged.judged_version,
-        decision_seq: judged.decision_seq,
-        posting_seq: judged.posting_seq,
-        part_of: case.part_of.map(|occasion| occasion.0),
-        minutes: judged.posted.iter().map(|line| line.minutes).sum(),
-        reason_code,
-        reason_text,
-        journal_no: case.journal_no,
-        judged_at_ms: case.judged_at_ms,
-        due_at_ms: case.due_at_ms,
-        revision: judged.revision,
-        confirms: case.confirms.map(|confirmed| confirmed.0),
-    })
 }
 
 /// The place of a decider in [`Judged::decisions`].
