@@ -58,9 +58,7 @@ impl Recorder {
         let (operation, mut parameters) = found.expect("a route of the document");
         for pair in request.uri().query().into_iter().flat_map(|query| query.split('&')) {
             let (name, text) = pair.split_once('=').expect("a name and a value");
-            let value =
-                text.parse::<u64>().map_or_else(|_| json!(text.replace("%2C", ",")), |number| json!(number));
-            parameters.insert(name.to_owned(), value);
+            parameters.insert(name.to_owned(), parameter(&text.replace("%2C", ",")));
         }
         let documented = |name: &str| {
             operation["parameters"]
@@ -109,12 +107,16 @@ fn bound(template: &str, path: &str) -> Option<Map<String, Value>> {
     let mut parameters = Map::new();
     for (wanted, given) in wanted.iter().zip(&given) {
         match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) => _ = parameters.insert(name.to_owned(), json!(given)),
+            Some(name) => _ = parameters.insert(name.to_owned(), parameter(given)),
             None if wanted != given => return None,
             None => {}
         }
     }
     (wanted.len() == given.len()).then_some(parameters)
+}
+
+fn parameter(text: &str) -> Value {
+    text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
 }
 
 /// A body in JSON, or a form as an object.
