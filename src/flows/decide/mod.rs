@@ -229,7 +229,7 @@ async fn request(
     people: &People,
 ) -> Result<Result<Request, Unfit>, FlowError> {
     let settles = match &wish.step {
-        WishedStep::Approve(_, wished) if !wished.is_empty() => wished,
+        WishedStep::Approve(_, wished) => wished,
         WishedStep::Settle(wished) => wished,
         _ => &Vec::new(),
     };
