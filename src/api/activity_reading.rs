@@ -55,6 +55,9 @@ pub fn view(
         view.conflict = effective(&reading, &settled).conflict();
         view.settled = settled.into_iter().map(|(field, value)| (field, value.to_json())).collect();
     }
+    if !exact {
+        blur(&mut view);
+    }
     view.note = fields.text("note");
     view.minutes_source = fields.text("minutes_source");
     view.place_id = fields.text("place_id");
@@ -308,6 +311,25 @@ impl Fields<'_> {
 fn coarse(degrees: f64) -> f64 {
     let factor = 10_f64.powi(PLACE_DECIMALS_COARSE);
     (degrees * factor).round() / factor
+}
+
+/// Rounds the places among values in conflict and settled ones.
+fn blur(view: &mut ActivityView) {
+    let round = |field: &str, value: &mut serde_json::Value| {
+        if matches!(Key::parse(field), Key::PlaceLat | Key::PlaceLon)
+            && let Some(degrees) = value.as_f64()
+        {
+            *value = coarse(degrees).into();
+        }
+    };
+    for conflict in &mut view.conflicts {
+        for shown in &mut conflict.values {
+            round(&conflict.field, &mut shown.value);
+        }
+    }
+    for (field, value) in &mut view.settled {
+        round(field, value);
+    }
 }
 
 /// Adds to each surviving value the device that brought it and its times, from the rows of the changes that
