@@ -29,6 +29,7 @@ pub mod params;
 pub mod parties;
 pub mod quarantine;
 pub mod rules;
+pub mod suspicions;
 pub mod sync;
 pub mod types;
 
@@ -93,6 +94,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(held::routes())
         .merge(activities::routes())
         .merge(decisions::routes())
+        .merge(suspicions::routes())
         .merge(rules::routes())
         .merge(ledger::routes())
         .merge(neighbourhoods::routes())

@@ -91,6 +91,10 @@ id!(
     DecisionId
 );
 id!(
+    /// A doubt about records, named by its kind and what it is about.
+    SuspicionId
+);
+id!(
     /// One posting between the commons and an account.
     TransferId
 );

@@ -106,6 +106,11 @@ pub const REASON_CHARACTERS_MAX: usize = 1_000;
 pub const SETTLEMENTS_MAX: usize = 100;
 /// Activities that one merge puts into another.
 pub const MERGE_MEMBERS_MAX: usize = 20;
+/// Records that leave one trace (near one place on one day, one person's on one day) and are compared with a new
+/// one. Where more do, a person looks at it.
+pub const TRACE_ACTIVITIES_MAX: usize = 200;
+/// Open suspicions about one record up to which rules raise further ones: who has to look has enough to go by.
+pub const SUSPICIONS_OPEN_MAX: usize = 16;
 /// Versions that the clerk takes up in one transaction.
 pub const CLERK_VERSIONS_MAX: u64 = 128;
 /// Raw bytes of changes that the first snapshot of a daybook takes, and the least that a further one takes.

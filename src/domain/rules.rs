@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::key::PERSON_MINUTES_MAX;
+use super::suspicion::Thresholds;
 
 /// Milliseconds of a day of the silence rule: days are lengths here, not civil days.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -32,6 +33,9 @@ pub struct RulePack {
     /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
     #[serde(default = "audit_percent")]
     pub audit_percent: i64,
+    /// Where ordinary ends: beyond it a person looks. What is left out has its default.
+    #[serde(default)]
+    pub thresholds: Thresholds,
 }
 
 /// Who approves what is clean.
@@ -102,6 +106,7 @@ impl RulePack {
             second_person_above_minutes: None,
             silence_days: None,
             audit_percent: audit_percent(),
+            thresholds: Thresholds::default(),
         }
     }
 
@@ -118,8 +123,11 @@ impl RulePack {
         let outside = bounds
             .into_iter()
             .find(|(_, value, (from, to))| value.is_some_and(|value| !(*from..=*to).contains(&value)));
-        let (field, _, (from, to)) = outside?;
-        Some((field, format!("At /{field}: a number from {from} to {to}.")))
+        if let Some((field, _, (from, to))) = outside {
+            return Some((field, format!("At /{field}: a number from {from} to {to}.")));
+        }
+        let fault = self.thresholds.fault()?;
+        Some(("thresholds", format!("At /thresholds: {fault}.")))
     }
 
     /// An approval of so many minutes needs two people.

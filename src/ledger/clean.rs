@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{Asset, Decided};
 use crate::domain::activity::Activity;
-use crate::domain::ids::{AccountId, ActivityId, PartyId};
+use crate::domain::ids::{AccountId, PartyId};
 use crate::domain::review::Conflict;
 use crate::domain::rules::RulePack;
+use crate::domain::suspicion::SuspicionKind;
 
 /// What is known around a version. All parties resolved; all other activities as last taken up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,15 +18,12 @@ pub struct CleanFacts {
     pub unknown_parties: Vec<PartyId>,
     /// Contribution minutes that *other* activities in force give a party on this version's day.
     pub minutes_that_day: BTreeMap<PartyId, i64>,
-    /// Other activities in force that hold a party at the same time; see [`same_time`].
-    pub overlaps: Vec<(PartyId, ActivityId)>,
-    /// Only for a part: `person_minutes` − `named` − the *other* approved parts of its occasion, at least
-    /// 0; nothing while the occasion has nothing in force.
-    pub remainder: Option<i64>,
     /// Some field of this version cannot be read, so its lines may lack something.
     pub unreadable_fields: bool,
-    /// Codes of suspicions that nobody has settled.
-    pub open_suspicions: Vec<String>,
+    /// Kinds of the suspicions about it that nobody has settled.
+    pub open_suspicions: Vec<SuspicionKind>,
+    /// More records are near it than it was compared with.
+    pub crowded: bool,
 }
 
 /// One reason for a person to look.
@@ -38,18 +36,16 @@ pub enum Doubt {
     UnreadableField,
     /// Nobody has enrolled or confirmed this party.
     UnknownParty { party: PartyId },
-    /// The party's time is taken by another activity already.
-    Overlap { party: PartyId, activity: ActivityId },
     /// The party's minutes on this day, this version included, are above the rule pack's.
     DayMinutes { party: PartyId, minutes: i64, most: i64 },
-    /// A part that takes more than its occasion has left.
-    OverClaimed { claimed: i64, remainder: i64 },
     /// An occasion whose unnamed people cannot have given that many minutes in a day, or are not counted.
     OccasionTotal { unnamed_minutes: i64, unnamed_people: Option<i64> },
     /// More minutes than one person may approve, so no rule does either.
     TwoPeople { minutes: i64 },
     /// A suspicion that is still open.
-    Suspicion { suspicion: String },
+    Suspicion { kind: SuspicionKind },
+    /// More records are near than it was compared with.
+    Crowded,
 }
 
 impl Doubt {
@@ -60,12 +56,11 @@ impl Doubt {
             Self::HardConflict => "hard_conflict",
             Self::UnreadableField => "unreadable_field",
             Self::UnknownParty { .. } => "unknown_party",
-            Self::Overlap { .. } => "overlap",
             Self::DayMinutes { .. } => "day_minutes",
-            Self::OverClaimed { .. } => "over_claimed",
             Self::OccasionTotal { .. } => "occasion_total",
             Self::TwoPeople { .. } => "two_people",
-            Self::Suspicion { .. } => "suspicion",
+            Self::Suspicion { kind } => kind.code_for_residents(),
+            Self::Crowded => SuspicionKind::SameEvent.code_for_residents(),
         }
     }
 
@@ -81,17 +76,9 @@ impl Doubt {
             Self::UnknownParty { .. } => {
                 "We need to check who took part: one of the people is new to us.".to_owned()
             }
-            Self::Overlap { .. } => {
-                "We need to check the times: another record covers part of the same time.".to_owned()
-            }
             Self::DayMinutes { minutes, .. } => {
                 format!("We need to check the time for this day: it comes to {} in all.", duration(*minutes))
             }
-            Self::OverClaimed { claimed, remainder } => format!(
-                "We need to check how the time is shared: this says {}, and {} of the whole are left.",
-                duration(*claimed),
-                duration(*remainder)
-            ),
             Self::OccasionTotal { unnamed_minutes, .. } => format!(
                 "We need to check the total: {} belong to people who are not named.",
                 duration(*unnamed_minutes)
@@ -99,7 +86,8 @@ impl Doubt {
             Self::TwoPeople { minutes } => {
                 format!("We need to check the total: it is {}, so two people look at it.", duration(*minutes))
             }
-            Self::Suspicion { .. } => "We need to check this record.".to_owned(),
+            Self::Suspicion { kind } => kind.said_to_residents().to_owned(),
+            Self::Crowded => SuspicionKind::SameEvent.said_to_residents().to_owned(),
         }
     }
 }
@@ -122,26 +110,13 @@ pub fn doubts(
         doubts.push(Doubt::UnreadableField);
     }
     doubts.extend(facts.unknown_parties.iter().map(|party| Doubt::UnknownParty { party: *party }));
-    let overlaps = facts.overlaps.iter();
-    doubts.extend(overlaps.map(|(party, activity)| Doubt::Overlap { party: *party, activity: *activity }));
     doubts.extend(day_minutes(decided, facts, pack));
-    if let (Some(_), Some(remainder)) = (decided.part_of, facts.remainder)
-        && decided.named > remainder
-    {
-        doubts.push(Doubt::OverClaimed { claimed: decided.named, remainder });
-    }
     doubts.extend(occasion_total(activity, decided, pack));
     let minutes = decided.minutes();
     doubts.extend(pack.needs_two(minutes).then_some(Doubt::TwoPeople { minutes }));
-    doubts.extend(facts.open_suspicions.iter().map(|code| Doubt::Suspicion { suspicion: code.clone() }));
+    doubts.extend(facts.open_suspicions.iter().map(|kind| Doubt::Suspicion { kind: *kind }));
+    doubts.extend(facts.crowded.then_some(Doubt::Crowded));
     doubts
-}
-
-/// Whether two stretches of time, each a start in milliseconds and a length in minutes, share a moment.
-#[must_use]
-pub fn same_time(a: (i64, i64), b: (i64, i64)) -> bool {
-    let end = |(start, minutes): (i64, i64)| start.saturating_add(minutes.saturating_mul(60_000));
-    a.0 < end(b) && b.0 < end(a)
 }
 
 fn day_minutes<'a>(
@@ -209,14 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn a_part_takes_what_is_left_and_no_more() {
-        let part = Activity { part_of: Some(activity_id(1)), ..pick(&[(0, 90)]) };
-        let of = |remainder| found(&part, Conflict::None, &CleanFacts { remainder, ..CleanFacts::default() });
-        assert_eq!((of(None), of(Some(90))), (vec![], vec![]));
-        assert_eq!(of(Some(89)), [Doubt::OverClaimed { claimed: 90, remainder: 89 }]);
-    }
-
-    #[test]
     fn a_total_has_to_be_possible_for_the_people_it_counts() {
         let of = |people, total| {
             let occasion = Activity { people, person_minutes: Some(total), ..pick(&[(0, 90), (1, 90)]) };
@@ -232,10 +199,9 @@ mod tests {
         let facts = CleanFacts {
             unknown_parties: vec![party(0)],
             minutes_that_day: [(party(0), 500)].into(),
-            overlaps: vec![(party(0), activity_id(3))],
-            remainder: Some(0),
             unreadable_fields: true,
-            open_suspicions: vec!["carried".to_owned()],
+            open_suspicions: SuspicionKind::ALL.to_vec(),
+            crowded: true,
         };
         let part = Activity { part_of: Some(activity_id(1)), ..pick(&[(0, 60)]) };
         let mut all = found(&part, Conflict::Hard, &facts);
@@ -249,10 +215,19 @@ mod tests {
             "hard_conflict",
             "unreadable_field",
             "unknown_party",
-            "overlap",
             "day_minutes",
-            "over_claimed",
-            "suspicion",
+            "check_counted_once",
+            "check_times",
+            "check_figures",
+            "check_times",
+            "check_confirmation",
+            "check_confirmation",
+            "check_photos",
+            "check_writer",
+            "check_share",
+            "check_supervision",
+            "check_counted_once",
+            "check_counted_once",
             "occasion_total",
             "two_people",
         ];
@@ -266,16 +241,8 @@ mod tests {
                     .any(|bad| words.contains(bad))
             );
             let json = serde_json::to_value(doubt).unwrap();
-            assert_eq!(json["code"], doubt.code());
+            let told = !matches!(doubt, Doubt::Suspicion { .. } | Doubt::Crowded);
+            assert!(!told || json["code"] == doubt.code(), "{json}");
         }
-    }
-
-    #[test]
-    fn times_that_only_touch_do_not_overlap() {
-        let minute = 60_000;
-        assert!(!same_time((0, 60), (60 * minute, 60)));
-        assert!(same_time((0, 60), (60 * minute - 1, 60)));
-        assert!(same_time((0, 60), (10 * minute, 5)) && same_time((10 * minute, 5), (0, 60)));
-        assert!(!same_time((i64::MAX, 60), (0, 60)), "no overflow at the end of time");
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, Value,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
 use super::batch::anew;
+use super::bound::Bound;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
 use super::entity::{activity, activity_version, judgement};
@@ -212,6 +213,30 @@ pub async fn version(
     activity_version::Entity::find_by_id((neighbourhood.0, activity.0, version)).one(db).await
 }
 
+/// These versions, each named by activity and number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn versions_named(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    named: &[(ActivityId, i64)],
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    let mut found = Vec::with_capacity(named.len());
+    for part in named.chunks(LIST_MAX) {
+        let mut bound = Bound::new(db.get_database_backend());
+        let neighbourhood = bound.place(neighbourhood.0);
+        let keys = keys(&mut bound, part.iter().copied());
+        let sql = format!(
+            "SELECT * FROM activity_version WHERE neighbourhood_id = {neighbourhood} \
+             AND (activity_id, version) IN (VALUES {keys})"
+        );
+        let query = activity_version::Entity::find().from_raw_sql(bound.statement(sql));
+        found.extend(query.all(db).await?);
+    }
+    Ok(found)
+}
+
 /// The oldest waiting versions of a neighbourhood, in the order (received, daybook, position).
 ///
 /// # Errors
@@ -296,32 +321,35 @@ pub fn number(
     neighbourhood: NeighbourhoodId,
     numbers: &[(ActivityId, i64, i64)],
 ) -> Statement {
-    let mut values: Vec<Value> = Vec::with_capacity(numbers.len() * 5 + 1);
-    let mut place = |value: Value| {
-        values.push(value);
-        if backend == DbBackend::Postgres { format!("${}", values.len()) } else { "?".to_owned() }
-    };
-    let mut rows = Vec::with_capacity(numbers.len());
-    for (activity, version, no) in numbers {
-        let row = [activity.0.into(), (*version).into(), (*no).into()].map(&mut place);
-        rows.push(format!("({})", row.join(", ")));
-    }
-    let neighbourhood = place(neighbourhood.0.into());
-    let mut wanted = Vec::with_capacity(numbers.len());
-    for (activity, version, _) in numbers {
-        let key = [activity.0.into(), (*version).into()].map(&mut place);
-        wanted.push(format!("({})", key.join(", ")));
-    }
+    let mut bound = Bound::new(backend);
+    let rows: Vec<String> = numbers
+        .iter()
+        .map(|(activity, version, no)| {
+            let [activity, version] = key(&mut bound, *activity, *version);
+            format!("({activity}, {version}, {})", bound.place(*no))
+        })
+        .collect();
+    let neighbourhood = bound.place(neighbourhood.0);
+    let wanted = keys(&mut bound, numbers.iter().map(|(activity, version, _)| (*activity, *version)));
     // Both databases name the columns of VALUES so. Without the list of keys SQLite would go through all versions
     // of the neighbourhood and look each of them up among the numbers.
     let sql = format!(
         "UPDATE activity_version SET journal_no = numbered.column3 FROM (VALUES {}) AS numbered \
          WHERE neighbourhood_id = {neighbourhood} AND activity_id = numbered.column1 \
-         AND version = numbered.column2 AND (activity_id, version) IN (VALUES {})",
+         AND version = numbered.column2 AND (activity_id, version) IN (VALUES {wanted})",
         rows.join(", "),
-        wanted.join(", "),
     );
-    Statement::from_sql_and_values(backend, sql, values)
+    bound.statement(sql)
+}
+
+fn key(bound: &mut Bound, activity: ActivityId, version: i64) -> [String; 2] {
+    [bound.place(activity.0), bound.place(version)]
+}
+
+/// Keys of versions as rows of VALUES.
+fn keys(bound: &mut Bound, named: impl Iterator<Item = (ActivityId, i64)>) -> String {
+    let keys = named.map(|(activity, version)| format!("({})", key(bound, activity, version).join(", ")));
+    keys.collect::<Vec<_>>().join(", ")
 }
 
 /// What a list of activities is narrowed to.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod activities;
 pub mod batch;
+pub mod bound;
 pub mod changes;
 pub mod database;
 pub mod daybooks;
@@ -16,8 +17,10 @@ pub mod neighbourhoods;
 pub mod parties;
 pub mod quarantine;
 pub mod snapshots;
+pub mod suspicions;
 pub mod transaction;
 
 pub use batch::Batch;
+pub use bound::Bound;
 pub use database::{Database, DatabaseError, Pool};
 pub use transaction::Transaction;

@@ -27,7 +27,7 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 10] = [
+const COORDINATORS: [&str; 11] = [
     "create_invitation",
     "create_party",
     "decide",
@@ -35,6 +35,7 @@ const COORDINATORS: [&str; 10] = [
     "get_party",
     "list_decisions",
     "list_parties",
+    "list_suspicions",
     "put_member",
     "put_rules",
     "update_party",

@@ -14,7 +14,7 @@ const DAY_MS: i64 = 86_400_000;
 both! {
     async fn every_doubt_waits_for_a_person_and_is_said_in_plain_words(app: TestApp) {
         let mut asha = app.phone("Asha").await;
-        let me = asha.party;
+        let (me, other) = (asha.party, app.phone("Cy").await.party);
         let met = asha.meet("Bo");
         let morning = START_MS - DAY_MS;
         let mut hours = |day: &str, write: &dyn Fn(&mut daybook::phone::Entry<'_>)| {
@@ -26,12 +26,12 @@ both! {
         let occasion = hours("2026-11-15", &|a| { a.totals(2, 100).minutes(me, 60); });
         let doubtful = [
             ("unknown_party", hours("2026-11-19", &|a| { a.minutes(me, 60).minutes(met, 60); })),
-            ("overlap", hours("2026-11-18", &|a| { a.minutes(me, 60).started_at(morning - 2 * DAY_MS + 59 * 60_000); })),
+            ("check_times", hours("2026-11-18", &|a| { a.minutes(me, 60).started_at(morning - 2 * DAY_MS + 59 * 60_000); })),
             ("day_minutes", hours("2026-11-17", &|a| { a.minutes(me, 181); })),
             ("occasion_total", hours("2026-11-14", &|a| { a.totals(3, 60 + 2 * 480 + 1).minutes(me, 60); })),
             ("unreadable_field", hours("2026-11-13", &|a| { a.minutes(me, 60).put("person_minutes", "many"); })),
-            ("suspicion", hours("2026-11-12", &|a| { a.minutes(me, 60).started_at(morning); })),
-            ("over_claimed", hours("2026-11-15", &|a| { a.minutes(me, 41).part_of(occasion); })),
+            ("check_times", hours("2026-11-12", &|a| { a.minutes(me, 60).started_at(morning); })),
+            ("check_share", hours("2026-11-15", &|a| { a.minutes(other, 41).part_of(occasion); })),
         ];
         post(&app, &mut asha).await;
         for (code, id) in doubtful {

@@ -63,8 +63,8 @@ both! {
         let clerk = tokio::spawn(judge::clerk(app.app.clone()));
         let mut asha = app.phone("Asha").await;
         let me = asha.party;
-        for _ in 0..2 {
-            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 5); }).expect("recorded");
+        for minutes in [5, 6] {
+            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, minutes); }).expect("recorded");
         }
         asha.sync().await.expect("synced");
         while events(&app, "judged").is_empty() {

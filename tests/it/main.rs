@@ -11,6 +11,7 @@ mod crash;
 mod cursors;
 mod daybooks;
 mod decisions;
+mod doubts;
 mod errors;
 mod examples;
 mod floods;

@@ -34,8 +34,8 @@ both! {
         let mut asha = app.phone("Asha").await;
         let me = asha.party;
         asha.sync().await.expect("synced");
-        let ids: Vec<_> = (0..3).map(|_| {
-            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 60); }).expect("recorded")
+        let ids: Vec<_> = (60..63).map(|minutes| {
+            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, minutes); }).expect("recorded")
         }).collect();
         let bytes: usize = wire::unsent(&mut asha).iter().map(Vec::len).sum();
         let bytes = f64::from(u32::try_from(bytes).expect("few"));

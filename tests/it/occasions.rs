@@ -84,18 +84,22 @@ both! {
     async fn more_than_the_remainder_goes_to_a_person_and_never_below_zero(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let (bo, cy, mut di) = (app.phone("Bo").await, app.phone("Cy").await, app.phone("Di").await);
+        let mut ed = app.phone("Ed").await;
         let mut desk = app.coordinator("Dee").await;
         let occasion = seven(&mut asha, [&bo, &cy]);
         post(&app, &mut asha).await;
-        let me = di.party;
-        let part = di.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 361).part_of(occasion); }).expect("recorded");
+        let (first, me) = (di.party, ed.party);
+        let all = di.record(Kind::LitterPick, DAY, |a| { a.minutes(first, 200).part_of(occasion); }).expect("recorded");
         post(&app, &mut di).await;
-        assert_eq!(told(&di, part), (Review::Received, None, "over_claimed"));
+        assert_eq!(told(&di, all), (Review::Approved, Some(200), ""));
+        let part = ed.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 161).part_of(occasion); }).expect("recorded");
+        post(&app, &mut ed).await;
+        assert_eq!(told(&ed, part), (Review::Received, None, "check_share"));
         let approved = decide(&mut desk, part, "approve", json!({})).await;
         assert_eq!(became(&approved), (201, ""));
         assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (0, 631));
         undo(&mut desk, part, &approved).await;
-        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (360, 630));
+        assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (160, 630));
     }
 }
 

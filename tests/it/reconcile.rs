@@ -1,54 +1,19 @@
 //! Stories of reconciling: conflicts settled, records merged, two people needed, silence and a peer's word.
 
-use axum::http::Method;
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::{MERGE_MEMBERS_MAX, SETTLEMENTS_MAX};
 use daybook::domain::review::Review;
-use daybook::flows::rebuild::{Mode, rebuild};
 use serde_json::{Value, json};
 
 use crate::support::app::activity;
-use crate::support::desk::{balance, became, decide, item, post, refused, send, statement, told, undo};
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::both;
+use crate::support::desk::{
+    as_seen, balance, became, decide, item, merge, post, put_rules as put, rebuilt_is_live, refused, rules,
+    send, statement, told, undo,
+};
 
 const DAY: &str = "2026-11-20";
 const DAY_MS: i64 = 86_400_000;
-
-/// Puts the next version of the rules, with some of them changed.
-async fn rules(desk: &mut TestPhone, change: Value) -> Value {
-    let mut pack: Value = desk.get("/v1/rules").await.expect("the rules");
-    pack["version"] = (pack["version"].as_i64().expect("a version") + 1).into();
-    for (key, value) in change.as_object().expect("changes") {
-        pack[key] = value.clone();
-    }
-    put(desk, &pack).await.expect("put")
-}
-
-async fn put(desk: &mut TestPhone, pack: &Value) -> Result<Value, daybook::phone::PhoneError> {
-    let body = serde_json::to_vec(pack).expect("JSON");
-    let answer = desk.request(Method::PUT, "/v1/rules", "application/json", body).await?;
-    Ok(serde_json::from_slice(answer.body()).expect("JSON"))
-}
-
-/// What is derived is the same when it is made again.
-async fn rebuilt_is_live(app: &TestApp) {
-    let rebuilt = rebuild(&app.app, app.neighbourhood, Mode::Compare).await.expect("rebuilt");
-    assert!(rebuilt.is_same(), "{rebuilt:?}");
-}
-
-fn as_seen(seen: &Value) -> Value {
-    json!({ "activity_id": seen["id"], "version": seen["version"], "decision_seq": seen["decision_seq"] })
-}
-
-async fn merge(desk: &mut TestPhone, into: ActivityId, member: ActivityId, more: Value) -> Value {
-    let member = as_seen(&activity(desk, member).await);
-    let mut all = json!({ "reason": "One pick, two phones.", "members": [member] });
-    for (key, value) in more.as_object().expect("fields") {
-        all[key] = value.clone();
-    }
-    decide(desk, into, "merge", all).await
-}
 
 both! {
     async fn what_phones_disagree_about_is_settled_and_holds_until_one_writes_it_again(app: TestApp) {
@@ -136,6 +101,8 @@ both! {
         }).expect("recorded");
         post(&app, &mut asha).await;
         post(&app, &mut bo).await;
+        assert_eq!(told(&bo, theirs), (Review::Received, None, "check_counted_once"));
+        assert_eq!(became(&decide(&mut desk, theirs, "approve", json!({})).await), (201, ""));
         assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (190, 100));
 
         assert_eq!(became(&merge(&mut desk, mine, mine, json!({})).await), (409, "members_unfit"));
@@ -222,11 +189,13 @@ both! {
         rules(&mut desk, json!({ "mode": "peer", "silence_days": 3 })).await;
         let mut record = |day: &str| asha.record(Kind::Hours, day, |r| { r.minutes(a, 60); }).expect("recorded");
         let (confirmed, silent, disputed) = (record("2026-11-20"), record("2026-11-19"), record("2026-11-18"));
+        let own = record("2026-11-17");
         post(&app, &mut asha).await;
         assert_eq!(balance(&mut asha, a).await, 0);
-        // Nobody confirms for themselves.
-        asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 0).put("confirms", silent.to_string()); }).expect("recorded");
+        // Nobody confirms for themselves: somebody else has to, or a person looks.
+        asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 0).put("confirms", own.to_string()); }).expect("recorded");
         post(&app, &mut asha).await;
+        assert_eq!(told(&asha, own), (Review::Received, None, "check_confirmation"));
         bo.record(Kind::Hours, DAY, |r| { r.minutes(b, 0).put("confirms", confirmed.to_string()); }).expect("recorded");
         post(&app, &mut bo).await;
         assert_eq!(balance(&mut asha, a).await, 60);
@@ -240,6 +209,7 @@ both! {
         app.judge().await;
         assert_eq!(activity(&mut asha, silent).await["review"], "approved");
         assert_eq!(activity(&mut asha, disputed).await["review"], "needs_changes");
+        assert_eq!(activity(&mut asha, own).await["review"], "received");
         assert_eq!(balance(&mut asha, a).await, 120);
         rebuilt_is_live(&app).await;
     }
@@ -250,11 +220,11 @@ both! {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
-        for (percent, audited) in [(100, true), (0, false)] {
+        for (percent, minutes, audited) in [(100, 10, true), (0, 11, false)] {
             rules(&mut desk, json!({ "audit_percent": percent })).await;
-            let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 10); }).expect("recorded");
+            let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, minutes); }).expect("recorded");
             post(&app, &mut asha).await;
-            assert_eq!(told(&asha, id), (Review::Approved, Some(10), ""), "what is posted stands meanwhile");
+            assert_eq!(told(&asha, id), (Review::Approved, Some(minutes), ""), "what is posted stands meanwhile");
             assert_eq!(activity(&mut desk, id).await["audit"].as_bool().unwrap_or_default(), audited);
             assert_eq!(became(&decide(&mut desk, id, "approve", json!({})).await), (201, ""));
             assert_eq!(activity(&mut desk, id).await["audit"], Value::Null);

@@ -35,7 +35,10 @@ fn open(entries: &[Entry]) -> Vec<Suspicion> {
     let records: Vec<Record> = entries.iter().map(|entry| entry.record.clone()).collect();
     let mut found: BTreeMap<String, Suspicion> = BTreeMap::new();
     for record in &records {
-        let around = Surroundings { neighbours: records.clone(), ..Surroundings::default() };
+        let around = Surroundings {
+            neighbours: records.iter().cloned().map(Into::into).collect(),
+            ..Surroundings::default()
+        };
         let suspicions = examine(record, &around, &Thresholds::default());
         found.extend(suspicions.into_iter().map(|suspicion| (suspicion.key(), suspicion)));
     }

@@ -38,8 +38,10 @@ pub enum Evidence {
 /// Two records may tell of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SameEvent {
+    /// What both say was done.
     pub activity_kind: Kind,
     #[schema(value_type = String, format = Date)]
+    /// The day that they share.
     pub day: NaiveDate,
     /// Metres between the two places, if both have one.
     pub distance_m: Option<i64>,
@@ -62,6 +64,7 @@ pub struct SameEvent {
 /// The time of a person in two records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Overlap {
+    /// Whose time it is.
     pub people: Vec<OverlapOf>,
     /// By the clock; otherwise an occasion and its parts name the person twice, and a time is missing.
     pub clocked: bool,
@@ -70,6 +73,7 @@ pub struct Overlap {
 /// One person's share of an overlap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OverlapOf {
+    /// Who.
     pub party: PartyId,
     /// Minutes counted twice, begun ones as whole ones.
     pub minutes: i64,
@@ -78,15 +82,18 @@ pub struct OverlapOf {
 /// Amounts beyond what is likely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImplausibleAmount {
+    /// What is beyond its bound.
     pub amounts: Vec<Amount>,
 }
 
 /// One such amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Amount {
+    /// What was measured.
     pub measure: Measure,
     /// Whose, for `person_minutes`.
     pub party: Option<PartyId>,
+    /// As recorded.
     pub value: i64,
     /// The bound that it is beyond: above it, but for `bag_weight_g_low`.
     pub bound: i64,
@@ -122,12 +129,14 @@ pub enum Measure {
 /// Times that do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClockSkew {
+    /// The times that contradict each other.
     pub signs: Vec<ClockSign>,
 }
 
 /// One such pair of times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClockSign {
+    /// Which two times.
     pub sign: Clock,
     /// How far the two are apart.
     pub minutes: i64,
@@ -160,6 +169,7 @@ pub enum Clock {
 /// Somebody confirmed what only they gained by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OwnConfirmation {
+    /// Who confirmed.
     pub confirmer: PartyId,
 }
 
@@ -183,6 +193,7 @@ pub struct MutualConfirmation {
 pub struct PhotoSeenBefore {
     /// Their SHA-256.
     pub photos: Vec<String>,
+    /// Both records are in one daybook.
     pub same_daybook: bool,
     /// Days between the days that the records name.
     pub days_apart: i64,
@@ -191,21 +202,27 @@ pub struct PhotoSeenBefore {
 /// Changes in a group's daybook brought by somebody else than earlier ones of the same writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Carried {
+    /// Who brought, and who had brought before.
     pub carriers: Vec<Carrier>,
 }
 
 /// Who brought, and who had brought before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Carrier {
+    /// Who brought the changes.
     pub by: PartyId,
+    /// Who had brought the same writer's earlier ones.
     pub before: PartyId,
 }
 
 /// A part takes more than its occasion has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OverClaimed {
+    /// The occasion.
     pub occasion: ActivityId,
+    /// Minutes that the part says.
     pub claimed: i64,
+    /// Minutes that the occasion has left.
     pub remainder: i64,
     /// The occasion's minutes in all.
     pub total: i64,
@@ -218,6 +235,7 @@ pub struct OverClaimed {
 /// People under age take part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MinorPresent {
+    /// Who is under age.
     pub minors: Vec<PartyId>,
     /// Of these, those whose supervisor the record does not name.
     pub unsupervised: Vec<PartyId>,
@@ -226,12 +244,15 @@ pub struct MinorPresent {
 /// The same deed may be counted elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlsoReported {
+    /// How that is known.
     pub how: Elsewhere,
     /// The other system, if it is known.
     pub provider: Option<String>,
     /// Its id there.
     pub reference: Option<String>,
+    /// Metres between the two places, if both have one.
     pub distance_m: Option<i64>,
+    /// Days between the two.
     pub days_apart: i64,
 }
 

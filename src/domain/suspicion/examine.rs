@@ -1,6 +1,7 @@
 //! All rules over one record and what is around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -17,7 +18,7 @@ use crate::domain::ids::{ActivityId, PartyId};
 pub struct Surroundings {
     /// Other records: those that leave a trace which this one asks for, the one that it confirms and those that
     /// confirm it, its occasion and the other parts of that. Without what was merged away or rejected.
-    pub neighbours: Vec<Record>,
+    pub neighbours: Vec<Arc<Record>>,
     /// What is known of the people that the record names; who is missing is an adult.
     pub people: BTreeMap<PartyId, Person>,
     /// What its occasion has approved, if it is a part.

@@ -31,6 +31,7 @@ pub(in crate::domain) mod tests;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 pub use compare::{Change, Known, compare};
 pub use evidence::{
@@ -43,7 +44,7 @@ pub use place::Place;
 pub use record::{Origin, Record, Source, Times};
 pub use thresholds::{MinutesMax, ThresholdFault, Thresholds};
 
-use super::ids::{ActivityId, PartyId};
+use super::ids::{ActivityId, PartyId, SuspicionId};
 
 /// The kinds of doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -149,6 +150,24 @@ impl Suspicion {
     /// two people is about them, in whichever records it shows.
     #[must_use]
     pub fn key(&self) -> String {
+        hex(&self.named())
+    }
+
+    /// Its key, as an id.
+    #[must_use]
+    pub fn id(&self) -> SuspicionId {
+        SuspicionId(Uuid::from_bytes(self.named()))
+    }
+
+    /// The id of the doubt about a habit of two people.
+    #[must_use]
+    pub fn id_of_habit(one: PartyId, two: PartyId) -> SuspicionId {
+        let (first, second) = (one.min(two), one.max(two));
+        let kind = SuspicionKind::MutualConfirmation.code();
+        SuspicionId(Uuid::from_bytes(digest(&format!("{kind}\n{first}\n{second}"))))
+    }
+
+    fn named(&self) -> [u8; 16] {
         let subjects = match self.pair() {
             Some(parties) => parties.iter().map(ToString::to_string).collect::<Vec<_>>(),
             None => self.about.iter().map(ToString::to_string).collect(),
@@ -164,7 +183,7 @@ impl Suspicion {
         lines.extend(weighed.facts);
         let magnitudes = weighed.magnitudes.iter();
         lines.extend(magnitudes.map(|(name, value)| format!("{name} 2^{}", evidence::bucket(*value))));
-        digest(&lines.join("\n"))
+        hex(&digest(&lines.join("\n")))
     }
 
     /// The two people whose habit it is about.
@@ -177,7 +196,11 @@ impl Suspicion {
 }
 
 /// The first half of a SHA-256: enough to tell apart what one neighbourhood raises.
-fn digest(text: &str) -> String {
+fn digest(text: &str) -> [u8; 16] {
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    std::array::from_fn(|at| digest[at])
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,6 +11,9 @@
 //! one leaves and the other asks for, whichever of them comes first. One table (neighbourhood, trace,
 //! activity) and one index serve all rules. Traces of different things may be equal by chance: a rule looks
 //! at the records themselves.
+//!
+//! A record leaves traces of people under the ids that it names them by, so that they follow from the record
+//! alone; it asks for everybody under all ids that stand for them now.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +21,10 @@ use chrono::{Datelike, NaiveDate};
 use sha2::{Digest, Sha256};
 
 use super::place::{EARTH_RADIUS_M, Place};
-use super::record::Record;
+use super::record::{Origin, Record};
 use crate::domain::activity::Kind;
+use crate::domain::ids::PartyId;
+use crate::domain::reading::Reading;
 
 /// How far around a place is looked. No rule may take two places for near that are further apart; see
 /// [`super::Thresholds::fault`].
@@ -62,10 +67,17 @@ pub fn cells_around(place: &Place) -> BTreeSet<i64> {
     cells
 }
 
-/// The traces that a record leaves.
+/// The traces that a version leaves; none once it was taken back, or if it cannot be read as a whole.
+#[must_use]
+pub fn left_by(reading: &Reading, origin: Origin) -> BTreeSet<i64> {
+    let record = Record::read(reading, origin, |id| id);
+    record.filter(|record| !record.activity.withdrawn).map(|record| traces(&record)).unwrap_or_default()
+}
+
+/// The traces that a record leaves; the record is read without aliases being resolved.
 #[must_use]
 pub fn traces(record: &Record) -> BTreeSet<i64> {
-    let mut traces = shared(record);
+    let mut traces = shared(record, |party| [*party].into());
     if let Some(place) = &record.place {
         let cell = cell(place);
         traces.extend(record.days.iter().map(|day| in_cell(cell, *day)));
@@ -73,10 +85,11 @@ pub fn traces(record: &Record) -> BTreeSet<i64> {
     traces
 }
 
-/// The traces that a record asks for: those of the records that it may have something in common with.
+/// The traces that a record asks for: those of the records that it may have something in common with. `ids` are
+/// all that stand for a party.
 #[must_use]
-pub fn asks(record: &Record) -> BTreeSet<i64> {
-    let mut traces = shared(record);
+pub fn asks(record: &Record, ids: impl Fn(&PartyId) -> BTreeSet<PartyId>) -> BTreeSet<i64> {
+    let mut traces = shared(record, ids);
     if let Some(place) = &record.place {
         for cell in cells_around(place) {
             traces.extend(record.days.iter().map(|day| in_cell(cell, *day)));
@@ -86,13 +99,14 @@ pub fn asks(record: &Record) -> BTreeSet<i64> {
 }
 
 /// Traces that are left and asked for alike.
-fn shared(record: &Record) -> BTreeSet<i64> {
+fn shared(record: &Record, ids: impl Fn(&PartyId) -> BTreeSet<PartyId>) -> BTreeSet<i64> {
+    let people: BTreeSet<PartyId> = record.minutes.keys().flat_map(ids).collect();
     let mut traces: BTreeSet<i64> =
         record.photos.keys().map(|photo| trace("photo", &[photo.as_bytes()])).collect();
     for day in &record.days {
         let day_number = day.num_days_from_ce().to_be_bytes();
         let on_day = |family, subject: &[u8]| trace(family, &[&day_number, subject]);
-        traces.extend(record.minutes.keys().map(|party| on_day("person", party.0.as_bytes())));
+        traces.extend(people.iter().map(|party| on_day("person", party.0.as_bytes())));
         traces.extend(record.activity.place_id.iter().map(|id| on_day("place_id", id.as_bytes())));
         let product = record.product.iter().filter(|_| record.activity.kind == Kind::Repair);
         traces.extend(product.map(|product| on_day("product", product.as_bytes())));

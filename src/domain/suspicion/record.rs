@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::place::Place;
-use crate::domain::activity::Activity;
+use crate::domain::activity::{Activity, PartyMinutes};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::key::Key;
 use crate::domain::reading::{Field, Reading, Value};
@@ -104,6 +104,24 @@ impl Record {
         };
         record.derive();
         Some(record)
+    }
+
+    /// The same with what was decided about it in place of what it says: when it began, which occasion it takes
+    /// from, and everybody's minutes.
+    #[must_use]
+    pub fn decided(
+        mut self,
+        started_at_ms: Option<i64>,
+        part_of: Option<ActivityId>,
+        minutes: impl IntoIterator<Item = (PartyId, i64)>,
+    ) -> Self {
+        (self.activity.started_at_ms, self.activity.part_of) = (started_at_ms, part_of);
+        let named = minutes.into_iter();
+        self.activity.parties = named
+            .map(|(party_id, minutes)| PartyMinutes { party_id, organisation_id: None, minutes })
+            .collect();
+        self.derive();
+        self
     }
 
     /// Computes what follows from the activity.

@@ -82,19 +82,25 @@ pub struct Thresholds {
     pub same_tallies_min: i64,
     /// Minutes of one person in one record.
     pub minutes_max: MinutesMax,
+    /// Items picked up per person and minute.
     pub items_per_person_minute_max: i64,
     /// Only from as many items on is there a rate.
     pub items_rate_from: i64,
     /// Items of a record without minutes.
     pub items_max: i64,
+    /// Bags filled per person and hour.
     pub bags_per_person_hour_max: i64,
     /// Only from as many bags on is there a rate.
     pub bags_rate_from: i64,
+    /// Grams of one bag.
     pub bag_weight_g_max: i64,
+    /// Grams of one bag, at least.
     pub bag_weight_g_min: i64,
+    /// Grams carried off per person.
     pub weight_g_per_person_max: i64,
     /// People of one occasion.
     pub people_max: i64,
+    /// Years that a repaired product may be old.
     pub product_age_years_max: i64,
     /// How far a phone's clock may be off.
     pub clock_minutes_max: i64,
@@ -118,9 +124,13 @@ pub struct Thresholds {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MinutesMax {
+    /// Of a litter pick.
     pub litter_pick: i64,
+    /// Of a repair.
     pub repair: i64,
+    /// Of a street fix.
     pub street_fix: i64,
+    /// Of hours.
     pub hours: i64,
 }
 

@@ -6,13 +6,15 @@ use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::super::FlowError;
+use super::around::{Found, times};
 use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::rules::Mode;
+use crate::domain::suspicion::Times;
 use crate::domain::time::civil_day;
-use crate::ledger::{self, Capacity, CleanFacts, Corrections, Decided, LineContext, clean, decide_lines};
+use crate::ledger::{self, Capacity, CleanFacts, Corrections, Decided, LineContext, decide_lines};
 use crate::store;
 use crate::store::entity::{activity_version, membership};
 
@@ -25,7 +27,7 @@ pub struct Brief {
     /// Oldest first; empty if the newest was taken up before.
     pub rows: Vec<activity_version::Model>,
     pub version: i64,
-    pub received_at_ms: i64,
+    pub times: Times,
     /// As written.
     pub reading: Reading,
     /// Fields that read as settled.
@@ -57,7 +59,7 @@ impl Brief {
             owner: PartyId(newest.party_id),
             rows,
             version: newest.version,
-            received_at_ms: newest.received_at_ms,
+            times: times(newest),
             activity: Activity::from_reading(&reading, sitting.zone).ok(),
             reading,
             reads: BTreeMap::new(),
@@ -116,20 +118,45 @@ pub struct People {
 impl People {
     /// Loads everybody that the briefs name.
     pub async fn load(sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<Self, FlowError> {
-        let ids: BTreeSet<PartyId> = briefs.iter().flat_map(Brief::named).collect();
-        let known = store::parties::resolve(sitting.txn(), sitting.neighbourhood(), &ids).await?;
-        let aliases = known.iter().map(|(id, (party, _))| (*id, *party)).collect();
-        let members: BTreeSet<PartyId> = known.values().map(|(party, _)| *party).collect();
-        let memberships =
-            store::parties::memberships(sitting.txn(), sitting.neighbourhood(), &members).await?;
-        let mut ids: BTreeMap<PartyId, BTreeSet<PartyId>> =
-            members.iter().map(|party| (*party, BTreeSet::from([*party]))).collect();
-        for (alias, party) in
-            store::parties::aliases_of(sitting.txn(), sitting.neighbourhood(), &members).await?
-        {
-            ids.entry(party).or_default().insert(alias);
+        let mut people = Self::default();
+        people.learn(sitting, briefs).await?;
+        Ok(people)
+    }
+
+    /// Loads those that further briefs name.
+    pub(super) async fn learn(&mut self, sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<(), FlowError> {
+        self.learn_ids(sitting, briefs.iter().flat_map(Brief::named).collect()).await
+    }
+
+    /// See [`Self::learn`].
+    pub(super) async fn learn_ids(
+        &mut self,
+        sitting: &Sitting<'_>,
+        ids: BTreeSet<PartyId>,
+    ) -> Result<(), FlowError> {
+        let ids: BTreeSet<PartyId> = ids.into_iter().filter(|id| !self.known.contains_key(id)).collect();
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(Self { known, aliases, ids, memberships })
+        let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
+        let known = store::parties::resolve(txn, neighbourhood, &ids).await?;
+        self.aliases.extend(known.iter().map(|(id, (party, _))| (*id, *party)));
+        let parties = known.values().map(|(party, _)| *party);
+        let members: BTreeSet<PartyId> = parties.filter(|party| !self.ids.contains_key(party)).collect();
+        self.known.extend(known);
+        self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
+        for (alias, party) in store::parties::aliases_of(txn, neighbourhood, &members).await? {
+            self.ids.entry(party).or_default().insert(alias);
+        }
+        for party in members {
+            self.ids.entry(party).or_default().insert(party);
+        }
+        Ok(())
+    }
+
+    /// All ids that stand for a party.
+    pub(super) fn all_ids(&self, party: PartyId) -> BTreeSet<PartyId> {
+        self.ids.get(&party).cloned().unwrap_or_else(|| [party].into())
     }
 
     /// The party that an id stands for.
@@ -196,9 +223,10 @@ impl Sitting<'_> {
         let known = |id: &&ActivityId| self.case(**id).is_none();
         let more: BTreeSet<ActivityId> = claimed.union(&ids).filter(known).copied().collect();
         self.load(&more).await?;
-        let people = People::load(self, briefs).await?;
+        let mut people = People::load(self, briefs).await?;
         self.load_owners(briefs.iter().map(|brief| people.resolved(brief.owner)).collect()).await?;
         self.load_days(briefs, &people).await?;
+        self.look_around(briefs, &mut people).await?;
         self.load_accounts(&people).await?;
         Ok(people)
     }
@@ -214,14 +242,25 @@ impl Sitting<'_> {
         let mut others = BTreeSet::new();
         for row in rows {
             let (account, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
-            self.days.entry((account, row.day)).or_default().insert(activity, row.minutes);
+            // What this sitting has posted meanwhile is newer than what was committed.
+            if !self.read_days.contains(&(account, row.day.clone())) {
+                self.days.entry((account, row.day)).or_default().insert(activity, row.minutes);
+            }
             others.insert(activity);
         }
+        self.read_days
+            .extend(accounts.iter().flat_map(|account| days.iter().map(|day| (*account, day.clone()))));
         self.load(&others).await
     }
 
     /// What is known around a version; everything was prepared.
-    pub fn clean_facts(&self, brief: &Brief, activity: &Activity, people: &People) -> CleanFacts {
+    pub fn clean_facts(
+        &self,
+        brief: &Brief,
+        activity: &Activity,
+        people: &People,
+        found: Found,
+    ) -> CleanFacts {
         let parties: BTreeSet<PartyId> = activity
             .parties
             .iter()
@@ -237,51 +276,14 @@ impl Sitting<'_> {
         CleanFacts {
             unknown_parties: people.unknown(activity),
             minutes_that_day: minutes_that_day.collect(),
-            overlaps: parties
-                .iter()
-                .flat_map(|party| self.overlaps(brief.id, activity, *party, people))
-                .collect(),
-            remainder: self.remainder(brief),
             unreadable_fields: brief
                 .effective()
                 .fields
                 .values()
                 .any(|field| matches!(field, Field::Unreadable(_))),
-            open_suspicions: is_far_from_its_start(activity, self.zone)
-                .then(|| "day_and_start_differ".to_owned())
-                .into_iter()
-                .collect(),
+            open_suspicions: found.open.into_iter().collect(),
+            crowded: found.crowded,
         }
-    }
-
-    /// Other activities in force that hold a party at the same time.
-    fn overlaps(
-        &self,
-        id: ActivityId,
-        activity: &Activity,
-        party: PartyId,
-        people: &People,
-    ) -> Vec<(PartyId, ActivityId)> {
-        let Some(start) = activity.started_at_ms else { return Vec::new() };
-        let given = activity.parties.iter().filter(|given| people.resolved(given.party_id) == party);
-        let mine = (start, given.map(|given| given.minutes).sum());
-        let (account, ids) = (AccountId(party.0), people.ids.get(&party));
-        let near = around(activity, self.zone)
-            .into_iter()
-            .filter_map(|day| self.days.get(&(account, day.to_string())))
-            .flatten();
-        let others: BTreeSet<ActivityId> =
-            near.filter(|(other, minutes)| **other != id && **minutes > 0).map(|(other, _)| *other).collect();
-        let holds = |other: &ActivityId| {
-            let decided = self.case(*other)?.judgement.in_force()?;
-            // Lines keep the id that they froze, which may have become an alias since.
-            let stands_for =
-                |id: AccountId| id == account || ids.is_some_and(|ids| ids.contains(&PartyId(id.0)));
-            let lines = decided.lines.iter().filter(|line| stands_for(line.account));
-            let theirs = (decided.started_at_ms?, lines.map(|line| line.minutes).sum());
-            clean::same_time(mine, theirs).then_some((party, *other))
-        };
-        others.iter().filter_map(holds).collect()
     }
 
     /// Whether others stand behind every line of it: they wrote that they confirm it.
@@ -294,16 +296,6 @@ impl Sitting<'_> {
         let confirmers = confirming.map(|(_, case)| case.owner).collect();
         ledger::is_confirmed(decided, people.resolved(brief.owner), &confirmers)
     }
-
-    /// What an occasion has left for this part of it.
-    fn remainder(&self, brief: &Brief) -> Option<i64> {
-        let occasion = brief.part_of()?;
-        let decided = self.case(occasion)?.judgement.in_force()?;
-        let total = decided.person_minutes?;
-        let others: i64 =
-            self.claims(occasion).filter(|(part, _)| *part != brief.id).map(|(_, minutes)| minutes).sum();
-        Some((total - decided.named - others).max(0))
-    }
 }
 
 /// The days on which an activity can overlap another: by the day it names and by its start, one more each way.
@@ -314,11 +306,4 @@ fn around(activity: &Activity, zone: Tz) -> BTreeSet<NaiveDate> {
         .flat_map(|day| [day.checked_sub_days(Days::new(1)), Some(day), day.checked_add_days(Days::new(1))])
         .flatten()
         .collect()
-}
-
-/// The day that a record names is not the one that it started on, nor the next: others of that time would
-/// not be found, so a person looks.
-fn is_far_from_its_start(activity: &Activity, zone: Tz) -> bool {
-    let start = activity.started_at_ms.and_then(|at_ms| civil_day(at_ms, zone));
-    start.is_some_and(|start| (activity.day - start).num_days().abs() > 1)
 }

@@ -3,7 +3,9 @@
 //! One transaction of at most [`CLERK_VERSIONS_MAX`] versions at a time; all of it serial within a
 //! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: the holder looks again.
 
+mod around;
 mod case;
+mod doubted;
 mod facts;
 mod posting;
 mod round;
@@ -24,7 +26,9 @@ use crate::metrics::{Flow, RoundEnd};
 use crate::store;
 use crate::store::Transaction;
 
+pub(super) use around::times;
 pub(super) use case::{Case, judgement_row};
+pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub(super) use round::{reason, settle};
 pub(super) use sitting::Sitting;

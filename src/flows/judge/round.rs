@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
+use super::around::Found;
 use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
 use super::sitting::Sitting;
@@ -41,10 +42,22 @@ pub async fn judge(
     let mut count = 0;
     for brief in &briefs {
         count += brief.rows.len().max(1);
+        let told = sitting.case(brief.id).and_then(|case| case.reason.clone());
         let step = take_up(sitting, brief, &people, bases.get(&brief.id), TakingUp::Round)?;
         settle(sitting, brief.id, step, None).await?;
+        retell(sitting, brief, told)?;
     }
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// Numbers that something else has to be checked about what waits, so that its phone is told.
+fn retell(sitting: &mut Sitting<'_>, brief: &Brief, told: Option<(String, String)>) -> Result<(), FlowError> {
+    let Some(case) = sitting.case(brief.id) else { return Ok(()) };
+    let waits = brief.rows.is_empty() && case.judgement.review() != Review::Approved;
+    if let Some((code, _)) = case.reason.clone().filter(|reason| waits && told.as_ref() != Some(reason)) {
+        sitting.number("told", brief.id.0, Some(brief.id), &serde_json::json!({ "code": code }))?;
+    }
+    Ok(())
 }
 
 /// Takes up versions without letting a rule decide; what is clean among them becomes due.
@@ -127,7 +140,8 @@ fn take_up(
     for row in &brief.rows {
         sitting.number_version(row, brief.version, &brief.reads)?;
     }
-    let new = new_version(sitting, brief, people, base);
+    let found = sitting.examine(brief, people)?;
+    let new = new_version(sitting, brief, people, base, found);
     let doubts = new.doubts.clone();
     let Some(case) = sitting.case(brief.id) else { return Err(FlowError::internal("a case went missing")) };
     let step = if brief.rows.is_empty() {
@@ -150,11 +164,17 @@ fn take_up(
 }
 
 /// Describes the newest version of a brief to the ledger.
-fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Option<&Reading>) -> NewVersion {
+fn new_version(
+    sitting: &Sitting<'_>,
+    brief: &Brief,
+    people: &People,
+    base: Option<&Reading>,
+    found: Found,
+) -> NewVersion {
     let decided = brief.activity.as_ref().map(|activity| people.decide(activity, &Corrections::default()));
     let doubts = match (&brief.activity, &decided) {
         (Some(activity), Some(decided)) => {
-            let facts = sitting.clean_facts(brief, activity, people);
+            let facts = sitting.clean_facts(brief, activity, people, found);
             ledger::doubts(activity, decided, brief.effective().conflict(), &facts, &sitting.pack)
         }
         _ => vec![Doubt::UnreadableField],
@@ -171,7 +191,7 @@ fn new_version(sitting: &Sitting<'_>, brief: &Brief, people: &People, base: Opti
         decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
         rule: RuleFacts {
             confirmed: decided.as_ref().is_some_and(|decided| sitting.is_confirmed(brief, decided, people)),
-            received_at_ms: brief.received_at_ms,
+            received_at_ms: brief.times.received_ms,
             now_ms: sitting.now_ms(),
             audit_draw: sitting.draw(),
         },
@@ -200,6 +220,9 @@ pub async fn settle(
             By::Rule | By::Daybook => None,
         };
         sitting.record(id, decision, by, request_hash)?;
+        if by.is_some() {
+            sitting.weigh(id, decision)?;
+        }
     }
     sitting.post(id, &occasions).await?;
     sitting.change(id, |case| {

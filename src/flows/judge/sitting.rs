@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use super::super::FlowError;
+use super::around::Near;
 use super::case::{Case, judgement_row};
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
@@ -35,6 +36,8 @@ pub struct Sitting<'a> {
     pub(super) transfers: Vec<transfer::Model>,
     /// Contribution minutes by account and day, per activity; what this sitting posts is in it.
     pub(super) days: BTreeMap<(AccountId, String), BTreeMap<ActivityId, i64>>,
+    /// Accounts and days in `days` that were read from the database.
+    pub(super) read_days: BTreeSet<(AccountId, String)>,
     pub(super) groups: BTreeSet<PartyId>,
     /// Whom was asked whether it is a group.
     asked: BTreeSet<PartyId>,
@@ -42,6 +45,7 @@ pub struct Sitting<'a> {
     pub(super) stands_for: BTreeMap<PartyId, PartyId>,
     /// Accounts looked up and not moved yet; nothing where there is none.
     pub(super) unmoved: BTreeMap<AccountId, Option<account::Model>>,
+    pub(super) near: Near,
     numbered: Vec<(ActivityId, i64, i64)>,
     journal: Vec<journal::Model>,
     decisions: Vec<decision::Model>,
@@ -71,10 +75,12 @@ impl<'a> Sitting<'a> {
             accounts: BTreeMap::new(),
             transfers: Vec::new(),
             days: BTreeMap::new(),
+            read_days: BTreeSet::new(),
             groups: BTreeSet::new(),
             asked: BTreeSet::new(),
             stands_for: BTreeMap::new(),
             unmoved: BTreeMap::new(),
+            near: Near::default(),
             numbered: Vec::new(),
             journal: Vec::new(),
             decisions: Vec::new(),
@@ -99,7 +105,7 @@ impl<'a> Sitting<'a> {
         u64::from_be_bytes(self.app.random())
     }
 
-    fn backend(&self) -> DbBackend {
+    pub(super) fn backend(&self) -> DbBackend {
         self.txn.get_database_backend()
     }
 
@@ -281,6 +287,7 @@ impl<'a> Sitting<'a> {
         for part in rows.chunks(400) {
             batch.push(store::judgements::upsert(backend, part.to_vec()));
         }
+        self.write_near(&mut batch)?;
         batch.insert::<journal::Entity>(backend, std::mem::take(&mut self.journal));
         self.tip.posted_at_ms = self.posted_at_ms;
         batch.push(store::ledger::update_tip(backend, self.tip));

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
-use super::super::judge::{Case, journal_entry, judgement_row, reason, withdrawn};
+use super::super::judge::{Case, journal_entry, judgement_row, reason, times, withdrawn};
+use super::doubts::Doubts;
 use super::{Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
 use crate::domain::reading::{Reading, Value};
 use crate::domain::rules::RulePack;
+use crate::domain::suspicion::{Origin, near};
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
 use crate::store;
 use crate::store::Batch;
@@ -32,6 +34,7 @@ struct Replay<'a> {
     taking_up: Vec<(activity_version::Model, Reading)>,
     /// Transfers that a posting asks for and the journal has not shown yet.
     expected: BTreeMap<uuid::Uuid, i64>,
+    doubts: Doubts,
     link: [u8; 32],
     no: i64,
 }
@@ -54,6 +57,7 @@ pub async fn rebuild(
         groups: store::parties::groups(txn, neighbourhood).await?,
         taking_up: Vec::new(),
         expected: BTreeMap::new(),
+        doubts: Doubts::default(),
         link: chain::genesis(neighbourhood),
         no: 0,
     };
@@ -71,6 +75,7 @@ pub async fn rebuild(
     for id in std::mem::take(&mut replay.expected).into_keys() {
         rebuilt.transfers.add(false, || format!("{id} was never written"));
     }
+    std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
     replay.compare(rebuilt, batch).await?;
     balances(txn, neighbourhood, tip, rebuilt, batch).await
 }
@@ -90,6 +95,9 @@ impl Replay<'_> {
     }
 
     async fn play(&mut self, row: &journal::Model, rebuilt: &mut Rebuilt) -> Result<(), FlowError> {
+        if row.kind == "suspicion" {
+            return self.doubts.play(row);
+        }
         let Some(activity) = row.activity_id.map(ActivityId) else { return Ok(()) };
         match row.kind.as_str() {
             "version" => self.version(activity, row).await?,
@@ -139,6 +147,8 @@ impl Replay<'_> {
             .transpose()?
             .unwrap_or_default();
         let effective = ledger::effective(reading, &reads);
+        let origin = Origin { id, daybook, owner, times: times(newest), zone: self.zone };
+        self.doubts.left.insert(id, near::left_by(&effective, origin));
         let activity = Activity::from_reading(&effective, self.zone).ok();
         let new = NewVersion {
             version: newest.version,

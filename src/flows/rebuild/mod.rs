@@ -2,6 +2,7 @@
 //! and versions from the changes in their order, judgements from the journal, balances from the transfers.
 //! Decisions are stored and replayed, never made anew; what waits un-numbered stays so.
 
+mod doubts;
 mod judgements;
 mod testimony;
 
@@ -30,6 +31,8 @@ pub struct Rebuilt {
     pub accounts: Count,
     pub transfers: Count,
     pub journal: Count,
+    pub suspicions: Count,
+    pub traces: Count,
 }
 
 /// Rows named in a report.
@@ -59,7 +62,7 @@ impl Count {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 6] {
+    pub fn tables(&self) -> [(&'static str, &Count); 8] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
@@ -67,6 +70,8 @@ impl Rebuilt {
             ("account", &self.accounts),
             ("transfer", &self.transfers),
             ("journal", &self.journal),
+            ("suspicion", &self.suspicions),
+            ("activity_trace", &self.traces),
         ]
     }
 

@@ -12,7 +12,7 @@ use crate::domain::ids::{AccountId, ActivityId, NeighbourhoodId, PartyId};
 use crate::domain::reading::Value;
 use crate::domain::review::Review;
 use crate::domain::rules::RulePack;
-use crate::ledger::clean::same_time;
+use crate::domain::suspicion::SuspicionKind;
 use crate::ledger::{
     Asset, By, Changed, CleanFacts, ClusterRefusal, CorrectionFault, Corrections, Decided, Decisions, Doubt,
     Judgement, MergeRequest, NewVersion, Operations, Posting, Refusal, Request, RuleFacts, Settlements, Step,
@@ -296,9 +296,7 @@ impl Neighbourhood {
     fn doubts(&self, index: usize, newest: &Effective, decided: &Decided) -> Vec<Doubt> {
         let mut facts = CleanFacts::default();
         let others = self.records.iter().enumerate().filter(|(other, _)| *other != index);
-        for (other, in_force) in
-            others.filter_map(|(other, record)| Some((other, record.judgement.in_force()?)))
-        {
+        for in_force in others.filter_map(|(_, record)| record.judgement.in_force()) {
             for line in &in_force.lines {
                 let who = PartyId(line.account.0);
                 if line.day == decided.heading.day {
@@ -309,7 +307,7 @@ impl Neighbourhood {
                     && mine > 0
                     && same_time((a, mine), (b, line.minutes))
                 {
-                    facts.overlaps.push((who, activity_id(other as u128)));
+                    facts.open_suspicions.push(SuspicionKind::Overlap);
                 }
             }
         }
@@ -430,4 +428,10 @@ impl Neighbourhood {
         }
         Ok(())
     }
+}
+
+/// Whether two stretches of time, each a start in milliseconds and a length in minutes, share a moment.
+fn same_time(a: (i64, i64), b: (i64, i64)) -> bool {
+    let end = |(start, minutes): (i64, i64)| start.saturating_add(minutes.saturating_mul(60_000));
+    a.0 < end(b) && b.0 < end(a)
 }

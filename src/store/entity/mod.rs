@@ -3,6 +3,7 @@
 pub mod access_grant;
 pub mod account;
 pub mod activity;
+pub mod activity_trace;
 pub mod activity_version;
 pub mod daybook;
 pub mod daybook_change;
@@ -21,5 +22,7 @@ pub mod party_role;
 pub mod refused_change;
 pub mod rule_pack;
 pub mod server_key;
+pub mod suspicion;
+pub mod suspicion_about;
 pub mod tip;
 pub mod transfer;

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
+use daybook::flows::rebuild::{Mode, rebuild};
 use daybook::phone::{Phone, PhoneError, Transport};
 use serde_json::{Value, json};
 
@@ -89,4 +90,43 @@ pub fn told<T: Transport>(phone: &Phone<T>, id: ActivityId) -> (Review, Option<i
     let verdict = phone.verdicts.get(&id).expect("a verdict");
     let code = verdict.reason.as_ref().map_or("", |reason| reason.code.as_str());
     (verdict.review, verdict.minutes, code)
+}
+
+/// Puts the next version of the rules, with some of them changed.
+pub async fn rules(desk: &mut TestPhone, change: Value) -> Value {
+    let mut pack: Value = desk.get("/v1/rules").await.expect("the rules");
+    pack["version"] = (pack["version"].as_i64().expect("a version") + 1).into();
+    for (key, value) in change.as_object().expect("changes") {
+        pack[key] = value.clone();
+    }
+    put_rules(desk, &pack).await.expect("put")
+}
+
+/// Puts rules as they are.
+pub async fn put_rules(desk: &mut TestPhone, pack: &Value) -> Result<Value, PhoneError> {
+    let body = serde_json::to_vec(pack).expect("JSON");
+    let answer = desk.request(Method::PUT, "/v1/rules", "application/json", body).await?;
+    Ok(serde_json::from_slice(answer.body()).expect("JSON"))
+}
+
+/// What is derived is the same when it is made again.
+pub async fn rebuilt_is_live(app: &TestApp) {
+    let rebuilt = rebuild(&app.app, app.neighbourhood, Mode::Compare).await.expect("rebuilt");
+    assert!(rebuilt.is_same(), "{rebuilt:?}");
+}
+
+/// An activity as seen, as a member of a merge.
+pub fn as_seen(seen: &Value) -> Value {
+    json!({ "activity_id": seen["id"], "version": seen["version"], "decision_seq": seen["decision_seq"] })
+}
+
+/// Merges one activity into another, both as they are; `more` adds fields.
+pub async fn merge(desk: &mut TestPhone, into: ActivityId, member: ActivityId, more: Value) -> Value {
+    let member =
+        as_seen(&desk.get::<Value>(&format!("/v1/activities/{member}")).await.expect("the activity"));
+    let mut all = json!({ "reason": "One pick, two phones.", "members": [member] });
+    for (key, value) in more.as_object().expect("fields") {
+        all[key] = value.clone();
+    }
+    decide(desk, into, "merge", all).await
 }

@@ -117,7 +117,8 @@ fn the_largest_numbers_overflow_nothing() {
             huge.year = Some(i64::MAX);
             huge.age_years = Some(f64::MAX);
         });
-    let around = Surroundings { neighbours: vec![huge.clone(), pick(2)], ..Surroundings::default() };
+    let around =
+        Surroundings { neighbours: vec![huge.clone().into(), pick(2).into()], ..Surroundings::default() };
     for suspicion in found(&huge, &around) {
         assert!(!suspicion.words().is_empty());
         assert_eq!(suspicion.fingerprint().len(), 32);

@@ -104,7 +104,7 @@ proptest! {
 }
 
 fn finds(a: &Record, b: &Record) -> bool {
-    !asks(a).is_disjoint(&traces(b))
+    !asks(a, |party| [*party].into()).is_disjoint(&traces(b))
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn habit(forth: usize, back: usize, others: usize) -> Vec<Confirmation> {
 }
 
 fn mutual(confirmations: Vec<Confirmation>) -> Vec<(i64, i64, i64)> {
-    let around = Surroundings { neighbours: vec![pick(1)], confirmations, ..Surroundings::default() };
+    let around = Surroundings { neighbours: vec![pick(1).into()], confirmations, ..Surroundings::default() };
     let found = found(&confirming(2), &around);
     let habits = found.into_iter().filter_map(|suspicion| match suspicion.evidence {
         Evidence::MutualConfirmation(evidence) => {
@@ -70,7 +70,7 @@ fn a_habit_is_one_doubt_about_two_people_however_often_it_shows() {
     let second = with(pick(4), |second| second.owner = party(1));
     let both = with(confirming(2), |both| both.activity.confirms = Some(id(4)));
     let around = |neighbour: Record| Surroundings {
-        neighbours: vec![neighbour],
+        neighbours: vec![neighbour.into()],
         confirmations: habit(4, 3, 0),
         ..Surroundings::default()
     };

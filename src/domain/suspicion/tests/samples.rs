@@ -97,7 +97,8 @@ pub fn found(record: &Record, around: &Surroundings) -> Vec<Suspicion> {
 
 /// What they find between two records, from both sides the same.
 pub fn between(a: &Record, b: &Record) -> Vec<Suspicion> {
-    let beside = |one: &Record| Surroundings { neighbours: vec![one.clone()], ..Surroundings::default() };
+    let beside =
+        |one: &Record| Surroundings { neighbours: vec![one.clone().into()], ..Surroundings::default() };
     let pairs = |found: Vec<Suspicion>| -> Vec<Suspicion> {
         found.into_iter().filter(|suspicion| suspicion.about.len() > 1).collect()
     };

@@ -1,0 +1,59 @@
+//! Doubts about records, the records that each is about, and the traces by which records find each other.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+const UP: [&str; 6] = [
+    "CREATE TABLE activity_trace (
+        neighbourhood_id {uuid} NOT NULL,
+        trace bigint NOT NULL,
+        activity_id {uuid} NOT NULL,
+        PRIMARY KEY (neighbourhood_id, trace, activity_id),
+        FOREIGN KEY (neighbourhood_id, activity_id) REFERENCES activity (neighbourhood_id, id)
+    )",
+    "CREATE INDEX activity_trace_activity ON activity_trace (neighbourhood_id, activity_id)",
+    "CREATE TABLE suspicion (
+        neighbourhood_id {uuid} NOT NULL,
+        id {uuid} NOT NULL,
+        kind text NOT NULL,
+        state text NOT NULL,
+        body text NOT NULL,
+        settled text NOT NULL,
+        settled_by {uuid},
+        raised_at_ms bigint NOT NULL,
+        raised_no bigint NOT NULL,
+        journal_no bigint NOT NULL,
+        PRIMARY KEY (neighbourhood_id, id)
+    )",
+    "CREATE INDEX suspicion_state ON suspicion (neighbourhood_id, state, raised_no)",
+    "CREATE TABLE suspicion_about (
+        neighbourhood_id {uuid} NOT NULL,
+        activity_id {uuid} NOT NULL,
+        suspicion_id {uuid} NOT NULL,
+        PRIMARY KEY (neighbourhood_id, activity_id, suspicion_id),
+        FOREIGN KEY (neighbourhood_id, activity_id) REFERENCES activity (neighbourhood_id, id),
+        FOREIGN KEY (neighbourhood_id, suspicion_id) REFERENCES suspicion (neighbourhood_id, id)
+    )",
+    // Whose confirmations: two who confirm hardly anybody but each other are found by it.
+    "CREATE INDEX judgement_confirmers ON judgement (neighbourhood_id, party_id) WHERE confirms IS NOT NULL",
+];
+
+const DOWN: [&str; 4] = [
+    "DROP INDEX judgement_confirmers",
+    "DROP TABLE suspicion_about",
+    "DROP TABLE suspicion",
+    "DROP TABLE activity_trace",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::sql::run(manager, &UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::sql::run(manager, &DOWN).await
+    }
+}

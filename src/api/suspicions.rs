@@ -1,0 +1,118 @@
+//! Suspicions: doubts that rules raised about records, for people who reconcile. No phone hears the word.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::error::ApiResult;
+use super::extract::{Coordinator, scope};
+use super::params::{Params, limit, opened, paged};
+use super::types::{Instant, Page, word};
+use crate::app::App;
+use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
+use crate::domain::suspicion::{Evidence, Suspicion};
+use crate::flows::FlowError;
+use crate::store;
+use crate::store::entity::suspicion;
+
+/// A doubt about records, with the figures that it rests on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SuspicionView {
+    /// The same doubt about the same records has the same id, whatever became of it.
+    pub id: SuspicionId,
+    /// The records that it is about: one or more.
+    pub about: Vec<ActivityId>,
+    /// What was found, in plain words, for whoever reconciles.
+    #[schema(
+        example = "Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time."
+    )]
+    pub words: String,
+    pub state: SuspicionState,
+    /// When it was raised last.
+    pub raised_at: Instant,
+    /// The decision that settled it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<DecisionId>,
+    /// Its kind, and the figures.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// What became of a suspicion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuspicionState {
+    /// Somebody has to look.
+    #[default]
+    Open,
+    /// Nothing speaks for it any more: a record was corrected or taken back.
+    Lapsed,
+    /// People decided about every record that it is about; only new evidence raises it again.
+    Settled,
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SuspicionFilter {
+    /// Items of a page: 50 if not given, at most 200; more counts as 200.
+    #[param(minimum = 1, example = 50)]
+    pub limit: Option<u64>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// `open` if not given.
+    #[param(inline)]
+    pub state: Option<SuspicionState>,
+    /// Only about this activity.
+    pub activity_id: Option<Uuid>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(list_suspicions)
+}
+
+/// List suspicions, the last raised first: the open ones, or those in another state.
+///
+/// A decision about the records settles them; there is nothing to settle here.
+#[utoipa::path(
+    get, path = "/v1/suspicions", tag = "reconcile", params(SuspicionFilter),
+    responses((status = 200, description = "A page of suspicions.", body = Page<SuspicionView>))
+)]
+pub async fn list_suspicions(
+    State(app): State<App>,
+    caller: Coordinator<scope::Reconcile>,
+    Params(params): Params<SuspicionFilter>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<SuspicionView>>)> {
+    let most = limit(params.limit);
+    let before: Option<i64> = opened(&app, "suspicions", params.after.as_deref())?;
+    let state = word(&params.state.unwrap_or_default());
+    let about = params.activity_id.map(ActivityId);
+    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
+    let rows = store::suspicions::page(db, neighbourhood, &state, about, before, most + 1).await?;
+    let (headers, page) =
+        paged(&app, "suspicions", "/v1/suspicions", rows, most, |row| row.raised_no, suspicion_view)?;
+    let items: Result<Vec<SuspicionView>, FlowError> = page.items.into_iter().collect();
+    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+}
+
+/// From its row.
+///
+/// # Errors
+/// Where the row cannot be read.
+pub fn suspicion_view(row: suspicion::Model) -> Result<SuspicionView, FlowError> {
+    let suspicion: Suspicion = serde_json::from_str(&row.body)?;
+    Ok(SuspicionView {
+        id: SuspicionId(row.id),
+        words: suspicion.words(),
+        state: serde_json::from_value(serde_json::Value::String(row.state))?,
+        raised_at: Instant(row.raised_at_ms),
+        settled_by: row.settled_by.map(DecisionId),
+        about: suspicion.about,
+        evidence: suspicion.evidence,
+    })
+}

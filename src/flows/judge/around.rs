@@ -1,0 +1,435 @@
+//! What is around a version, and the doubts that rules raise about it: records near in place, time and person,
+//! its occasion, who confirms it, who brought it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::FlowError;
+use super::doubted::{Doubted, Noted, State};
+use super::facts::{Brief, People};
+use super::sitting::Sitting;
+use crate::domain::ids::{AccountId, ActivityId, PartyId, SuspicionId};
+use crate::domain::limits::{SUSPICIONS_OPEN_MAX, TRACE_ACTIVITIES_MAX};
+use crate::domain::review::Review;
+use crate::domain::rules::Mode;
+use crate::domain::suspicion::{
+    Change, Confirmation, Delivery, Known, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind,
+    Times, compare, examine, near,
+};
+use crate::domain::time::parse_day;
+use crate::ledger::{Asset, Decided, DecisionStep, Judgement, StoredDecision};
+use crate::store;
+use crate::store::Batch;
+use crate::store::entity::{activity_trace, activity_version};
+
+/// What one sitting has loaded of this, and will write.
+#[derive(Debug, Default)]
+pub struct Near {
+    /// Records as last taken up.
+    records: BTreeMap<ActivityId, Record>,
+    /// By trace, the activities that left it.
+    left: BTreeMap<i64, BTreeSet<ActivityId>>,
+    /// What each activity taken up here leaves now, and whether it was taken up before.
+    leaves: BTreeMap<ActivityId, (BTreeSet<i64>, bool)>,
+    deliveries: BTreeMap<ActivityId, Vec<Delivery>>,
+    confirmations: BTreeMap<ActivityId, Confirmation>,
+    book: BTreeMap<SuspicionId, Doubted>,
+    /// Records as others are compared with them, each with the version and the decision that it follows.
+    standing: BTreeMap<ActivityId, (i64, i64, Arc<Record>)>,
+    /// Traces that were looked up.
+    asked: BTreeSet<i64>,
+}
+
+/// What the rules found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Kinds of the suspicions that are open, each once.
+    pub open: BTreeSet<SuspicionKind>,
+    /// More records are near than are compared.
+    pub crowded: bool,
+}
+
+impl Sitting<'_> {
+    /// Loads what is around the briefs. Their cases, occasions and days are loaded.
+    pub(super) async fn look_around(
+        &mut self,
+        briefs: &[Brief],
+        people: &mut People,
+    ) -> Result<(), FlowError> {
+        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
+        let records: Vec<Record> =
+            briefs.iter().filter_map(|brief| record(brief, self, |id| people.resolved(id))).collect();
+        let asks = records.iter().flat_map(|record| near::asks(record, |party| people.all_ids(*party)));
+        let asks: BTreeSet<i64> = asks.filter(|trace| !self.near.asked.contains(trace)).collect();
+        let most = i64::try_from(TRACE_ACTIVITIES_MAX).unwrap_or(i64::MAX).saturating_add(2);
+        for left in store::suspicions::leaving(txn, neighbourhood, &asks, most).await? {
+            self.near.left.entry(left.trace).or_default().insert(ActivityId(left.activity_id));
+        }
+        self.near.asked.extend(asks);
+        let ids: BTreeSet<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
+        let mut habits = BTreeSet::new();
+        for record in &records {
+            habits.extend(
+                self.confirmed_with(record).into_iter().map(|(by, of)| Suspicion::id_of_habit(by, of)),
+            );
+        }
+        let mut rows = store::suspicions::about(txn, neighbourhood, &ids).await?;
+        rows.extend(store::suspicions::of_ids(txn, neighbourhood, &habits).await?);
+        for row in rows {
+            let id = SuspicionId(row.id);
+            if !self.near.book.contains_key(&id) {
+                self.near.book.insert(id, Doubted::from_row(row)?);
+            }
+        }
+        let mut wanted: BTreeSet<ActivityId> =
+            records.iter().flat_map(|record| self.neighbours(record, people)).collect();
+        wanted.extend(self.near.book.values().flat_map(|doubted| doubted.suspicion.about.iter().copied()));
+        let unknown: BTreeSet<ActivityId> =
+            wanted.iter().filter(|id| self.case(**id).is_none()).copied().collect();
+        self.load(&unknown).await?;
+        wanted.extend(records.iter().flat_map(|record| self.neighbours(record, people)));
+        self.load_records(&wanted, people).await?;
+        self.load_confirmations(&records).await?;
+        self.load_deliveries(briefs, people).await
+    }
+
+    /// Reads records as last taken up.
+    async fn load_records(
+        &mut self,
+        wanted: &BTreeSet<ActivityId>,
+        people: &mut People,
+    ) -> Result<(), FlowError> {
+        let new = wanted.iter().filter(|id| !self.near.records.contains_key(id));
+        let named: Vec<(ActivityId, i64)> = new
+            .filter_map(|id| Some((*id, self.case(*id)?.judgement.judged_version)))
+            .filter(|(_, version)| *version > 0)
+            .collect();
+        let mut briefs = Vec::with_capacity(named.len());
+        for row in store::activities::versions_named(self.txn(), self.neighbourhood(), &named).await? {
+            let mut brief = Brief::read(self, Vec::new(), &row)?;
+            let covered = self.case(brief.id).and_then(|case| case.judgement.covered.as_ref());
+            let reads =
+                covered.filter(|covered| covered.version == brief.version && !covered.reads.is_empty());
+            if let Some(reads) = reads.map(|covered| covered.reads.clone()) {
+                brief.settle(reads, self.zone);
+            }
+            briefs.push(brief);
+        }
+        people.learn(self, &briefs).await?;
+        for brief in &briefs {
+            if let Some(record) = record(brief, self, |id| people.resolved(id)) {
+                self.near.records.insert(brief.id, record);
+            }
+        }
+        Ok(())
+    }
+
+    /// In a group's daybook: who brought these versions, and their writers' changes before.
+    async fn load_deliveries(&mut self, briefs: &[Brief], people: &mut People) -> Result<(), FlowError> {
+        let of_group =
+            |brief: &&Brief| !brief.rows.is_empty() && self.groups.contains(&people.resolved(brief.owner));
+        let briefs: Vec<&Brief> = briefs.iter().filter(of_group).collect();
+        for brief in briefs {
+            let positions = brief.rows.iter().map(|row| row.from_position).collect();
+            let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
+            let brought = store::suspicions::brought(txn, neighbourhood, brief.daybook, &positions).await?;
+            let parties = brought.iter().flat_map(|one| [Some(one.by_id), one.before_id]).flatten();
+            people.learn_ids(self, parties.map(PartyId).collect()).await?;
+            let deliveries = brought.into_iter().map(|one| Delivery {
+                by: people.resolved(PartyId(one.by_id)),
+                before: one.before_id.map(|id| people.resolved(PartyId(id))),
+            });
+            self.near.deliveries.insert(brief.id, deliveries.collect());
+        }
+        Ok(())
+    }
+
+    /// Where people's word counts: what those who confirm here confirmed before.
+    async fn load_confirmations(&mut self, records: &[Record]) -> Result<(), FlowError> {
+        let pairs = records.iter().flat_map(|record| self.confirmed_with(record));
+        let people: BTreeSet<PartyId> = pairs.flat_map(|(by, of)| [by, of]).collect();
+        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
+        for row in store::suspicions::confirmations(txn, neighbourhood, &people).await? {
+            let Some(day) = row.day.as_deref().and_then(parse_day) else { continue };
+            let confirmation = Confirmation { by: PartyId(row.by_id), of: PartyId(row.of_id), day };
+            self.near.confirmations.entry(ActivityId(row.activity_id)).or_insert(confirmation);
+        }
+        Ok(())
+    }
+
+    /// Who confirms whom, of a record and those that it confirms or that confirm it.
+    fn confirmed_with(&self, record: &Record) -> Vec<(PartyId, PartyId)> {
+        if self.pack.mode != Mode::Peer {
+            return Vec::new();
+        }
+        let confirmed = record.activity.confirms.and_then(|id| self.case(id));
+        let by_it = confirmed.map(|confirmed| (record.owner, confirmed.owner));
+        let confirming = self.cases().filter(|(_, case)| case.confirms == Some(record.id));
+        confirming.map(|(_, case)| (case.owner, record.owner)).chain(by_it).collect()
+    }
+
+    /// The activities that a record may have something in common with, as far as they are known here.
+    fn neighbours(&self, record: &Record, people: &People) -> BTreeSet<ActivityId> {
+        let mut ids: BTreeSet<ActivityId> = BTreeSet::new();
+        for trace in near::asks(record, |party| people.all_ids(*party)) {
+            ids.extend(self.near.left.get(&trace).into_iter().flatten().rev().take(TRACE_ACTIVITIES_MAX));
+        }
+        // What is posted on these days, whatever its newest version says.
+        let accounts: BTreeSet<AccountId> = record.minutes.keys().map(|party| AccountId(party.0)).collect();
+        let posted = self.days.iter().filter(|((account, _), _)| accounts.contains(account));
+        ids.extend(
+            posted.flat_map(|(_, minutes)| minutes).filter(|(_, minutes)| **minutes > 0).map(|(id, _)| *id),
+        );
+        let occasion = record.activity.part_of;
+        ids.extend(occasion.into_iter().chain(record.activity.confirms));
+        let related = self.cases().filter(|(_, case)| {
+            case.part_of.is_some_and(|of| of == record.id || Some(of) == occasion)
+                || case.confirms == Some(record.id)
+        });
+        ids.extend(related.map(|(id, _)| *id));
+        ids.remove(&record.id);
+        ids
+    }
+
+    /// Asks the rules about a version that is taken up or looked at again, notes what is new, and answers what
+    /// is open about it.
+    pub(super) fn examine(&mut self, brief: &Brief, people: &People) -> Result<Found, FlowError> {
+        let mut crowded = false;
+        if let Some(record) = record(brief, self, |id| people.resolved(id)) {
+            let asks = near::asks(&record, |party| people.all_ids(*party));
+            let others = |trace: &i64| {
+                self.near.left.get(trace).map_or(0, |ids| ids.iter().filter(|id| **id != brief.id).count())
+            };
+            crowded = asks.iter().any(|trace| others(trace) > TRACE_ACTIVITIES_MAX);
+            let around = self.surroundings(brief, &record, people);
+            let found = examine(&record, &around, &self.pack.thresholds);
+            let mut known = Vec::new();
+            for doubted in self.near.book.values() {
+                let suspicion = &doubted.suspicion;
+                if suspicion.about.contains(&brief.id)
+                    || suspicion.kind() == SuspicionKind::MutualConfirmation
+                {
+                    known.extend(doubted.known());
+                }
+            }
+            for change in compare(brief.id, found, &known) {
+                let is_new = matches!(change, Change::Raise(_));
+                if !is_new || self.open_about(brief.id).count() < SUSPICIONS_OPEN_MAX {
+                    self.note(change)?;
+                }
+            }
+            self.leave(brief, record);
+        } else if !brief.rows.is_empty() {
+            self.near.records.remove(&brief.id);
+            self.near
+                .leaves
+                .insert(brief.id, (BTreeSet::new(), brief.rows.iter().all(|row| row.version > 1)));
+        }
+        let open = self.open_about(brief.id).map(|(_, doubted)| doubted.suspicion.kind()).collect();
+        Ok(Found { open, crowded })
+    }
+
+    fn note(&mut self, change: Change) -> Result<(), FlowError> {
+        let (id, noted) = match change {
+            Change::Raise(suspicion) => {
+                // The others it is about are to be told what is checked.
+                self.look_again_at(&suspicion.about);
+                (suspicion.id(), Noted::Raised { suspicion })
+            }
+            Change::Renew(suspicion) => (suspicion.id(), Noted::Renewed { suspicion }),
+            Change::Lapse(suspicion) => {
+                self.look_again_at(&suspicion.about);
+                (suspicion.id(), Noted::Lapsed)
+            }
+        };
+        self.doubt(id, noted)
+    }
+
+    /// Numbers what became of a suspicion.
+    fn doubt(&mut self, id: SuspicionId, noted: Noted) -> Result<(), FlowError> {
+        let no = self.number("suspicion", id.0, None, &noted)?;
+        let before = self.near.book.remove(&id);
+        if let Some(after) = Doubted::after(before, noted, no, self.posted_at_ms) {
+            self.near.book.insert(id, after);
+        }
+        Ok(())
+    }
+
+    /// What waits among these is looked at again: something around it is another now.
+    fn look_again_at(&mut self, ids: &[ActivityId]) {
+        let now_ms = self.posted_at_ms;
+        for id in ids {
+            let waits = self.case(*id).is_some_and(|case| !is_decided(case.judgement.review()));
+            if waits {
+                self.change(*id, |case| case.due_at_ms = Some(now_ms));
+            }
+        }
+    }
+
+    fn open_about(&self, id: ActivityId) -> impl Iterator<Item = (&SuspicionId, &Doubted)> {
+        let book = self.near.book.iter();
+        book.filter(move |(_, doubted)| doubted.state == State::Open && doubted.suspicion.about.contains(&id))
+    }
+
+    /// From here on others see the record as it is now.
+    fn leave(&mut self, brief: &Brief, record: Record) {
+        if brief.rows.is_empty() {
+            return;
+        }
+        let traces = near::left_by(brief.effective(), origin(brief, self));
+        for trace in &traces {
+            self.near.left.entry(*trace).or_default().insert(brief.id);
+        }
+        if let Some((by, of)) =
+            record.activity.confirms.and_then(|id| Some((record.owner, self.case(id)?.owner)))
+        {
+            let confirmation = Confirmation { by, of, day: record.activity.day };
+            self.near.confirmations.insert(brief.id, confirmation);
+        }
+        let before = brief.rows.iter().all(|row| row.version > 1) || self.near.leaves.contains_key(&brief.id);
+        self.near.leaves.insert(brief.id, (traces, before));
+        self.near.records.insert(brief.id, record);
+    }
+
+    fn surroundings(&mut self, brief: &Brief, record: &Record, people: &People) -> Surroundings {
+        let ids = self.neighbours(record, people).into_iter();
+        let neighbours = ids.filter_map(|id| self.standing_record(id)).collect();
+        Surroundings {
+            neighbours,
+            people: BTreeMap::new(),
+            occasion: self.occasion(brief),
+            deliveries: self.near.deliveries.get(&brief.id).cloned().unwrap_or_default(),
+            confirmations: self.near.confirmations.values().copied().collect(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// A record as others are compared with it: as decided, where that is in force. Nothing for what was merged
+    /// away or rejected.
+    fn standing_record(&mut self, id: ActivityId) -> Option<Arc<Record>> {
+        let judged = self.case(id)?.judgement.clone();
+        let key = (judged.judged_version, judged.decision_seq);
+        if let Some((version, seq, record)) = self.near.standing.get(&id)
+            && (*version, *seq) == key
+        {
+            return Some(record.clone());
+        }
+        let record = Arc::new(self.as_it_stands(id, &judged)?);
+        self.near.standing.insert(id, (key.0, key.1, record.clone()));
+        Some(record)
+    }
+
+    fn as_it_stands(&self, id: ActivityId, judged: &Judgement) -> Option<Record> {
+        let record = self.near.records.get(&id)?;
+        if judged.merged_into.is_some() || matches!(judged.review(), Review::Rejected | Review::Withdrawn) {
+            return None;
+        }
+        let Some(decided) = judged.in_force() else { return Some(record.clone()) };
+        let minutes = minutes(decided)
+            .into_iter()
+            .map(|(party, minutes)| (self.stands_for.get(&party).copied().unwrap_or(party), minutes));
+        Some(record.clone().decided(decided.started_at_ms, decided.part_of, minutes))
+    }
+
+    /// The minutes of an occasion that a version is part of, if they are in force.
+    fn occasion(&self, brief: &Brief) -> Option<Occasion> {
+        let id = brief.part_of()?;
+        let decided = self.case(id)?.judgement.in_force()?;
+        let others = self.claims(id).filter(|(part, _)| *part != brief.id);
+        Some(Occasion {
+            id,
+            total: decided.person_minutes?,
+            named: decided.named,
+            other_parts: others.map(|(_, minutes)| minutes).sum(),
+        })
+    }
+
+    /// What a person's decision says about the suspicions: once every record that one is about is decided, it is
+    /// settled. An undo opens again what the decision had settled.
+    pub(super) fn weigh(&mut self, id: ActivityId, decision: &StoredDecision) -> Result<(), FlowError> {
+        if let (DecisionStep::Undo, Some(undoes)) = (decision.step, &decision.undoes) {
+            let settled = self.near.book.iter().filter(|(_, doubted)| {
+                doubted.state == State::Settled && doubted.settled_by == Some(undoes.decision)
+            });
+            let settled: Vec<SuspicionId> = settled.map(|(id, _)| *id).collect();
+            for id in settled {
+                self.doubt(id, Noted::Reopened)?;
+            }
+        }
+        let open: Vec<(SuspicionId, Vec<ActivityId>)> =
+            self.open_about(id).map(|(id, doubted)| (*id, doubted.suspicion.about.clone())).collect();
+        for (suspicion, about) in open {
+            let decided =
+                |id: &ActivityId| self.case(*id).is_some_and(|case| is_decided(case.judgement.review()));
+            if about.iter().all(decided) {
+                self.doubt(suspicion, Noted::Settled { decision: decision.id })?;
+            } else if decided(&id) {
+                self.look_again_at(&about);
+            }
+        }
+        Ok(())
+    }
+
+    /// The statements that write all this.
+    pub(super) fn write_near(&mut self, batch: &mut Batch) -> Result<(), FlowError> {
+        let (backend, neighbourhood) = (self.backend(), self.neighbourhood());
+        let (mut rows, mut about) = (Vec::new(), Vec::new());
+        for (id, doubted) in self.near.book.iter().filter(|(_, doubted)| doubted.changed) {
+            let (row, of) = doubted.rows(neighbourhood, *id)?;
+            rows.push(row);
+            about.extend(of);
+        }
+        for statement in store::suspicions::write(backend, rows, about) {
+            batch.push(statement);
+        }
+        let leaves = std::mem::take(&mut self.near.leaves);
+        let before: Vec<ActivityId> =
+            leaves.iter().filter(|(_, (_, before))| *before).map(|(id, _)| *id).collect();
+        if !before.is_empty() {
+            batch.push(store::suspicions::forget_traces(backend, neighbourhood, &before));
+        }
+        let traces = leaves.into_iter().flat_map(|(id, (traces, _))| {
+            traces.into_iter().map(move |trace| activity_trace::Model {
+                neighbourhood_id: neighbourhood.0,
+                trace,
+                activity_id: id.0,
+            })
+        });
+        batch.insert::<activity_trace::Entity>(backend, traces.collect());
+        Ok(())
+    }
+}
+
+/// Nobody has to decide about it.
+fn is_decided(review: Review) -> bool {
+    matches!(review, Review::Approved | Review::Rejected | Review::Withdrawn)
+}
+
+/// Everybody's recognised minutes.
+fn minutes(decided: &Decided) -> BTreeMap<PartyId, i64> {
+    let mut minutes = BTreeMap::new();
+    for line in decided.lines.iter().filter(|line| line.asset == Asset::Contribution) {
+        *minutes.entry(PartyId(line.account.0)).or_insert(0) += line.minutes;
+    }
+    minutes
+}
+
+/// The record of a brief, if it can be read as a whole.
+fn record(brief: &Brief, sitting: &Sitting<'_>, resolve: impl Fn(PartyId) -> PartyId) -> Option<Record> {
+    Record::read(brief.effective(), origin(brief, sitting), resolve)
+}
+
+fn origin(brief: &Brief, sitting: &Sitting<'_>) -> Origin {
+    Origin {
+        id: brief.id,
+        daybook: brief.daybook,
+        owner: brief.owner,
+        times: brief.times,
+        zone: sitting.zone,
+    }
+}
+
+/// When a version was written and came.
+pub fn times(row: &activity_version::Model) -> Times {
+    Times { recorded_ms: row.recorded_at_ms, received_ms: row.received_at_ms, skew_ms: None }
+}
