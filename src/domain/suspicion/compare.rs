@@ -48,7 +48,7 @@ pub fn compare(judged: ActivityId, found: Vec<Suspicion>, known: &[Known]) -> Ve
         let suspicion = &one.suspicion;
         !one.settled
             && suspicion.pair().is_none()
-            && suspicion.about.contains(&judged)
+            && suspicion.shows_in(judged)
             && !keys.contains(&suspicion.key())
     });
     changes.extend(gone.map(|one| Change::Lapse(one.suspicion.clone())));

@@ -186,6 +186,13 @@ impl Suspicion {
         hex(&digest(&lines.join("\n")))
     }
 
+    /// The rules find it by looking at this record. That a part takes too much shows in the part, and not in the
+    /// occasion.
+    fn shows_in(&self, record: ActivityId) -> bool {
+        let elsewhere = matches!(&self.evidence, Evidence::OverClaimed(found) if found.occasion == record);
+        self.about.contains(&record) && !elsewhere
+    }
+
     /// The two people whose habit it is about.
     fn pair(&self) -> Option<[PartyId; 2]> {
         match &self.evidence {

@@ -13,8 +13,8 @@ use crate::domain::limits::{SUSPICIONS_OPEN_MAX, TRACE_ACTIVITIES_MAX};
 use crate::domain::review::Review;
 use crate::domain::rules::Mode;
 use crate::domain::suspicion::{
-    Change, Confirmation, Delivery, Known, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind,
-    Times, compare, examine, near,
+    Change, Confirmation, Delivery, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind, Times,
+    compare, examine, near,
 };
 use crate::domain::time::parse_day;
 use crate::ledger::{Asset, Decided, DecisionStep, Judgement, StoredDecision};
@@ -35,7 +35,7 @@ pub struct Near {
     confirmations: BTreeMap<ActivityId, Confirmation>,
     book: BTreeMap<SuspicionId, Doubted>,
     /// Records as others are compared with them, each with the version and the decision that it follows.
-    standing: BTreeMap<ActivityId, (i64, i64, Arc<Record>)>,
+    standing: BTreeMap<ActivityId, (i64, i64, Vec<Arc<Record>>)>,
     /// Traces that were looked up.
     asked: BTreeSet<i64>,
 }
@@ -195,38 +195,67 @@ impl Sitting<'_> {
     /// is open about it.
     pub(super) fn examine(&mut self, brief: &Brief, people: &People) -> Result<Found, FlowError> {
         let mut crowded = false;
-        if let Some(record) = record(brief, self, |id| people.resolved(id)) {
-            let asks = near::asks(&record, |party| people.all_ids(*party));
-            let others = |trace: &i64| {
-                self.near.left.get(trace).map_or(0, |ids| ids.iter().filter(|id| **id != brief.id).count())
-            };
-            crowded = asks.iter().any(|trace| others(trace) > TRACE_ACTIVITIES_MAX);
-            let around = self.surroundings(brief, &record, people);
-            let found = examine(&record, &around, &self.pack.thresholds);
-            let mut known = Vec::new();
-            for doubted in self.near.book.values() {
-                let suspicion = &doubted.suspicion;
-                if suspicion.about.contains(&brief.id)
-                    || suspicion.kind() == SuspicionKind::MutualConfirmation
-                {
-                    known.extend(doubted.known());
+        let merged_away = self.case(brief.id).is_some_and(|case| case.judgement.merged_into.is_some());
+        match record(brief, self, |id| people.resolved(id)) {
+            Some(record) if merged_away => self.leave(brief, record),
+            Some(record) => {
+                crowded = self.is_crowded(&record, people);
+                for change in self.doubts_about(brief, &record, people) {
+                    let is_new = matches!(change, Change::Raise(_));
+                    if !is_new || self.open_about(brief.id).count() < SUSPICIONS_OPEN_MAX {
+                        self.note(change)?;
+                    }
                 }
-            }
-            for change in compare(brief.id, found, &known) {
-                let is_new = matches!(change, Change::Raise(_));
-                if !is_new || self.open_about(brief.id).count() < SUSPICIONS_OPEN_MAX {
-                    self.note(change)?;
+                if !brief.rows.is_empty() {
+                    self.look_again_at_parts(brief.id);
                 }
+                self.leave(brief, record);
             }
-            self.leave(brief, record);
-        } else if !brief.rows.is_empty() {
-            self.near.records.remove(&brief.id);
-            self.near
-                .leaves
-                .insert(brief.id, (BTreeSet::new(), brief.rows.iter().all(|row| row.version > 1)));
+            None if brief.rows.is_empty() => {}
+            None => {
+                let before = brief.rows.iter().all(|row| row.version > 1);
+                self.near.records.remove(&brief.id);
+                self.near.leaves.insert(brief.id, (BTreeSet::new(), before));
+            }
         }
         let open = self.open_about(brief.id).map(|(_, doubted)| doubted.suspicion.kind()).collect();
         Ok(Found { open, crowded })
+    }
+
+    fn is_crowded(&self, record: &Record, people: &People) -> bool {
+        let asks = near::asks(record, |party| people.all_ids(*party));
+        let others = |trace: &i64| {
+            self.near.left.get(trace).map_or(0, |ids| ids.iter().filter(|id| **id != record.id).count())
+        };
+        asks.iter().any(|trace| others(trace) > TRACE_ACTIVITIES_MAX)
+    }
+
+    /// What the rules say of a version, against what is known. Of two records each is compared as it reads and as it
+    /// was decided: whichever of the two is looked at, the same is found, or they would raise and lapse in turn.
+    fn doubts_about(&mut self, brief: &Brief, record: &Record, people: &People) -> Vec<Change> {
+        let around = self.surroundings(brief, record, people);
+        let mut found = examine(record, &around, &self.pack.thresholds);
+        let judged = self.case(brief.id).map(|case| case.judgement.clone());
+        if let Some(decided) = judged.as_ref().and_then(Judgement::in_force) {
+            let stands = self.as_decided(record.clone(), decided);
+            let again = examine(&stands, &around, &self.pack.thresholds).into_iter();
+            let pairs = again.filter(|suspicion| {
+                matches!(suspicion.kind(), SuspicionKind::Overlap | SuspicionKind::SameEvent)
+            });
+            for suspicion in pairs {
+                if !found.iter().any(|known| known.id() == suspicion.id()) {
+                    found.push(suspicion);
+                }
+            }
+        }
+        let mut known = Vec::new();
+        for doubted in self.near.book.values() {
+            let suspicion = &doubted.suspicion;
+            if suspicion.about.contains(&brief.id) || suspicion.kind() == SuspicionKind::MutualConfirmation {
+                known.extend(doubted.known());
+            }
+        }
+        compare(brief.id, found, &known)
     }
 
     fn note(&mut self, change: Change) -> Result<(), FlowError> {
@@ -266,6 +295,17 @@ impl Sitting<'_> {
         }
     }
 
+    /// The occasion is another now: parts that took too much may fit.
+    fn look_again_at_parts(&mut self, occasion: ActivityId) {
+        let claimed = self
+            .open_about(occasion)
+            .filter(|(_, doubted)| doubted.suspicion.kind() == SuspicionKind::OverClaimed);
+        let about: BTreeSet<ActivityId> =
+            claimed.flat_map(|(_, doubted)| doubted.suspicion.about.iter().copied()).collect();
+        let parts: Vec<ActivityId> = about.into_iter().filter(|id| *id != occasion).collect();
+        self.look_again_at(&parts);
+    }
+
     fn open_about(&self, id: ActivityId) -> impl Iterator<Item = (&SuspicionId, &Doubted)> {
         let book = self.near.book.iter();
         book.filter(move |(_, doubted)| doubted.state == State::Open && doubted.suspicion.about.contains(&id))
@@ -276,6 +316,7 @@ impl Sitting<'_> {
         if brief.rows.is_empty() {
             return;
         }
+        self.near.standing.remove(&brief.id);
         let traces = near::left_by(brief.effective(), origin(brief, self));
         for trace in &traces {
             self.near.left.entry(*trace).or_default().insert(brief.id);
@@ -292,8 +333,13 @@ impl Sitting<'_> {
     }
 
     fn surroundings(&mut self, brief: &Brief, record: &Record, people: &People) -> Surroundings {
-        let ids = self.neighbours(record, people).into_iter();
-        let neighbours = ids.filter_map(|id| self.standing_record(id)).collect();
+        let mut ids = self.neighbours(record, people);
+        // What is in doubt already is compared, however many others are near.
+        ids.extend(
+            self.open_about(brief.id).flat_map(|(_, doubted)| doubted.suspicion.about.iter().copied()),
+        );
+        ids.remove(&brief.id);
+        let neighbours = ids.into_iter().flat_map(|id| self.standing_records(id)).collect();
         Surroundings {
             neighbours,
             people: BTreeMap::new(),
@@ -304,31 +350,44 @@ impl Sitting<'_> {
         }
     }
 
-    /// A record as others are compared with it: as decided, where that is in force. Nothing for what was merged
-    /// away or rejected.
-    fn standing_record(&mut self, id: ActivityId) -> Option<Arc<Record>> {
-        let judged = self.case(id)?.judgement.clone();
+    /// A record as others are compared with it: as it reads and, where something else is in force, as decided.
+    /// None for what was merged away or rejected.
+    fn standing_records(&mut self, id: ActivityId) -> Vec<Arc<Record>> {
+        let Some(judged) = self.case(id).map(|case| &case.judgement) else { return Vec::new() };
         let key = (judged.judged_version, judged.decision_seq);
-        if let Some((version, seq, record)) = self.near.standing.get(&id)
+        if let Some((version, seq, records)) = self.near.standing.get(&id)
             && (*version, *seq) == key
         {
-            return Some(record.clone());
+            return records.clone();
         }
-        let record = Arc::new(self.as_it_stands(id, &judged)?);
-        self.near.standing.insert(id, (key.0, key.1, record.clone()));
-        Some(record)
+        let records = self.as_it_stands(id);
+        self.near.standing.insert(id, (key.0, key.1, records.clone()));
+        records
     }
 
-    fn as_it_stands(&self, id: ActivityId, judged: &Judgement) -> Option<Record> {
-        let record = self.near.records.get(&id)?;
+    fn as_it_stands(&self, id: ActivityId) -> Vec<Arc<Record>> {
+        let (Some(record), Some(case)) = (self.near.records.get(&id), self.case(id)) else {
+            return Vec::new();
+        };
+        let judged = &case.judgement;
         if judged.merged_into.is_some() || matches!(judged.review(), Review::Rejected | Review::Withdrawn) {
-            return None;
+            return Vec::new();
         }
-        let Some(decided) = judged.in_force() else { return Some(record.clone()) };
+        let mut records = vec![Arc::new(record.clone())];
+        if let Some(decided) = judged.in_force() {
+            let stands = self.as_decided(record.clone(), decided);
+            if stands != *record {
+                records.push(Arc::new(stands));
+            }
+        }
+        records
+    }
+
+    fn as_decided(&self, record: Record, decided: &Decided) -> Record {
         let minutes = minutes(decided)
             .into_iter()
             .map(|(party, minutes)| (self.stands_for.get(&party).copied().unwrap_or(party), minutes));
-        Some(record.clone().decided(decided.started_at_ms, decided.part_of, minutes))
+        record.decided(decided.started_at_ms, decided.part_of, minutes)
     }
 
     /// The minutes of an occasion that a version is part of, if they are in force.
