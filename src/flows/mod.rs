@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod access;
 pub mod compact;
+pub mod cards;
 pub mod daybooks;
 pub mod decide;
 pub mod documents;

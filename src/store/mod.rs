@@ -5,6 +5,7 @@ pub mod access;
 pub mod activities;
 pub mod batch;
 pub mod bound;
+pub mod cards;
 pub mod changes;
 pub mod database;
 pub mod daybooks;

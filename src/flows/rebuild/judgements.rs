@@ -239,6 +239,8 @@ impl Replay<'_> {
                     again.reason_text.clone_from(&there.reason_text);
                 }
                 again.due_at_ms = there.due_at_ms;
+                again.doubts.clone_from(&there.doubts);
+                again.waits_since_ms = there.waits_since_ms;
             }
             let same = there.as_ref() == Some(&again);
             rebuilt.judgements.add(same, || id.to_string());
