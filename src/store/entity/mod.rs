@@ -4,6 +4,7 @@ pub mod access_grant;
 pub mod account;
 pub mod activity;
 pub mod activity_version;
+pub mod closed_period;
 pub mod daybook;
 pub mod daybook_change;
 pub mod daybook_snapshot;
