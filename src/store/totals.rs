@@ -121,7 +121,7 @@ fn of_activities(
         .and_where(of(T::Asset).eq("contribution"))
         .and_where(of(T::JournalNo).lte(between.later))
         .cond_where(narrowing(narrowed))
-        .add_group_by([of(T::ActivityId).into()])
+        .add_group_by([of(T::ActivityId)])
         .to_owned()
 }
 
