@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use uuid::Uuid;
 
 use super::entity::{activity, journal};
@@ -19,13 +21,22 @@ pub async fn page(
     after: i64,
     limit: u64,
 ) -> Result<Vec<journal::Model>, DbErr> {
+    entries(neighbourhood, activity, after, limit).all(db).await
+}
+
+pub(super) fn entries(
+    neighbourhood: NeighbourhoodId,
+    activity: Option<ActivityId>,
+    after: i64,
+    limit: u64,
+) -> Select<journal::Entity> {
     let mut query = journal::Entity::find()
         .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(journal::Column::No.gt(after));
     if let Some(activity) = activity {
         query = query.filter(journal::Column::ActivityId.eq(activity.0));
     }
-    query.order_by_asc(journal::Column::No).limit(limit).all(db).await
+    query.order_by_asc(journal::Column::No).limit(limit)
 }
 
 /// Those of these activities that are in daybooks of these parties.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -280,10 +280,18 @@ pub async fn minutes_of_days(
     accounts: &BTreeSet<AccountId>,
     days: &BTreeSet<String>,
 ) -> Result<Vec<DayMinutes>, DbErr> {
-    use transfer::Column as T;
     if accounts.is_empty() || days.is_empty() {
         return Ok(Vec::new());
     }
+    minutes_query(neighbourhood, accounts, days).into_model::<DayMinutes>().all(db).await
+}
+
+pub(super) fn minutes_query(
+    neighbourhood: NeighbourhoodId,
+    accounts: &BTreeSet<AccountId>,
+    days: &BTreeSet<String>,
+) -> Select<transfer::Entity> {
+    use transfer::Column as T;
     transfer::Entity::find()
         .select_only()
         .columns([T::AccountId, T::Day, T::ActivityId])
@@ -296,7 +304,4 @@ pub async fn minutes_of_days(
         .group_by(T::Day)
         .group_by(T::ActivityId)
         .having(Expr::cust("SUM(minutes) <> 0"))
-        .into_model::<DayMinutes>()
-        .all(db)
-        .await
 }

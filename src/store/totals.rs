@@ -169,16 +169,23 @@ pub async fn balances_at(
 ) -> Result<Balances, DbErr> {
     let mut found = [0; 2];
     for (balance, asset) in found.iter_mut().zip(["contribution", "credit"]) {
-        let last: Option<i64> = of_account(neighbourhood, account, asset, journal_no)
-            .column(T::BalanceAfter)
-            .order_by_desc(T::JournalNo)
-            .limit(1)
-            .into_tuple()
-            .one(db)
-            .await?;
+        let last = last_balance(neighbourhood, account, asset, journal_no);
+        let last: Option<i64> = last.into_tuple().one(db).await?;
         *balance = last.unwrap_or_default();
     }
     Ok(Balances { contribution: found[0], credit: found[1] })
+}
+
+fn last_balance(
+    neighbourhood: NeighbourhoodId,
+    account: AccountId,
+    asset: &str,
+    journal_no: i64,
+) -> sea_orm::Select<transfer::Entity> {
+    of_account(neighbourhood, account, asset, journal_no)
+        .column(T::BalanceAfter)
+        .order_by_desc(T::JournalNo)
+        .limit(1)
 }
 
 /// What of [`balances_at`] belongs to days up to one, that day included: a sum over the account's transfers.
@@ -218,3 +225,7 @@ fn of_account(
         .filter(T::Asset.eq(asset))
         .filter(T::JournalNo.lte(journal_no))
 }
+
+#[cfg(test)]
+#[path = "totals_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use daybook::domain::activity::Kind;
-use daybook::store::entity::{account, activity, closed_period, journal, judgement, tip, transfer};
+use daybook::store::entity::{account, activity, closed_period, decision, journal, judgement, tip, transfer};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
@@ -65,6 +65,7 @@ enum Damage {
     Minutes,
     BalanceAfter,
     LostTransfer,
+    Decision,
     Judgement,
     Account,
     TipNumber,
@@ -74,62 +75,128 @@ enum Damage {
     Period,
 }
 
-/// Damages the row; answers the words that name it, what was expected and what is there.
-async fn damage(app: &TestApp, books: &Books, damage: Damage) -> Vec<String> {
-    let db = app.app.db().writer();
+/// Sets a column of the row with a key; answers how many it met.
+macro_rules! set {
+    ($app:expr, $db:expr, $table:ident, $column:ident, $value:expr, $key:ident, $id:expr) => {
+        $table::Entity::update_many()
+            .col_expr($table::Column::$column, Expr::value($value))
+            .filter($table::Column::NeighbourhoodId.eq($app.neighbourhood.0))
+            .filter($table::Column::$key.eq($id))
+            .exec($db)
+            .await
+            .expect("damaged")
+            .rows_affected
+    };
+}
+
+fn number(no: i64) -> String {
+    format!("journal number {no}, ")
+}
+
+/// The transfer that is damaged, in one of its rows.
+fn moved(books: &Books) -> (&transfer::Model, i64, String) {
     let moved = &books.transfers[1];
-    let no = moved.journal_no;
+    (moved, moved.journal_no, format!("activity {}", moved.activity_id))
+}
+
+/// Damages an entry of the journal.
+async fn of_the_journal(app: &TestApp, books: &Books, damage: Damage) -> (u64, Vec<String>) {
+    let db = app.app.db().writer();
+    let (_, no, of_activity) = moved(books);
     let entry = &books.journal[usize::try_from(no - 1).expect("small")];
-    let number = |no: i64| format!("journal number {no}, ");
-    let of_activity = format!("activity {}", moved.activity_id);
-    macro_rules! set {
-        ($table:ident, $column:ident, $value:expr, $key:ident, $id:expr) => {
-            $table::Entity::update_many()
-                .col_expr($table::Column::$column, Expr::value($value))
-                .filter($table::Column::NeighbourhoodId.eq(app.neighbourhood.0))
-                .filter($table::Column::$key.eq($id))
-                .exec(db)
-                .await
-                .expect("damaged")
-                .rows_affected
-        };
-    }
     let commitment = hex::encode(&entry.commitment);
-    let (rows, words) = match damage {
+    match damage {
         Damage::Body => {
             let body = entry.body.replacen("\"minutes\":", "\"minutes\":1", 1);
             assert_ne!(body, entry.body);
-            (set!(journal, Body, body, No, no), vec![number(no), of_activity, commitment])
+            (set!(app, db, journal, Body, body, No, no), vec![number(no), of_activity, commitment])
         }
         Damage::UnreadableBody => {
-            (set!(journal, Body, "{", No, no), vec![number(no), of_activity, commitment])
+            (set!(app, db, journal, Body, "{", No, no), vec![number(no), of_activity, commitment])
         }
         Damage::Salt => {
-            (set!(journal, Salt, vec![1_u8; 32], No, no), vec![number(no), of_activity, commitment])
+            (set!(app, db, journal, Salt, vec![1_u8; 32], No, no), vec![number(no), of_activity, commitment])
         }
         Damage::Commitment => {
-            (set!(journal, Commitment, vec![1_u8; 32], No, no), vec![number(no), "01".repeat(32)])
+            (set!(app, db, journal, Commitment, vec![1_u8; 32], No, no), vec![number(no), "01".repeat(32)])
         }
         Damage::Chain => (
-            set!(journal, Chain, vec![1_u8; 32], No, no),
+            set!(app, db, journal, Chain, vec![1_u8; 32], No, no),
             vec![number(no), format!("chain {}", hex::encode(&entry.chain)), "01".repeat(32)],
         ),
+        other => panic!("{other:?} is damaged elsewhere"),
+    }
+}
+
+/// Damages a transfer or an account.
+async fn of_the_ledger(app: &TestApp, books: &Books, damage: Damage) -> (u64, Vec<String>) {
+    let db = app.app.db().writer();
+    let (moved, no, of_activity) = moved(books);
+    match damage {
         Damage::Minutes => {
             let words = [format!("minutes {}", moved.minutes), "minutes 7".to_owned()];
             let words =
                 [vec![number(no), format!("account {}", moved.account_id), of_activity], words.to_vec()];
-            (set!(transfer, Minutes, 7, Id, moved.id), words.concat())
+            (set!(app, db, transfer, Minutes, 7, Id, moved.id), words.concat())
         }
         Damage::BalanceAfter => {
             let words = [format!("balance_after {}", moved.balance_after), "balance_after 7".to_owned()];
             let words = [vec![number(no), format!("account {}", moved.account_id)], words.to_vec()];
-            (set!(transfer, BalanceAfter, 7, Id, moved.id), words.concat())
+            (set!(app, db, transfer, BalanceAfter, 7, Id, moved.id), words.concat())
         }
         Damage::LostTransfer => {
             let lost =
                 transfer::Entity::delete_many().filter(transfer::Column::Id.eq(moved.id)).exec(db).await;
             let words = vec![number(no), of_activity, "expected a row, found none".to_owned()];
             (lost.expect("damaged").rows_affected, words)
+        }
+        Damage::Account => {
+            let row = &books.accounts[&moved.account_id];
+            let words = vec![
+                format!("account {}", row.id),
+                format!("contribution {}", row.contribution),
+                "contribution 7".to_owned(),
+            ];
+            (set!(app, db, account, Contribution, 7, Id, row.id), words)
+        }
+        other => panic!("{other:?} is damaged elsewhere"),
+    }
+}
+
+/// Damages the tip.
+async fn of_the_tip(app: &TestApp, books: &Books, damage: Damage) -> (u64, Vec<String>) {
+    let db = app.app.db().writer();
+    match damage {
+        Damage::TipNumber => {
+            let no = books.tip.journal_no;
+            let words =
+                vec!["the tip".to_owned(), format!("journal_no {no}"), format!("journal_no {}", no + 1)];
+            (set!(app, db, tip, JournalNo, no + 1, JournalNo, no), words)
+        }
+        Damage::TipChain => {
+            let no = books.tip.journal_no;
+            (
+                set!(app, db, tip, Chain, vec![1_u8; 32], JournalNo, no),
+                vec![number(no), "the tip: expected chain".to_owned()],
+            )
+        }
+        Damage::Commons => {
+            let words = vec!["the commons".to_owned(), format!("contribution {}", books.tip.contribution)];
+            (set!(app, db, tip, Contribution, 7, JournalNo, books.tip.journal_no), words)
+        }
+        other => panic!("{other:?} is damaged elsewhere"),
+    }
+}
+
+/// Damages what is judged, or recorded.
+async fn of_what_is_judged(app: &TestApp, books: &Books, damage: Damage) -> (u64, Vec<String>) {
+    let db = app.app.db().writer();
+    let (moved, _, of_activity) = moved(books);
+    match damage {
+        Damage::Decision => {
+            let (row, _) = &books.decisions[0];
+            let words = vec![number(row.journal_no), format!("step {}", row.step), "step reject".to_owned()];
+            (set!(app, db, decision, Step, "reject", Id, row.id), words)
         }
         Damage::Judgement => {
             let (id, (row, _)) = books.judgements.iter().next().expect("a judgement");
@@ -141,46 +208,12 @@ async fn damage(app: &TestApp, books: &Books, damage: Damage) -> Vec<String> {
                 "body ".to_owned(),
                 "\"minutes\":1".to_owned(),
             ];
-            (set!(judgement, Body, body, ActivityId, id.0), words)
-        }
-        Damage::Account => {
-            let row = &books.accounts[&moved.account_id];
-            let words = vec![
-                format!("account {}", row.id),
-                format!("contribution {}", row.contribution),
-                "contribution 7".to_owned(),
-            ];
-            (set!(account, Contribution, 7, Id, row.id), words)
-        }
-        Damage::TipNumber => {
-            let no = books.tip.journal_no;
-            let words =
-                vec!["the tip".to_owned(), format!("journal_no {no}"), format!("journal_no {}", no + 1)];
-            (set!(tip, JournalNo, no + 1, JournalNo, no), words)
-        }
-        Damage::TipChain => {
-            let no = books.tip.journal_no;
-            (
-                set!(tip, Chain, vec![1_u8; 32], JournalNo, no),
-                vec![number(no), "the tip: expected chain".to_owned()],
-            )
-        }
-        Damage::Commons => {
-            let words = vec!["the commons".to_owned(), format!("contribution {}", books.tip.contribution)];
-            (set!(tip, Contribution, 7, JournalNo, books.tip.journal_no), words)
+            (set!(app, db, judgement, Body, body, ActivityId, id.0), words)
         }
         Damage::Reading => {
             let words = vec![of_activity, "expected reading of".to_owned()];
-            (
-                set!(
-                    activity,
-                    Reading,
-                    r#"{"fields":{},"deleted":true,"unreadable":null}"#,
-                    Id,
-                    moved.activity_id
-                ),
-                words,
-            )
+            let gone = r#"{"fields":{},"deleted":true,"unreadable":null}"#;
+            (set!(app, db, activity, Reading, gone, Id, moved.activity_id), words)
         }
         Damage::Period => {
             let row = closed_period::Entity::find().order_by_asc(closed_period::Column::Id).one(db).await;
@@ -190,14 +223,30 @@ async fn damage(app: &TestApp, books: &Books, damage: Damage) -> Vec<String> {
                 "day_until 2026-11-15".to_owned(),
                 "day_until 2026-11-14".to_owned(),
             ];
-            (set!(closed_period, DayUntil, "2026-11-14", Id, row.id), words)
+            (set!(app, db, closed_period, DayUntil, "2026-11-14", Id, row.id), words)
         }
+        other => panic!("{other:?} is damaged elsewhere"),
+    }
+}
+
+/// Damages the row; answers the words that name it, what was expected and what is there.
+async fn damage(app: &TestApp, books: &Books, damage: Damage) -> Vec<String> {
+    use Damage as D;
+    let (rows, words) = match damage {
+        D::Body | D::UnreadableBody | D::Salt | D::Commitment | D::Chain => {
+            of_the_journal(app, books, damage).await
+        }
+        D::Minutes | D::BalanceAfter | D::LostTransfer | D::Account => {
+            of_the_ledger(app, books, damage).await
+        }
+        D::TipNumber | D::TipChain | D::Commons => of_the_tip(app, books, damage).await,
+        D::Decision | D::Judgement | D::Reading | D::Period => of_what_is_judged(app, books, damage).await,
     };
     assert_eq!(rows, 1, "{damage:?} met one row");
     words
 }
 
-const ALL: [Damage; 15] = [
+const ALL: [Damage; 16] = [
     Damage::Body,
     Damage::UnreadableBody,
     Damage::Salt,
@@ -206,6 +255,7 @@ const ALL: [Damage; 15] = [
     Damage::Minutes,
     Damage::BalanceAfter,
     Damage::LostTransfer,
+    Damage::Decision,
     Damage::Judgement,
     Damage::Account,
     Damage::TipNumber,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::reading::Value;
 use crate::ledger::StoredDecision;
-use crate::store::entity::{closed_period, journal, transfer};
+use crate::store::entity::{closed_period, decision, journal, transfer};
 
 /// What an entry says, as far as anything is made again from it.
 pub enum Entry {
@@ -68,6 +68,28 @@ impl Entry {
             _ => Self::Other,
         })
     }
+}
+
+/// The row of a decision; who sent it and as what is not in the journal's words, and is kept.
+pub fn decision_row(
+    row: &journal::Model,
+    decided: &StoredDecision,
+    there: Option<&decision::Model>,
+) -> Result<decision::Model, serde_json::Error> {
+    Ok(decision::Model {
+        neighbourhood_id: row.neighbourhood_id,
+        id: row.subject_id,
+        activity_id: row.activity_id.unwrap_or_default(),
+        version: decided.version,
+        seq: decided.seq,
+        step: serde_json::to_value(decided.step)?.as_str().unwrap_or_default().to_owned(),
+        decided_by: there.and_then(|there| there.decided_by),
+        pack_version: Some(decided.pack_version),
+        reason: decided.reason.clone(),
+        request_hash: there.and_then(|there| there.request_hash.clone()),
+        journal_no: row.no,
+        decided_at_ms: row.at_ms,
+    })
 }
 
 fn posted(row: &journal::Model, body: Posted) -> transfer::Model {

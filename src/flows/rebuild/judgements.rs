@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use super::super::FlowError;
 use super::super::judge::{Case, journal_entry, judgement_row, reason, withdrawn};
 use super::balances::Balances;
-use super::entry::{Entry, TakenUp};
+use super::entry::{Entry, TakenUp, decision_row};
 use super::{Difference, Mode, ROWS, Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, PeriodId};
@@ -171,6 +171,12 @@ impl<'a> Replay<'a> {
             expected: format!("a body of the kind {}", row.kind),
             found: error.to_string(),
         })?;
+        if let Entry::Decision(decided) = &entry {
+            let there = store::judgements::find_decision(self.txn, self.neighbourhood, decided.id).await?;
+            let again = decision_row(row, decided, there.as_ref()).map_err(FlowError::internal)?;
+            let difference = Difference::between(Some(row.no), about(row), Some(&again), there.as_ref());
+            rebuilt.decisions.add(difference);
+        }
         match entry {
             Entry::Period(period) => self.period(period, rebuilt).await?,
             Entry::Transfer(transfer) => {

@@ -36,6 +36,7 @@ pub struct Rebuilt {
     pub activities: Count,
     pub versions: Count,
     pub judgements: Count,
+    pub decisions: Count,
     pub accounts: Count,
     pub transfers: Count,
     pub periods: Count,
@@ -85,11 +86,12 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 7] {
+    pub fn tables(&self) -> [(&'static str, &Count); 8] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
             ("judgement", &self.judgements),
+            ("decision", &self.decisions),
             ("account", &self.accounts),
             ("transfer", &self.transfers),
             ("closed_period", &self.periods),
@@ -109,6 +111,7 @@ impl Rebuilt {
     pub fn first(&self) -> Option<&Difference> {
         let counts = [
             &self.journal,
+            &self.decisions,
             &self.transfers,
             &self.periods,
             &self.versions,
