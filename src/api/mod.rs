@@ -16,6 +16,7 @@ pub mod grants;
 pub mod health;
 pub mod held;
 pub mod invitations;
+pub mod journal;
 pub mod ledger;
 pub mod me;
 mod metrics;
@@ -27,10 +28,12 @@ pub mod outcomes;
 mod pages;
 pub mod params;
 pub mod parties;
+pub mod periods;
 pub mod quarantine;
 pub mod rules;
 pub mod suspicions;
 pub mod sync;
+pub mod totals;
 pub mod types;
 
 pub use metrics::metrics_router;
@@ -72,7 +75,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
         (name = "access", description = "Tokens, grants and keys."),
         (name = "activities", description = "What was recorded, as read from the daybooks."),
         (name = "reconcile", description = "What coordinators decide."),
-        (name = "ledger", description = "Accounts, statements and totals in minutes."),
+        (name = "ledger", description = "Accounts, statements and totals in minutes, and the journal that they stand on."),
         (name = "operation", description = "For whoever runs the server."),
     ),
 )]
@@ -97,6 +100,9 @@ fn table() -> OpenApiRouter<App> {
         .merge(suspicions::routes())
         .merge(rules::routes())
         .merge(ledger::routes())
+        .merge(totals::routes())
+        .merge(periods::routes())
+        .merge(journal::routes())
         .merge(neighbourhoods::routes())
         .merge(quarantine::routes())
         .merge(health::routes())

@@ -15,6 +15,7 @@ pub mod invite;
 pub mod judge;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod periods;
 pub mod quarantine;
 pub mod rebuild;
 pub mod rules;

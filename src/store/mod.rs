@@ -11,14 +11,17 @@ pub mod database;
 pub mod daybooks;
 pub mod entity;
 pub mod held;
+pub mod journal;
 pub mod judgements;
 pub mod keys;
 pub mod ledger;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod periods;
 pub mod quarantine;
 pub mod snapshots;
 pub mod suspicions;
+pub mod totals;
 pub mod transaction;
 
 pub use batch::Batch;

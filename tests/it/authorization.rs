@@ -30,6 +30,7 @@ const PUBLIC: [&str; 8] = [
 const COORDINATORS: [&str; 11] = [
     "create_invitation",
     "create_party",
+    "create_period",
     "decide",
     "get_decision",
     "get_party",
@@ -184,6 +185,7 @@ both! {
             format!("/v1/daybooks/{}", asha.own),
             format!("/v1/decisions/{decision}"),
             format!("/v1/parties/{me}"),
+            format!("/v1/accounts/{me}?journal_no=0"),
         ];
         for path in &own {
             assert!(desk.get::<Value>(path).await.is_ok() || path.contains("daybooks"), "{path}");
@@ -237,6 +239,8 @@ both! {
             format!("/v1/activities?party_id={me}"),
             format!("/v1/accounts/{me}"),
             format!("/v1/accounts/{me}/statement"),
+            format!("/v1/totals?party_id={me}"),
+            format!("/v1/journal/entries?activity_id={id}"),
             format!("/v1/daybooks/{}", asha.own),
         ] {
             assert_eq!(status(&mut bo, Method::GET, &path, "").await, 404, "{path}");
