@@ -6,7 +6,7 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const UP: [&str; 10] = [
+const UP: [&str; 12] = [
     "CREATE TABLE activity_trace (
         neighbourhood_id {uuid} NOT NULL,
         trace bigint NOT NULL,
@@ -43,6 +43,9 @@ const UP: [&str; 10] = [
     "ALTER TABLE judgement ADD COLUMN waits_since_ms bigint",
     // What needs a person.
     "CREATE INDEX judgement_waits ON judgement (neighbourhood_id, waits_since_ms) WHERE waits_since_ms IS NOT NULL",
+    // Decisions that were previewed and applied as one.
+    "ALTER TABLE decision ADD COLUMN batch_id {uuid}",
+    "CREATE INDEX decision_batch ON decision (neighbourhood_id, batch_id) WHERE batch_id IS NOT NULL",
     "CREATE TABLE card_lease (
         neighbourhood_id {uuid} NOT NULL,
         activity_id {uuid} NOT NULL,
@@ -53,8 +56,10 @@ const UP: [&str; 10] = [
     )",
 ];
 
-const DOWN: [&str; 8] = [
+const DOWN: [&str; 10] = [
     "DROP TABLE card_lease",
+    "DROP INDEX decision_batch",
+    "ALTER TABLE decision DROP COLUMN batch_id",
     "DROP INDEX judgement_waits",
     "ALTER TABLE judgement DROP COLUMN waits_since_ms",
     "ALTER TABLE judgement DROP COLUMN doubts",

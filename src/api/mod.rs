@@ -4,6 +4,7 @@ pub mod activities;
 mod activity_reading;
 pub mod activity_view;
 pub mod body;
+pub mod cards;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;
@@ -29,6 +30,7 @@ mod pages;
 pub mod params;
 pub mod parties;
 pub mod periods;
+pub mod preview;
 pub mod quarantine;
 pub mod rules;
 pub mod suspicions;
@@ -96,6 +98,8 @@ fn table() -> OpenApiRouter<App> {
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(cards::routes())
+        .merge(preview::routes())
         .merge(decisions::routes())
         .merge(suspicions::routes())
         .merge(rules::routes())

@@ -3,8 +3,8 @@
 
 pub mod accept;
 pub mod access;
-pub mod compact;
 pub mod cards;
+pub mod compact;
 pub mod daybooks;
 pub mod decide;
 pub mod documents;

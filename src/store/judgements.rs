@@ -327,6 +327,23 @@ pub async fn find_decision(
     decision::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
 }
 
+/// The decisions that a batch was sent with, newest first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_batch(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    batch: Uuid,
+) -> Result<Vec<decision::Model>, DbErr> {
+    decision::Entity::find()
+        .filter(D::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(D::BatchId.eq(batch))
+        .order_by_desc(D::JournalNo)
+        .all(db)
+        .await
+}
+
 /// Decisions, newest first, below a journal number, of one activity or all.
 ///
 /// # Errors

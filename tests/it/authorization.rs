@@ -27,16 +27,19 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 11] = [
+const COORDINATORS: [&str; 15] = [
     "create_invitation",
     "create_party",
     "create_period",
     "decide",
     "get_decision",
     "get_party",
+    "lease_card",
+    "list_cards",
     "list_decisions",
     "list_parties",
     "list_suspicions",
+    "preview_decisions",
     "put_member",
     "put_rules",
     "update_party",

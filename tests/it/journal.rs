@@ -128,7 +128,8 @@ both! {
             verify(text(&here, "id"), &seen);
             assert_eq!(seen.len(), all.len());
             for (seen, whole) in seen.iter().zip(&all) {
-                if whole["activity_id"] == own.to_string() {
+                // What was decided names others too: a resident hears of it by verdict.
+                if whole["activity_id"] == own.to_string() && whole["kind"] != "decision" {
                     assert_eq!(seen, whole);
                     continue;
                 }
@@ -149,7 +150,8 @@ both! {
         let path = format!("/v1/journal/entries?activity_id={hours}");
         for phone in [&mut asha, &mut desk] {
             let found = entries(phone, &format!("{path}&limit=2")).await;
-            assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+            let numbers = |of: &[&Value]| of.iter().map(|entry| entry["no"].clone()).collect::<Vec<_>>();
+            assert_eq!(numbers(&found.iter().collect::<Vec<_>>()), numbers(&expected));
         }
         assert_eq!(refused(bo.get::<Value>(&path).await), (404, "not_found".to_owned()));
         // A cursor of all entries is none of these.

@@ -6,6 +6,7 @@
 mod always;
 mod attacks;
 mod authorization;
+mod cards;
 mod compaction;
 mod crash;
 mod cursors;

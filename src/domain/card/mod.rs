@@ -133,10 +133,12 @@ impl Card {
     /// What is in doubt and what is suggested, without who and when: equal for cards that one answer may do for.
     #[must_use]
     pub fn likeness(&self) -> String {
-        let doubts: BTreeSet<&str> = self.suspicions.iter().map(|suspicion| suspicion.kind().code()).collect();
+        let doubts: BTreeSet<&str> =
+            self.suspicions.iter().map(|suspicion| suspicion.kind().code()).collect();
         let suggested: BTreeSet<&str> =
             self.suggested.iter().map(|suggestion| suggestion.proposal.word()).collect();
-        let [doubts, suggested] = [doubts, suggested].map(|words| words.into_iter().collect::<Vec<_>>().join("+"));
+        let [doubts, suggested] =
+            [doubts, suggested].map(|words| words.into_iter().collect::<Vec<_>>().join("+"));
         format!("{doubts}:{suggested}")
     }
 }

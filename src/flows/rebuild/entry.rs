@@ -91,6 +91,7 @@ pub fn decision_row(
         pack_version: Some(decided.pack_version),
         reason: decided.reason.clone(),
         request_hash: there.and_then(|there| there.request_hash.clone()),
+        batch_id: there.and_then(|there| there.batch_id),
         journal_no: row.no,
         decided_at_ms: row.at_ms,
     })
