@@ -148,7 +148,7 @@ impl Desk {
                 .suggested
                 .iter()
                 .map(|suggestion| SuggestionView {
-                    items: drafts(self, suggestion),
+                    decisions: drafts(self, suggestion),
                     suggestion: suggestion.clone(),
                 })
                 .collect(),

@@ -15,7 +15,7 @@ use crate::ledger::Corrections;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SuggestionView {
     /// The decisions that would do it, but for the id that each needs.
-    pub items: Vec<DecisionDraft>,
+    pub decisions: Vec<DecisionDraft>,
     /// What it is, why, and what it comes to.
     #[serde(flatten)]
     pub suggestion: Suggestion,
