@@ -2,19 +2,65 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, VERSION_CHANGED};
 use super::extract::{Coordinator, Resident, scope};
 use crate::app::App;
+use crate::domain::ids::ActivityId;
 use crate::domain::rules::RulePack;
-use crate::flows::rules::{self, Put};
+use crate::flows::judge::Assessed;
+use crate::flows::rules::{self, Put, Trial};
 use crate::store;
+
+/// What other rules would say of past records.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RulesTrial {
+    /// Records looked at: the last ones that were judged, at most 500 versions.
+    pub records: usize,
+    /// How many of them a rule approves at once, by the rules in force.
+    pub approved: usize,
+    /// And by the others.
+    pub would_be_approved: usize,
+    /// The records of which they say something else.
+    pub differing: Vec<RulesDifference>,
+}
+
+/// A record of which other rules say something else.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RulesDifference {
+    pub activity_id: ActivityId,
+    /// By the rules in force.
+    pub now: Assessment,
+    /// By the others.
+    pub then: Assessment,
+}
+
+/// What rules say of a record as it reads now, whatever was decided about it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Assessment {
+    /// A rule approves it, at once.
+    pub approves: bool,
+    /// Codes of what has to be checked, as phones are told them.
+    #[schema(example = json!(["check_figures"]))]
+    pub reasons: Vec<String>,
+}
+
+impl From<Assessed> for Assessment {
+    fn from(assessed: Assessed) -> Self {
+        let reasons = assessed.doubts.into_iter().map(str::to_owned);
+        Self { approves: assessed.approves, reasons: reasons.collect() }
+    }
+}
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
-    super::openapi::guarded!(get_rules, put_rules).merge(super::openapi::guarded!(get_rules_version))
+    super::openapi::guarded!(get_rules, put_rules)
+        .merge(super::openapi::guarded!(try_rules))
+        .merge(super::openapi::guarded!(get_rules_version))
 }
 
 /// Read the rules in force.
@@ -51,6 +97,28 @@ pub async fn put_rules(
         }
         Put::NotCoordinator => Err(INSUFFICIENT_SCOPE.into()),
     }
+}
+
+/// Run rules dry over past records, beside the rules in force. Nothing is judged again, and nothing is written.
+///
+/// `version` of the body is of no account here.
+#[utoipa::path(
+    post, path = "/v1/rules/dry-run", tag = "reconcile", request_body = RulePack,
+    responses((status = 200, description = "What would be different.", body = RulesTrial))
+)]
+pub async fn try_rules(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Json(body): Json<RulePack>,
+) -> ApiResult<axum::Json<RulesTrial>> {
+    let Trial { records, approved: (approved, would_be_approved), differing } =
+        rules::dry_run(&app, &caller.access, body).await?;
+    let differing = differing.into_iter().map(|(now, then)| RulesDifference {
+        activity_id: now.activity,
+        now: now.into(),
+        then: then.into(),
+    });
+    Ok(axum::Json(RulesTrial { records, approved, would_be_approved, differing: differing.collect() }))
 }
 
 /// Read an earlier version of the rules: decisions name the one that was in force.

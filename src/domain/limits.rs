@@ -111,6 +111,8 @@ pub const MERGE_MEMBERS_MAX: usize = 20;
 pub const TRACE_ACTIVITIES_MAX: usize = 200;
 /// Coordinators look once a week: so long what waits for them may wait.
 pub const ANSWER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// Versions, the last that were taken up, over which rules are run dry.
+pub const DRY_RUN_VERSIONS: u64 = 500;
 /// Open suspicions about one record up to which rules raise further ones: who has to look has enough to go by.
 pub const SUSPICIONS_OPEN_MAX: usize = 16;
 /// Activities in need of a person that one look at the cards gathers: those that wait longest.

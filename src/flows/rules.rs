@@ -1,8 +1,10 @@
 //! A neighbourhood's rules, put anew by its coordinators.
 
 use super::FlowError;
-use super::judge::Sitting;
+use super::judge::{Assessed, Sitting, assess};
 use crate::app::{Access, App};
+use crate::domain::ids::ActivityId;
+use crate::domain::limits::DRY_RUN_VERSIONS;
 use crate::domain::rules::RulePack;
 use crate::metrics::Flow;
 use crate::store;
@@ -25,9 +27,7 @@ pub enum Put {
 /// # Errors
 /// [`FlowError::Field`] for a value out of its bounds, and of the database.
 pub async fn put(app: &App, caller: &Access, pack: RulePack) -> Result<Put, FlowError> {
-    if let Some((field, detail)) = pack.fault() {
-        return Err(FlowError::Field { pointer: format!("/{field}"), code: "out_of_bounds", detail });
-    }
+    check(&pack, "")?;
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
@@ -50,4 +50,58 @@ pub async fn put(app: &App, caller: &Access, pack: RulePack) -> Result<Put, Flow
     sitting.close().await?;
     timing.commit(txn.commit()).await?;
     Ok(Put::Done)
+}
+
+fn check(pack: &RulePack, of: &str) -> Result<(), FlowError> {
+    match pack.fault() {
+        Some((field, detail)) => {
+            Err(FlowError::Field { pointer: format!("{of}/{field}"), code: "out_of_bounds", detail })
+        }
+        None => Ok(()),
+    }
+}
+
+/// What other rules would say of past records.
+#[derive(Debug)]
+pub struct Trial {
+    /// How many records were looked at.
+    pub records: usize,
+    /// How many of them a rule approves, by the rules in force and by the others.
+    pub approved: (usize, usize),
+    /// Those of which they say something else: by the rules in force, by the others.
+    pub differing: Vec<(Assessed, Assessed)>,
+}
+
+/// Runs a pack dry over the records that were judged last, beside the pack in force. Nothing is judged again, and
+/// nothing is written.
+///
+/// # Errors
+/// [`FlowError::Field`] for a value out of its bounds, and of the database.
+pub async fn dry_run(app: &App, caller: &Access, pack: RulePack) -> Result<Trial, FlowError> {
+    check(&pack, "")?;
+    let last =
+        store::judgements::judged_last(app.db().read(), caller.neighbourhood, DRY_RUN_VERSIONS).await?;
+    let now = assessed(app, caller, &last, None).await?;
+    let then = assessed(app, caller, &last, Some(pack)).await?;
+    let approved = |all: &[Assessed]| all.iter().filter(|one| one.approves).count();
+    let (records, approved) = (now.len(), (approved(&now), approved(&then)));
+    let differing = now.into_iter().zip(then).filter(|(now, then)| now != then).collect();
+    Ok(Trial { records, approved, differing })
+}
+
+/// By a pack, or the one in force. The transaction is rolled back.
+async fn assessed(
+    app: &App,
+    caller: &Access,
+    ids: &[ActivityId],
+    pack: Option<RulePack>,
+) -> Result<Vec<Assessed>, FlowError> {
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
+    let sitting = Sitting::open(app, &txn, caller.neighbourhood, true).await?;
+    let mut sitting = sitting.ok_or(FlowError::NotFound)?;
+    if let Some(pack) = pack {
+        sitting.pack = pack;
+    }
+    assess(&mut sitting, ids).await
 }

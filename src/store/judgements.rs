@@ -96,6 +96,31 @@ pub async fn needing_a_person(
         .await
 }
 
+/// The activities that were judged last.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn judged_last(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<ActivityId>, DbErr> {
+    use journal::Column as N;
+    let numbers: Vec<Option<Uuid>> = journal::Entity::find()
+        .select_only()
+        .column(N::ActivityId)
+        .filter(N::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(N::Kind.eq("version"))
+        .order_by_desc(N::No)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut seen = BTreeSet::new();
+    let ids = numbers.into_iter().flatten().map(ActivityId);
+    Ok(ids.filter(|id| seen.insert(*id)).collect())
+}
+
 /// Whether anything waits or is due in a neighbourhood.
 ///
 /// # Errors

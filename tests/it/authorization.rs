@@ -27,7 +27,7 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 15] = [
+const COORDINATORS: [&str; 16] = [
     "create_invitation",
     "create_party",
     "create_period",
@@ -42,6 +42,7 @@ const COORDINATORS: [&str; 15] = [
     "preview_decisions",
     "put_member",
     "put_rules",
+    "try_rules",
     "update_party",
 ];
 /// Operations that a resident's personal token may not call, and the resident's own devices may.

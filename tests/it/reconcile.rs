@@ -317,3 +317,36 @@ both! {
         assert!(seen.contains("\"settled\":{\"place.lat\":52.457}") && !seen.contains("52.4567"), "{seen}");
     }
 }
+
+both! {
+    async fn rules_are_tried_on_past_records_before_they_are_put_in_force(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let mut record = |day: &str, minutes: i64| asha.record(Kind::Hours, day, |a| { a.minutes(me, minutes); }).expect("recorded");
+        record("2026-11-17", 60);
+        let long = record("2026-11-18", 200);
+        let high = record("2026-11-19", 481);
+        post(&app, &mut asha).await;
+        let mut pack: Value = desk.get("/v1/rules").await.expect("the rules");
+        let same: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
+        assert_eq!(same, json!({ "records": 3, "approved": 2, "would_be_approved": 2, "differing": [] }));
+        pack["thresholds"]["minutes_max"]["hours"] = 199.into();
+        let tried: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
+        let stays = json!({ "approves": true, "reasons": [] });
+        let waits = json!({ "approves": false, "reasons": ["check_figures"] });
+        assert_eq!(tried["differing"], json!([{ "activity_id": long, "now": stays, "then": waits }]));
+        pack["thresholds"]["minutes_max"]["hours"] = 1_000.into();
+        pack["person_day_minutes_max"] = 1_000.into();
+        let tried: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
+        assert_eq!((&tried["would_be_approved"], &tried["differing"][0]["activity_id"]), (&json!(3), &json!(high)));
+        pack["mode"] = "coordinator".into();
+        let tried: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
+        assert_eq!(tried["would_be_approved"], 0);
+        pack["thresholds"]["near_m"] = 250.into();
+        assert_eq!(refused(desk.post::<Value>("/v1/rules/dry-run", &pack).await), (422, "field_invalid".to_owned()));
+        // Nothing came of it.
+        assert_eq!((balance(&mut asha, me).await, told(&asha, high).0), (260, Review::Received));
+        rebuilt_is_live(&app).await;
+    }
+}

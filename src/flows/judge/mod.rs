@@ -31,7 +31,8 @@ pub(super) use around::times;
 pub(super) use case::{Case, judgement_row};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
-pub(super) use round::{reason, settle};
+pub use round::Assessed;
+pub(super) use round::{assess, reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
 

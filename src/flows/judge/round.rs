@@ -77,6 +77,37 @@ pub async fn take_up_only(
     Ok(())
 }
 
+/// What the rules in force say of a version, if nobody had decided anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessed {
+    pub activity: ActivityId,
+    /// A rule approves it, at once.
+    pub approves: bool,
+    /// What keeps it from being clean, as phones are told it.
+    pub doubts: Vec<&'static str>,
+}
+
+/// Asks the rules about the versions taken up last of some activities. What comes of it is for nobody but the
+/// caller: the sitting is not to be closed.
+pub async fn assess(sitting: &mut Sitting<'_>, ids: &[ActivityId]) -> Result<Vec<Assessed>, FlowError> {
+    let mut briefs = due_briefs(sitting, ids).await?;
+    let people = sitting.prepare(&mut briefs).await?;
+    let mut assessed = Vec::with_capacity(briefs.len());
+    for brief in &briefs {
+        let found = sitting.examine(brief, &people)?;
+        let new = new_version(sitting, brief, &people, None, found);
+        let clean = new.doubts.is_empty() && !new.withdrawn;
+        let approves = match sitting.pack.mode {
+            Mode::Auto => clean,
+            Mode::Peer => clean && new.rule.confirmed,
+            Mode::Coordinator => false,
+        };
+        let doubts = new.doubts.iter().map(ledger::Doubt::code).collect();
+        assessed.push(Assessed { activity: brief.id, approves, doubts });
+    }
+    Ok(assessed)
+}
+
 /// Groups waiting versions by activity, in the order in which the first of each was received.
 fn briefs(sitting: &Sitting<'_>, rows: Vec<activity_version::Model>) -> Result<Vec<Brief>, FlowError> {
     let mut order = Vec::new();

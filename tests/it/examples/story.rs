@@ -222,6 +222,7 @@ impl Story {
         let mut pack: Value = bilal.get("/v1/rules").await.expect("the rules");
         pack["version"] = json!(2);
         pack["second_person_above_minutes"] = json!(1_200);
+        send(bilal, Method::POST, "/v1/rules/dry-run", Some(pack.clone())).await;
         send(bilal, Method::PUT, "/v1/rules", Some(pack)).await;
         let _: Value = bilal.get("/v1/rules/1").await.expect("the first rules");
     }
