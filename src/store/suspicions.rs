@@ -153,18 +153,28 @@ pub async fn leaving(
     let traces: Vec<i64> = traces.iter().copied().collect();
     let mut found = Vec::new();
     for part in traces.chunks(LIST_MAX) {
-        let mut bound = Bound::new(db.get_database_backend());
-        let sql = format!(
-            "SELECT trace, activity_id FROM (SELECT trace, activity_id, ROW_NUMBER() OVER \
-             (PARTITION BY trace ORDER BY activity_id DESC) AS nth FROM activity_trace \
-             WHERE neighbourhood_id = {} AND trace IN ({})) AS numbered WHERE nth <= {}",
-            bound.place(neighbourhood.0),
-            bound.list(part.iter().copied()),
-            bound.place(limit),
-        );
-        found.extend(Left::find_by_statement(bound.statement(sql)).all(db).await?);
+        let statement = leaving_statement(db.get_database_backend(), neighbourhood, part, limit);
+        found.extend(Left::find_by_statement(statement).all(db).await?);
     }
     Ok(found)
+}
+
+fn leaving_statement(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    traces: &[i64],
+    limit: i64,
+) -> Statement {
+    let mut bound = Bound::new(backend);
+    let sql = format!(
+        "SELECT trace, activity_id FROM (SELECT trace, activity_id, ROW_NUMBER() OVER \
+         (PARTITION BY trace ORDER BY activity_id DESC) AS nth FROM activity_trace \
+         WHERE neighbourhood_id = {} AND trace IN ({})) AS numbered WHERE nth <= {}",
+        bound.place(neighbourhood.0),
+        bound.list(traces.iter().copied()),
+        bound.place(limit),
+    );
+    bound.statement(sql)
 }
 
 /// All traces of a neighbourhood: for rebuilding.
@@ -280,3 +290,7 @@ pub async fn brought(
     );
     Brought::find_by_statement(bound.statement(sql)).all(db).await
 }
+
+#[cfg(test)]
+#[path = "suspicions_tests.rs"]
+mod tests;

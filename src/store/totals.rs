@@ -228,4 +228,4 @@ fn of_account(
 
 #[cfg(test)]
 #[path = "totals_tests.rs"]
-mod tests;
+pub(in crate::store) mod tests;

@@ -14,7 +14,7 @@ const HERE: NeighbourhoodId = NeighbourhoodId(Uuid::nil());
 const ACCOUNT: AccountId = AccountId(Uuid::max());
 
 /// How SQLite would go about a statement.
-async fn steps(statement: Statement) -> Vec<String> {
+pub(in crate::store) async fn steps(statement: Statement) -> Vec<String> {
     let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
     options.max_connections(1).sqlx_logging(false);
     let db = sea_orm::Database::connect(options).await.unwrap();
