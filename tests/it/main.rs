@@ -42,4 +42,5 @@ mod schema;
 mod support;
 mod sync;
 mod tokens;
+mod week;
 mod wire;
