@@ -1,11 +1,12 @@
-//! Doubts about records, the records that each is about, and the traces by which records find each other.
+//! Doubts about records, the records that each is about, and the traces by which records find each other; what
+//! waits for a person since when, and who is at it.
 
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const UP: [&str; 6] = [
+const UP: [&str; 12] = [
     "CREATE TABLE activity_trace (
         neighbourhood_id {uuid} NOT NULL,
         trace bigint NOT NULL,
@@ -38,9 +39,30 @@ const UP: [&str; 6] = [
     )",
     // Whose confirmations: two who confirm hardly anybody but each other are found by it.
     "CREATE INDEX judgement_confirmers ON judgement (neighbourhood_id, party_id) WHERE confirms IS NOT NULL",
+    "ALTER TABLE judgement ADD COLUMN doubts text",
+    "ALTER TABLE judgement ADD COLUMN waits_since_ms bigint",
+    // What needs a person.
+    "CREATE INDEX judgement_waits ON judgement (neighbourhood_id, waits_since_ms) WHERE waits_since_ms IS NOT NULL",
+    // Decisions that were previewed and applied as one.
+    "ALTER TABLE decision ADD COLUMN batch_id {uuid}",
+    "CREATE INDEX decision_batch ON decision (neighbourhood_id, batch_id) WHERE batch_id IS NOT NULL",
+    "CREATE TABLE card_lease (
+        neighbourhood_id {uuid} NOT NULL,
+        activity_id {uuid} NOT NULL,
+        party_id {uuid} NOT NULL,
+        until_ms bigint NOT NULL,
+        PRIMARY KEY (neighbourhood_id, activity_id),
+        FOREIGN KEY (neighbourhood_id, activity_id) REFERENCES activity (neighbourhood_id, id)
+    )",
 ];
 
-const DOWN: [&str; 4] = [
+const DOWN: [&str; 10] = [
+    "DROP TABLE card_lease",
+    "DROP INDEX decision_batch",
+    "ALTER TABLE decision DROP COLUMN batch_id",
+    "DROP INDEX judgement_waits",
+    "ALTER TABLE judgement DROP COLUMN waits_since_ms",
+    "ALTER TABLE judgement DROP COLUMN doubts",
     "DROP INDEX judgement_confirmers",
     "DROP TABLE suspicion_about",
     "DROP TABLE suspicion",

@@ -19,6 +19,9 @@ pub struct DecisionsRequest {
     /// 1 to 100.
     #[schema(min_items = 1, max_items = 100)]
     pub items: Vec<DecisionRequest>,
+    /// Of `POST /v1/decisions/preview` with these items: all in one transaction, exactly as shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// One decision.

@@ -8,20 +8,19 @@ use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::body::Json;
-use super::decision_request::wish;
 pub use super::decision_request::{
     DecisionRequest, DecisionsRequest, SeenActivity, SettlementRequest, StepName,
 };
-use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
 use super::params::{Id, IdParam, Params, limit, opened, paged};
+use super::preview::{self, wishes};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
-use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::domain::review::Review;
 use crate::flows::FlowError;
-use crate::flows::decide::{self, Outcome, Present, Wish};
+use crate::flows::decide::{self, Outcome, Present};
 use crate::store;
 use crate::store::entity::decision;
 
@@ -30,6 +29,9 @@ use crate::store::entity::decision;
 pub struct DecisionsAnswer {
     /// In the order of the request.
     pub items: Vec<DecisionOutcome>,
+    /// With a token: names all of them together, to take them back as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<Uuid>,
 }
 
 /// What became of one decision.
@@ -89,6 +91,9 @@ pub struct DecisionView {
     /// In plain words: the resident reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The batch that it was previewed and applied with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<Uuid>,
     /// Its number in the journal.
     pub journal_no: i64,
     pub decided_at: Instant,
@@ -105,6 +110,7 @@ impl From<decision::Model> for DecisionView {
             decided_by: row.decided_by.map(PartyId),
             pack_version: row.pack_version,
             reason: row.reason,
+            batch_id: row.batch_id,
             journal_no: row.journal_no,
             decided_at: Instant(row.decided_at_ms),
         }
@@ -133,7 +139,8 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Decide about activities: approve, reject, keep, ask for changes, reclassify, settle, merge, unmerge, undo.
 ///
 /// Each item names what the decider saw; if something happened since, it answers 409 with the present state
-/// and nothing is written for it. Items do not depend on each other.
+/// and nothing is written for it. Items do not depend on each other. With the `token` of a preview they are one: all
+/// of them do exactly what was shown, or 409 says what changed.
 #[utoipa::path(
     post, path = "/v1/decisions", tag = "reconcile", request_body = DecisionsRequest,
     responses((status = 200, description = "One outcome an item.", body = DecisionsAnswer))
@@ -143,23 +150,28 @@ pub async fn decide(
     caller: Coordinator<scope::Reconcile>,
     Json(body): Json<DecisionsRequest>,
 ) -> ApiResult<axum::Json<DecisionsAnswer>> {
-    if body.items.is_empty() || body.items.len() > BATCH_ITEMS_MAX {
-        let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} decisions at a time.");
-        return Err(ApiError::field("/items", "count", detail));
+    let wishes = wishes(body.items)?;
+    if let Some(token) = &body.token {
+        return Ok(axum::Json(preview::apply(&app, &caller.access, &wishes, token).await?));
     }
-    let wishes: ApiResult<Vec<Wish>> =
-        body.items.into_iter().enumerate().map(|(at, item)| wish(at, item)).collect();
     let mut items = Vec::new();
-    for wish in wishes? {
+    for wish in wishes {
         let id = wish.id;
         items.push(outcome(id, decide::decide(&app, &caller.access, wish).await)?);
     }
-    Ok(axum::Json(DecisionsAnswer { items }))
+    Ok(axum::Json(DecisionsAnswer { items, batch_id: None }))
 }
 
-fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
-    let plain =
-        |status| DecisionOutcome { id, status, code: None, detail: None, decision: None, present: None };
+impl DecisionOutcome {
+    /// Nothing but a status.
+    pub(super) fn plain(id: DecisionId, status: u16) -> Self {
+        Self { id, status, code: None, detail: None, decision: None, present: None }
+    }
+}
+
+/// What became of one item.
+pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
+    let plain = |status| DecisionOutcome::plain(id, status);
     Ok(match decided {
         Ok(Outcome::Decided(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(201) },
         Ok(Outcome::Replayed(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(200) },

@@ -45,6 +45,9 @@ codes! {
     ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
     INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
     KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
+    PERIOD_OVERLAPS: 409 "period_overlaps" "Some of the days are in a closed period" "See GET /v1/periods for those that are closed, and close days that none of them holds.";
+    PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
+    LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, and decide on what is there now.";
     GONE: 410 "gone" "It was there and is erased" "Remove it on your side too.";
     BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time: detail names the limit.";

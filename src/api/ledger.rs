@@ -1,4 +1,4 @@
-//! The ledger's read-outs: accounts, statements, totals. All in minutes.
+//! The ledger's read-outs of accounts: balances and statements. All in minutes.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -7,20 +7,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Id, IdParam, Paging, Params, day, journal_no, limit, opened, paged};
 use super::types::{Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::{Kind, Phase};
 use crate::domain::ids::{AccountId, ActivityId, TransferId};
-use crate::domain::time::parse_day;
 use crate::flows;
 use crate::ledger::{Asset, Capacity};
 use crate::store;
 use crate::store::entity::{account, transfer};
-use crate::store::ledger::TotalsBy;
 
 /// An account: a party's, or the neighbourhood's for minutes of people who are not named.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -34,6 +32,13 @@ pub struct AccountView {
     /// Minutes that may be spent, where the neighbourhood's rules switch it on.
     pub credit_minutes: i64,
     pub created_at: Instant,
+    /// The balances are those after this number of the journal; absent in lists, which show the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal_no: Option<i64>,
+    /// The balances are of days up to this one, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date, example = "2026-11-20")]
+    pub day: Option<String>,
 }
 
 /// One posting on an account.
@@ -63,47 +68,17 @@ pub struct StatementLine {
     pub posted_at: Instant,
 }
 
-/// Sums of recognised minutes.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Totals {
-    /// One for each combination that occurs.
-    pub items: Vec<Total>,
-    /// Up to and with this journal number.
-    pub journal_no: i64,
-}
-
-/// One sum; fields that were not asked for are absent.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Total {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
-    /// Month of the activities' days.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = "2026-11")]
-    pub month: Option<String>,
-    /// The party's account, or the holding account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party_id: Option<AccountId>,
-    /// The sum.
-    pub minutes: i64,
-    /// Activities with minutes in this sum.
-    pub activities: i64,
-}
-
-/// How totals are grouped and narrowed.
+/// What an account is asked for.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub struct TotalsQuery {
-    /// `kind`, `month` and `party`, separated by commas; one sum over everything if not given.
-    #[param(example = "kind,month")]
-    pub by: Option<String>,
-    /// First day.
-    #[param(format = Date, example = "2026-11-01")]
-    pub day_from: Option<String>,
-    /// Last day.
-    #[param(format = Date, example = "2026-11-30")]
-    pub day_until: Option<String>,
+pub struct AccountQuery {
+    /// The balances after this number of the journal; the journal's last if not given. 0 is before everything.
+    #[param(value_type = Option<i64>, minimum = 0, example = 12)]
+    pub journal_no: Option<String>,
+    /// Only minutes of days up to this one.
+    #[param(format = Date, example = "2026-11-20")]
+    pub day: Option<String>,
 }
 
 impl From<account::Model> for AccountView {
@@ -114,6 +89,8 @@ impl From<account::Model> for AccountView {
             contribution_minutes: row.contribution,
             credit_minutes: row.credit,
             created_at: Instant(row.created_at_ms),
+            journal_no: None,
+            day: None,
         }
     }
 }
@@ -123,7 +100,6 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(list_accounts)
         .merge(super::openapi::guarded!(get_account))
         .merge(super::openapi::guarded!(get_statement))
-        .merge(super::openapi::guarded!(get_totals))
 }
 
 /// List accounts, by id: your own; with `reconcile` all.
@@ -147,17 +123,38 @@ pub async fn list_accounts(
     Ok((headers, axum::Json(page)))
 }
 
-/// Read an account. Somebody to whom nothing was posted yet has one at zero.
+/// Read an account, as it is or as it was after a number of the journal.
+///
+/// Somebody to whom nothing was posted yet has one at zero. `journal_no` gives the balances after that number: what
+/// the statement says there. With `day` only minutes of days up to that one count, as they were known at that
+/// number.
 #[utoipa::path(
-    get, path = "/v1/accounts/{id}", tag = "ledger", params(IdParam),
+    get, path = "/v1/accounts/{id}", tag = "ledger", params(IdParam, AccountQuery),
     responses((status = 200, description = "The account.", body = AccountView))
 )]
 pub async fn get_account(
     State(app): State<App>,
     caller: Resident<scope::LedgerRead>,
     Id(id): Id,
+    Params(query): Params<AccountQuery>,
 ) -> ApiResult<axum::Json<AccountView>> {
-    Ok(axum::Json(account(&app, &caller.access, id).await?.into()))
+    day("day", query.day.as_deref())?;
+    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
+    let row = account(&app, &caller.access, id).await?;
+    let tip = store::ledger::find_tip(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
+    let no = journal_no("journal_no", query.journal_no.as_deref(), tip.journal_no)?;
+    let (account, no) = (AccountId(id), no.unwrap_or(tip.journal_no));
+    let balances = match &query.day {
+        None => store::totals::balances_at(db, neighbourhood, account, no).await?,
+        Some(day) => store::totals::balances_of_days(db, neighbourhood, account, no, day).await?,
+    };
+    Ok(axum::Json(AccountView {
+        contribution_minutes: balances.contribution,
+        credit_minutes: balances.credit,
+        journal_no: Some(no),
+        day: query.day,
+        ..row.into()
+    }))
 }
 
 /// The caller's own account, its groups', or any for those who reconcile.
@@ -227,60 +224,7 @@ fn line(row: transfer::Model) -> Result<StatementLine, flows::FlowError> {
     })
 }
 
-fn read<T: serde::de::DeserializeOwned>(word: String) -> Result<T, flows::FlowError> {
+/// A value of one of our enums, out of the word that it is stored by.
+pub(super) fn read<T: serde::de::DeserializeOwned>(word: String) -> Result<T, flows::FlowError> {
     Ok(serde_json::from_value(serde_json::Value::String(word))?)
-}
-
-/// Sum recognised minutes: your own; with `reconcile` the neighbourhood's.
-#[utoipa::path(
-    get, path = "/v1/totals", tag = "ledger", params(TotalsQuery),
-    responses((status = 200, description = "Sums.", body = Totals))
-)]
-pub async fn get_totals(
-    State(app): State<App>,
-    caller: Resident<scope::LedgerRead>,
-    Params(query): Params<TotalsQuery>,
-) -> ApiResult<axum::Json<Totals>> {
-    let access = &caller.access;
-    let by = grouping(query.by.as_deref())?;
-    for (name, day) in [("day_from", &query.day_from), ("day_until", &query.day_until)] {
-        if day.as_ref().is_some_and(|day| parse_day(day).is_none()) {
-            return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
-        }
-    }
-    let only = (!access.scopes.has(Scope::Reconcile)).then_some(AccountId(access.party.0));
-    let db = app.db().read();
-    let tip = store::ledger::find_tip(db, access.neighbourhood).await?.ok_or(NOT_FOUND)?;
-    let days = (query.day_from, query.day_until);
-    let rows = store::ledger::totals(db, access.neighbourhood, by, only, days, tip.journal_no).await?;
-    let items: Result<Vec<Total>, flows::FlowError> = rows.into_iter().map(total).collect();
-    Ok(axum::Json(Totals { items: items?, journal_no: tip.journal_no }))
-}
-
-fn total(row: store::ledger::Total) -> Result<Total, flows::FlowError> {
-    Ok(Total {
-        kind: row.kind.map(read).transpose()?,
-        month: row.month,
-        party_id: row.account_id.map(AccountId),
-        minutes: row.minutes,
-        activities: row.activities,
-    })
-}
-
-fn grouping(by: Option<&str>) -> ApiResult<TotalsBy> {
-    let mut grouping = TotalsBy::default();
-    for word in by.into_iter().flat_map(|by| by.split(',')).filter(|word| !word.is_empty()) {
-        match word {
-            "kind" => grouping.kind = true,
-            "month" => grouping.month = true,
-            "party" => grouping.party = true,
-            _ => {
-                return Err(ApiError::query(
-                    "by",
-                    "by is made of kind, month and party, separated by commas.",
-                ));
-            }
-        }
-    }
-    Ok(grouping)
 }

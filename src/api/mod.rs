@@ -4,6 +4,7 @@ pub mod activities;
 mod activity_reading;
 pub mod activity_view;
 pub mod body;
+pub mod cards;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;
@@ -16,6 +17,7 @@ pub mod grants;
 pub mod health;
 pub mod held;
 pub mod invitations;
+pub mod journal;
 pub mod ledger;
 pub mod me;
 mod metrics;
@@ -27,10 +29,13 @@ pub mod outcomes;
 mod pages;
 pub mod params;
 pub mod parties;
+pub mod periods;
+pub mod preview;
 pub mod quarantine;
 pub mod rules;
 pub mod suspicions;
 pub mod sync;
+pub mod totals;
 pub mod types;
 
 pub use metrics::metrics_router;
@@ -72,7 +77,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
         (name = "access", description = "Tokens, grants and keys."),
         (name = "activities", description = "What was recorded, as read from the daybooks."),
         (name = "reconcile", description = "What coordinators decide."),
-        (name = "ledger", description = "Accounts, statements and totals in minutes."),
+        (name = "ledger", description = "Accounts, statements and totals in minutes, and the journal that they stand on."),
         (name = "operation", description = "For whoever runs the server."),
     ),
 )]
@@ -93,10 +98,15 @@ fn table() -> OpenApiRouter<App> {
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(cards::routes())
+        .merge(preview::routes())
         .merge(decisions::routes())
         .merge(suspicions::routes())
         .merge(rules::routes())
         .merge(ledger::routes())
+        .merge(totals::routes())
+        .merge(periods::routes())
+        .merge(journal::routes())
         .merge(neighbourhoods::routes())
         .merge(quarantine::routes())
         .merge(health::routes())

@@ -206,6 +206,10 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("download_daybook", &[410, 416]),
     ("list_activities", &[404]),
     ("list_held", &[404]),
+    ("list_entries", &[404]),
+    ("get_account", &[422]),
+    ("get_totals", &[404, 422]),
+    ("create_period", &[409]),
     ("list_outcomes", &[410]),
     ("sync", &[429]),
 ];

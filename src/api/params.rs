@@ -87,6 +87,37 @@ pub struct Paging {
     pub after: Option<String>,
 }
 
+/// A journal number in a query, as text so that any that does not fit answers in the same way: up to it,
+/// things are as they were then.
+///
+/// # Errors
+/// 422 that names the parameter, for what is no number or lies beyond `latest`.
+pub fn journal_no(name: &str, text: Option<&str>, latest: i64) -> ApiResult<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let pointer = format!("?{name}");
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Err(ApiError::field(pointer, "invalid", format!("{name} is a number of the journal.")));
+    }
+    let number = text.parse().ok().filter(|number| *number <= latest);
+    let beyond = || {
+        let detail = format!("At {name}: the journal's last number is {latest}.");
+        ApiError::field(pointer, "out_of_bounds", detail)
+    };
+    number.map(Some).ok_or_else(beyond)
+}
+
+/// A day in a query.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub fn day(name: &str, text: Option<&str>) -> ApiResult<()> {
+    if text.is_some_and(|day| crate::domain::time::parse_day(day).is_none()) {
+        return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
+    }
+    Ok(())
+}
+
 /// Items of a page, within bounds.
 pub fn limit(asked: Option<u64>) -> u64 {
     asked.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, PAGE_ITEMS_MAX)
@@ -106,7 +137,8 @@ pub fn sealed<T: serde::Serialize>(app: &App, list: &str, place: &T) -> ApiResul
     text.map_err(|error| crate::flows::FlowError::internal(error).into())
 }
 
-/// A page with `Link: rel="next"`, out of one row more than asked for.
+/// A page with `Link: rel="next"`, out of one row more than asked for. `path` holds the query that the next page
+/// takes as well, if there is any.
 pub fn paged<T, V, P: serde::Serialize>(
     app: &App,
     list: &str,
@@ -125,7 +157,8 @@ pub fn paged<T, V, P: serde::Serialize>(
     };
     let mut headers = axum::http::HeaderMap::new();
     if let Some(next) = &next {
-        let link = format!("<{path}?after={next}&limit={limit}>; rel=\"next\"");
+        let query = if path.contains('?') { '&' } else { '?' };
+        let link = format!("<{path}{query}after={next}&limit={limit}>; rel=\"next\"");
         if let Ok(value) = link.parse() {
             headers.insert(axum::http::header::LINK, value);
         }

@@ -11,6 +11,7 @@ mod rebuild;
 mod replay;
 mod serve;
 pub mod setup;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Command {
     Openapi,
     /// Make derived rows again from the changes and the journal, and say what differed.
     Rebuild(rebuild::Args),
+    /// Check chain, targets and balances against ground state, and name the first difference; writes nothing.
+    Verify(verify::Args),
     /// List, save or replay the changes in quarantine.
     Quarantine(quarantine::Args),
     /// Make an invitation, and the neighbourhood with --create.
@@ -97,6 +100,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Rebuild(args) => rebuild::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Invite(args) => invite::run(args).await,
         Command::Demo(args) => demo::run(args).await,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{WithConfig, setup};
 use crate::domain::ids::NeighbourhoodId;
-use crate::flows::rebuild::{Mode, rebuild};
+use crate::flows::rebuild::{Mode, Rebuilt, rebuild};
 use crate::store;
 
 #[derive(Debug, clap::Args)]
@@ -24,12 +24,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let id = NeighbourhoodId(row.neighbourhood_id);
         let rebuilt = rebuild(&app, id, mode).await?;
         same &= rebuilt.is_same();
-        println!("neighbourhood {id}");
-        for (table, count) in rebuilt.tables() {
-            println!("  {table:<17} {:>8} rows, {} differing", count.rows, count.differing);
-            count.named.iter().for_each(|name| println!("    {name}"));
-        }
+        print(id, &rebuilt);
     }
     app.db().clone().close().await?;
     Ok(if same || mode == Mode::Write { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The tables with their counts, and the rows that differ.
+pub(super) fn print(id: NeighbourhoodId, rebuilt: &Rebuilt) {
+    println!("neighbourhood {id}");
+    for (table, count) in rebuilt.tables() {
+        println!("  {table:<17} {:>8} rows, {} differing", count.rows, count.differing);
+        count.named.iter().for_each(|difference| println!("    {difference}"));
+    }
 }

@@ -102,3 +102,7 @@ id!(
     /// An account of the ledger: a party's id, or the neighbourhood's for its holding account.
     AccountId
 );
+id!(
+    /// A period whose figures are fixed at a journal number.
+    PeriodId
+);

@@ -111,6 +111,10 @@ pub const MERGE_MEMBERS_MAX: usize = 20;
 pub const TRACE_ACTIVITIES_MAX: usize = 200;
 /// Open suspicions about one record up to which rules raise further ones: who has to look has enough to go by.
 pub const SUSPICIONS_OPEN_MAX: usize = 16;
+/// Activities in need of a person that one look at the cards gathers: those that wait longest.
+pub const CARDS_ACTIVITIES_MAX: u64 = 2_000;
+/// How long a card is somebody's who took it, unless they take it again.
+pub const CARD_LEASE_MS: i64 = 10 * 60 * 1_000;
 /// Versions that the clerk takes up in one transaction.
 pub const CLERK_VERSIONS_MAX: u64 = 128;
 /// Raw bytes of changes that the first snapshot of a daybook takes, and the least that a further one takes.

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod access;
+pub mod cards;
 pub mod compact;
 pub mod daybooks;
 pub mod decide;
@@ -14,6 +15,7 @@ pub mod invite;
 pub mod judge;
 pub mod neighbourhoods;
 pub mod parties;
+pub mod periods;
 pub mod quarantine;
 pub mod rebuild;
 pub mod rules;

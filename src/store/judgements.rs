@@ -77,6 +77,25 @@ pub async fn confirming(
         .await
 }
 
+/// The judgements of activities that need a person, those that wait longest first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn needing_a_person(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<judgement::Model>, DbErr> {
+    judgement::Entity::find()
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::WaitsSinceMs.is_not_null())
+        .order_by_asc(J::WaitsSinceMs)
+        .order_by_asc(J::ActivityId)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
 /// Whether anything waits or is due in a neighbourhood.
 ///
 /// # Errors
@@ -182,6 +201,8 @@ pub fn upsert(backend: DbBackend, rows: Vec<judgement::Model>) -> Statement {
             J::DueAtMs,
             J::Revision,
             J::Confirms,
+            J::Doubts,
+            J::WaitsSinceMs,
         ])
         .to_owned();
     judgement::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
@@ -304,6 +325,23 @@ pub async fn find_decision(
     id: DecisionId,
 ) -> Result<Option<decision::Model>, DbErr> {
     decision::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// The decisions that a batch was sent with, newest first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_batch(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    batch: Uuid,
+) -> Result<Vec<decision::Model>, DbErr> {
+    decision::Entity::find()
+        .filter(D::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(D::BatchId.eq(batch))
+        .order_by_desc(D::JournalNo)
+        .all(db)
+        .await
 }
 
 /// Decisions, newest first, below a journal number, of one activity or all.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -205,13 +205,59 @@ pub async fn transfers_after(
         .await
 }
 
-/// The statement that sets the balance after a transfer: for rebuilding.
+/// Transfers of these ids: for rebuilding.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn transfers_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &[Uuid],
+) -> Result<Vec<transfer::Model>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    transfer::Entity::find()
+        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(transfer::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await
+}
+
+/// Transfers of which the journal knows nothing at their number; there should be none.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn transfers_unnumbered(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<transfer::Model>, DbErr> {
+    let of = |column| Expr::col((transfer::Entity, column));
+    let entry = Query::select()
+        .expr(Expr::val(1))
+        .from(journal::Entity)
+        .and_where(Expr::col((journal::Entity, journal::Column::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((journal::Entity, journal::Column::No)).eq(of(transfer::Column::JournalNo)))
+        .and_where(Expr::col((journal::Entity, journal::Column::SubjectId)).eq(of(transfer::Column::Id)))
+        .to_owned();
+    transfer::Entity::find()
+        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(Expr::exists(entry).not())
+        .order_by_asc(transfer::Column::JournalNo)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// The statement that writes a transfer anew: for rebuilding.
 #[must_use]
-pub fn rewrite_balance(backend: DbBackend, row: &transfer::Model) -> Statement {
+pub fn rewrite_transfer(backend: DbBackend, row: transfer::Model) -> Statement {
+    let key = (row.neighbourhood_id, row.id);
     transfer::Entity::update_many()
-        .col_expr(transfer::Column::BalanceAfter, Expr::value(row.balance_after))
-        .filter(transfer::Column::NeighbourhoodId.eq(row.neighbourhood_id))
-        .filter(transfer::Column::Id.eq(row.id))
+        .set(anew::<transfer::Entity>(row))
+        .filter(transfer::Column::NeighbourhoodId.eq(key.0))
+        .filter(transfer::Column::Id.eq(key.1))
         .build(backend)
 }
 
@@ -234,10 +280,18 @@ pub async fn minutes_of_days(
     accounts: &BTreeSet<AccountId>,
     days: &BTreeSet<String>,
 ) -> Result<Vec<DayMinutes>, DbErr> {
-    use transfer::Column as T;
     if accounts.is_empty() || days.is_empty() {
         return Ok(Vec::new());
     }
+    minutes_query(neighbourhood, accounts, days).into_model::<DayMinutes>().all(db).await
+}
+
+pub(super) fn minutes_query(
+    neighbourhood: NeighbourhoodId,
+    accounts: &BTreeSet<AccountId>,
+    days: &BTreeSet<String>,
+) -> Select<transfer::Entity> {
+    use transfer::Column as T;
     transfer::Entity::find()
         .select_only()
         .columns([T::AccountId, T::Day, T::ActivityId])
@@ -250,69 +304,4 @@ pub async fn minutes_of_days(
         .group_by(T::Day)
         .group_by(T::ActivityId)
         .having(Expr::cust("SUM(minutes) <> 0"))
-        .into_model::<DayMinutes>()
-        .all(db)
-        .await
-}
-
-/// A sum of minutes with the values that it is grouped by.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct Total {
-    pub kind: Option<String>,
-    pub month: Option<String>,
-    pub account_id: Option<Uuid>,
-    pub minutes: i64,
-    pub activities: i64,
-}
-
-/// What totals are grouped by and narrowed to.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TotalsBy {
-    pub kind: bool,
-    pub month: bool,
-    pub party: bool,
-}
-
-/// Sums of recognised minutes up to a journal number, by kind, month (`2026-11`) and account as asked.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn totals(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    by: TotalsBy,
-    account: Option<AccountId>,
-    days: (Option<String>, Option<String>),
-    journal_no: i64,
-) -> Result<Vec<Total>, DbErr> {
-    use transfer::Column as T;
-    let month = || Expr::cust("SUBSTR(day, 1, 7)");
-    let mut query = transfer::Entity::find()
-        .select_only()
-        .column_as(Expr::cust("CAST(SUM(minutes) AS bigint)"), "minutes")
-        .column_as(Expr::cust("COUNT(DISTINCT activity_id)"), "activities")
-        .filter(T::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(T::Asset.eq("contribution"))
-        .filter(T::JournalNo.lte(journal_no));
-    query = if by.kind { query.column(T::Kind).group_by(T::Kind).order_by_asc(T::Kind) } else { query };
-    query = if by.month {
-        query.column_as(month(), "month").group_by(month()).order_by_asc(month())
-    } else {
-        query
-    };
-    query = if by.party {
-        query.column(T::AccountId).group_by(T::AccountId).order_by_asc(T::AccountId)
-    } else {
-        query
-    };
-    if let Some(account) = account {
-        query = query.filter(T::AccountId.eq(account.0));
-    }
-    if let Some(from) = days.0 {
-        query = query.filter(T::Day.gte(from));
-    }
-    if let Some(until) = days.1 {
-        query = query.filter(T::Day.lte(until));
-    }
-    query.having(Expr::cust("SUM(minutes) <> 0")).into_model::<Total>().all(db).await
 }

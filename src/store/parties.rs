@@ -28,6 +28,23 @@ pub async fn find(
     party::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
 }
 
+/// The parties of these ids.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn of_ids(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: impl Iterator<Item = PartyId>,
+) -> Result<Vec<party::Model>, DbErr> {
+    let ids: BTreeSet<Uuid> = ids.map(|id| id.0).collect();
+    party::Entity::find()
+        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party::Column::Id.is_in(ids))
+        .all(db)
+        .await
+}
+
 /// Parties of a neighbourhood by id, at most `limit`, after `after`.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The property test of "Always": random neighbourhoods on two replicas, checked after every judgement.
 
-mod books;
+pub mod books;
 mod check;
 pub mod dice;
 mod planted;

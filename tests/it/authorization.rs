@@ -27,15 +27,19 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 11] = [
+const COORDINATORS: [&str; 15] = [
     "create_invitation",
     "create_party",
+    "create_period",
     "decide",
     "get_decision",
     "get_party",
+    "lease_card",
+    "list_cards",
     "list_decisions",
     "list_parties",
     "list_suspicions",
+    "preview_decisions",
     "put_member",
     "put_rules",
     "update_party",
@@ -184,6 +188,7 @@ both! {
             format!("/v1/daybooks/{}", asha.own),
             format!("/v1/decisions/{decision}"),
             format!("/v1/parties/{me}"),
+            format!("/v1/accounts/{me}?journal_no=0"),
         ];
         for path in &own {
             assert!(desk.get::<Value>(path).await.is_ok() || path.contains("daybooks"), "{path}");
@@ -237,6 +242,8 @@ both! {
             format!("/v1/activities?party_id={me}"),
             format!("/v1/accounts/{me}"),
             format!("/v1/accounts/{me}/statement"),
+            format!("/v1/totals?party_id={me}"),
+            format!("/v1/journal/entries?activity_id={id}"),
             format!("/v1/daybooks/{}", asha.own),
         ] {
             assert_eq!(status(&mut bo, Method::GET, &path, "").await, 404, "{path}");

@@ -38,6 +38,7 @@ const API: &[&str] = &[
     "ledger::Asset",
     "ledger::Capacity",
     "ledger::Corrections",
+    "ledger::Doubt",
     "ledger::Reclassification",
     "ledger::Judgement",
     "ledger::effective",

@@ -257,7 +257,7 @@ impl Stage<'_> {
             });
         }
         let answer: DecisionsAnswer =
-            maryam.post("/v1/decisions", &DecisionsRequest { items: decisions }).await?;
+            maryam.post("/v1/decisions", &DecisionsRequest { items: decisions, token: None }).await?;
         for item in answer.items.iter().filter(|item| item.status != 201) {
             tracing::warn!(
                 code = item.code.as_deref().unwrap_or_default(),

@@ -12,7 +12,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -119,11 +118,29 @@ pub struct Card {
 pub fn cards(entries: &[Entry], open: &[Suspicion]) -> Vec<Card> {
     let groups = group::groups(entries, open);
     let mut cards: Vec<Card> = groups.iter().filter_map(|group| card(group)).collect();
-    cards.sort_by_key(|card| {
-        let waited = i128::from(card.waiting_since_ms) * i128::from(MINUTES_PER_DAY_WAITED);
-        (Reverse(i128::from(card.minutes) * DAY_MS - waited), card.waiting_since_ms, card.id)
-    });
+    cards.sort_by_key(Card::place);
     cards
+}
+
+impl Card {
+    /// Where it stands among all cards; the least comes first.
+    #[must_use]
+    pub fn place(&self) -> (i128, i64, ActivityId) {
+        let waited = i128::from(self.waiting_since_ms) * i128::from(MINUTES_PER_DAY_WAITED);
+        (waited - i128::from(self.minutes) * DAY_MS, self.waiting_since_ms, self.id)
+    }
+
+    /// What is in doubt and what is suggested, without who and when: equal for cards that one answer may do for.
+    #[must_use]
+    pub fn likeness(&self) -> String {
+        let doubts: BTreeSet<&str> =
+            self.suspicions.iter().map(|suspicion| suspicion.kind().code()).collect();
+        let suggested: BTreeSet<&str> =
+            self.suggested.iter().map(|suggestion| suggestion.proposal.word()).collect();
+        let [doubts, suggested] =
+            [doubts, suggested].map(|words| words.into_iter().collect::<Vec<_>>().join("+"));
+        format!("{doubts}:{suggested}")
+    }
 }
 
 fn card(group: &group::Group<'_>) -> Option<Card> {

@@ -1,5 +1,6 @@
 //! A person's decisions: one transaction each, the tip locked first, what waits taken up before.
 
+mod batch;
 mod cluster;
 mod words;
 
@@ -18,7 +19,9 @@ use crate::ledger::{
 };
 use crate::metrics::Flow;
 use crate::store;
+use crate::store::Transaction;
 use crate::store::entity::decision;
+pub use batch::{Applied, Effects, Preview, Promise, apply, preview};
 use words::{CHANGED, sentence};
 
 /// What a coordinator asks for.
@@ -92,23 +95,13 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
     let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
         return Err(FlowError::NotFound);
     };
-    let request_hash: [u8; 32] = Sha256::digest(&wish.body).into();
     if let Some(row) = store::judgements::find_decision(&txn, caller.neighbourhood, wish.id).await? {
-        return Ok(replay(row, &request_hash));
+        return Ok(replay(row, &request_hash(&wish)));
     }
-    let roles = store::parties::roles(&txn, caller.neighbourhood, caller.party).await?;
-    if !roles.iter().any(|role| role == store::parties::COORDINATOR) {
+    if !is_coordinator(&txn, caller).await? {
         return Ok(refused("insufficient_scope", "Only a coordinator decides.", None));
     }
-    let hash = request_hash.to_vec();
-    let carried_out = match &wish.step {
-        WishedStep::Merge(members, corrections) => {
-            cluster::merge(&mut sitting, caller, &wish, (members, corrections), hash).await?
-        }
-        WishedStep::Unmerge => cluster::unmerge(&mut sitting, caller, &wish, hash).await?,
-        _ => one(&mut sitting, caller, &wish, hash).await?,
-    };
-    if let Err(refusal) = carried_out {
+    if let Err(refusal) = carry_out(&mut sitting, caller, &wish).await? {
         return Ok(refusal);
     }
     let judged = sitting.close().await?;
@@ -117,6 +110,32 @@ pub async fn decide(app: &App, caller: &Access, wish: Wish) -> Result<Outcome, F
     app.bell().ring(caller.neighbourhood);
     let row = store::judgements::find_decision(app.db().read(), caller.neighbourhood, wish.id).await?;
     row.map(Outcome::Decided).ok_or_else(|| FlowError::internal("a committed decision cannot be read"))
+}
+
+/// The role is read here, uncached.
+async fn is_coordinator(txn: &Transaction, caller: &Access) -> Result<bool, FlowError> {
+    let roles = store::parties::roles(txn, caller.neighbourhood, caller.party).await?;
+    Ok(roles.iter().any(|role| role == store::parties::COORDINATOR))
+}
+
+fn request_hash(wish: &Wish) -> [u8; 32] {
+    Sha256::digest(&wish.body).into()
+}
+
+/// Carries out what is wished, or says why not.
+async fn carry_out(
+    sitting: &mut Sitting<'_>,
+    caller: &Access,
+    wish: &Wish,
+) -> Result<Result<(), Outcome>, FlowError> {
+    let hash = request_hash(wish).to_vec();
+    match &wish.step {
+        WishedStep::Merge(members, corrections) => {
+            cluster::merge(sitting, caller, wish, (members, corrections), hash).await
+        }
+        WishedStep::Unmerge => cluster::unmerge(sitting, caller, wish, hash).await,
+        _ => one(sitting, caller, wish, hash).await,
+    }
 }
 
 /// Carries out a step about one activity, or says why not.

@@ -2,6 +2,7 @@
 
 use super::super::FlowError;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use crate::domain::review::Review;
 use crate::ledger::{Doubt, Judgement};
 use crate::store::entity::judgement;
 
@@ -21,6 +22,8 @@ pub struct Case {
     /// The activity that it confirms.
     pub confirms: Option<ActivityId>,
     pub due_at_ms: Option<i64>,
+    /// Since when it needs a person.
+    pub waits_since_ms: Option<i64>,
     /// The last journal number that is about it.
     pub journal_no: i64,
     /// When that was.
@@ -41,6 +44,7 @@ impl Case {
             part_of: None,
             confirms: None,
             due_at_ms: None,
+            waits_since_ms: None,
             journal_no: 0,
             judged_at_ms: 0,
             changed: false,
@@ -53,16 +57,25 @@ impl Case {
         self.judged_at_ms = at_ms;
     }
 
+    /// Nothing goes on here until a person decides: it is not clean, or no rule may approve it, or chance shows it
+    /// to somebody.
+    fn needs_a_person(&self) -> bool {
+        let undecided = matches!(self.judgement.review(), Review::Received | Review::EditedAfterApproval);
+        let left_to_rules = self.doubts.is_empty() && self.due_at_ms.is_some();
+        (undecided && !left_to_rules) || self.judgement.audit
+    }
+
     pub(super) fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
         Ok(Self {
             daybook: DaybookId(row.daybook_id),
             owner: PartyId(row.party_id),
             judgement: serde_json::from_str(&row.body)?,
-            doubts: Vec::new(),
+            doubts: row.doubts.map(|doubts| serde_json::from_str(&doubts)).transpose()?.unwrap_or_default(),
             reason: row.reason_code.zip(row.reason_text),
             part_of: row.part_of.map(ActivityId),
             confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
+            waits_since_ms: row.waits_since_ms,
             journal_no: row.journal_no,
             judged_at_ms: row.judged_at_ms,
             changed: false,
@@ -98,5 +111,7 @@ pub fn judgement_row(
         due_at_ms: case.due_at_ms,
         revision: judged.revision,
         confirms: case.confirms.map(|confirmed| confirmed.0),
+        doubts: (!case.doubts.is_empty()).then(|| serde_json::to_string(&case.doubts)).transpose()?,
+        waits_since_ms: case.needs_a_person().then(|| case.waits_since_ms.unwrap_or(case.judged_at_ms)),
     })
 }

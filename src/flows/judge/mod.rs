@@ -129,7 +129,9 @@ pub(super) async fn take_up_before(
     sitting: &mut Sitting<'_>,
     activities: &BTreeSet<crate::domain::ids::ActivityId>,
 ) -> Result<(), FlowError> {
-    let waiting = store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), activities).await?;
+    let mut waiting =
+        store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), activities).await?;
+    waiting.retain(|row| !sitting.has_taken_up(row));
     round::take_up_only(sitting, waiting).await
 }
 

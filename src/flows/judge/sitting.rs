@@ -254,10 +254,33 @@ impl<'a> Sitting<'a> {
             pack_version: Some(decided.pack_version),
             reason: decided.reason.clone(),
             request_hash,
+            batch_id: None,
             journal_no: no,
             decided_at_ms: self.posted_at_ms,
         });
         Ok(())
+    }
+
+    /// Whether this sitting has taken a version up.
+    pub fn has_taken_up(&self, row: &activity_version::Model) -> bool {
+        let of_it = self.numbered.iter().filter(|(id, _, _)| id.0 == row.activity_id);
+        of_it.clone().any(|(_, version, _)| *version == row.version)
+    }
+
+    /// What was posted so far, in order.
+    pub fn posted(&self) -> &[transfer::Model] {
+        &self.transfers
+    }
+
+    /// The decisions of people and rules so far, in order.
+    pub fn decided(&self) -> &[decision::Model] {
+        &self.decisions
+    }
+
+    /// Notes which batch the decisions so far belong to.
+    pub fn in_batch(&mut self, batch: Uuid) {
+        let sent = self.decisions.iter_mut().filter(|decision| decision.request_hash.is_some());
+        sent.for_each(|decision| decision.batch_id = Some(batch));
     }
 
     /// Moves the totals of the commons by a posted line.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
 use super::super::judge::{Doubted, Noted};
-use super::{Rebuilt, backend};
+use super::{Difference, Rebuilt, backend};
 use crate::domain::ids::{ActivityId, NeighbourhoodId, SuspicionId};
 use crate::store;
 use crate::store::entity::{activity_trace, journal};
@@ -23,12 +23,10 @@ pub struct Doubts {
 
 impl Doubts {
     /// One row of the journal about a suspicion.
-    pub fn play(&mut self, row: &journal::Model) -> Result<(), FlowError> {
+    pub fn play(&mut self, row: &journal::Model, noted: Noted) {
         let id = SuspicionId(row.subject_id);
-        let noted: Noted = serde_json::from_str(&row.body)?;
         let before = self.book.remove(&id);
         self.book.extend(Doubted::after(before, noted, row.no, row.at_ms).map(|after| (id, after)));
-        Ok(())
     }
 
     /// Compares with what is stored.
@@ -44,12 +42,13 @@ impl Doubts {
         let (mut rows, mut about) = (Vec::new(), Vec::new());
         for (id, doubted) in &self.book {
             let (again, of) = doubted.rows(neighbourhood, *id)?;
-            let same = stored.get(id) == Some(&again);
-            rebuilt.suspicions.add(same, || id.to_string());
-            if !same {
+            let (no, what) = (Some(doubted.journal_no), format!("suspicion {id}"));
+            let difference = Difference::between(no, what, Some(&again), stored.get(id));
+            if difference.is_some() {
                 rows.push(again);
                 about.extend(of);
             }
+            rebuilt.suspicions.add(difference);
         }
         for statement in store::suspicions::write(backend(txn), rows, about) {
             batch.push(statement);
@@ -68,13 +67,18 @@ impl Doubts {
         for row in store::suspicions::all_traces(txn, neighbourhood).await? {
             stored.entry(ActivityId(row.activity_id)).or_default().insert(row.trace);
         }
-        let mut wrong = Vec::new();
+        let (mut wrong, none) = (Vec::new(), BTreeSet::new());
         for (id, traces) in &self.left {
-            let same = stored.get(id).map_or(traces.is_empty(), |there| there == traces);
-            rebuilt.traces.add(same, || id.to_string());
-            if !same {
+            let there = stored.get(id).unwrap_or(&none);
+            if there != traces {
                 wrong.push(*id);
             }
+            rebuilt.traces.add((there != traces).then(|| Difference {
+                journal_no: None,
+                about: format!("traces of activity {id}"),
+                expected: format!("{traces:?}"),
+                found: format!("{there:?}"),
+            }));
         }
         for part in wrong.chunks(ACTIVITIES) {
             batch.push(store::suspicions::forget_traces(backend(txn), neighbourhood, part));

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait as _;
 use super::super::FlowError;
 use super::super::accept::{Bringer, Readings, hash, lookup, unsigned};
 use super::super::documents;
-use super::{Rebuilt, backend};
+use super::{Difference, ROWS, Rebuilt, backend};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, GrantId};
 use crate::merge::admit::Facts;
@@ -20,9 +20,6 @@ use crate::store::Batch;
 use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::{activity, activity_version, daybook, daybook_change};
-
-/// Rows read at once.
-const ROWS: u64 = 1_000;
 
 /// Everything derived from a daybook's changes.
 #[derive(Default)]
@@ -48,28 +45,30 @@ pub async fn rebuild(
         let again = derived.versions.remove(&key);
         // What is numbered is the journal's to say.
         let again = again.map(|again| activity_version::Model { journal_no: version.journal_no, ..again });
-        let same = again.as_ref() == Some(&version);
-        rebuilt.versions.add(same, || format!("{} version {}", key.0, key.1));
-        if let Some(again) = again.filter(|_| !same) {
+        let difference = Difference::between(version.journal_no, named(key), again.as_ref(), Some(&version));
+        if let Some(again) = again.filter(|_| difference.is_some()) {
             batch.push(store::activities::rewrite_version(backend(txn), again));
         }
+        rebuilt.versions.add(difference);
     }
     let mut rows = Vec::new();
     for stored in stored {
         let again = derived.activities.remove(&ActivityId(stored.id));
-        let same = again.as_ref() == Some(&stored);
-        rebuilt.activities.add(same, || stored.id.to_string());
-        rows.extend(again.filter(|_| !same));
+        let about = format!("activity {}", stored.id);
+        let difference = Difference::between(None, about, again.as_ref(), Some(&stored));
+        rows.extend(again.filter(|_| difference.is_some()));
+        rebuilt.activities.add(difference);
     }
     for (id, missing) in derived.activities {
-        rebuilt.activities.add(false, || format!("{id} was missing"));
+        let about = format!("activity {id}");
+        rebuilt.activities.add(Difference::between(None, about, Some(&missing), None));
         rows.push(missing);
     }
     for statement in store::activities::upsert(txn.get_database_backend(), rows) {
         txn.execute_raw(statement).await?;
     }
-    for ((id, version), missing) in derived.versions {
-        rebuilt.versions.add(false, || format!("{id} version {version} was missing"));
+    for (key, missing) in derived.versions {
+        rebuilt.versions.add(Difference::between(None, named(key), Some(&missing), None));
         batch.insert::<activity_version::Entity>(backend(txn), vec![missing]);
     }
     if row.compaction_alarm.is_some() {
@@ -78,6 +77,10 @@ pub async fn rebuild(
         batch.push(store::daybooks::update(backend(txn), row));
     }
     Ok(())
+}
+
+fn named((id, version): (ActivityId, i64)) -> String {
+    format!("version {version} of activity {id}")
 }
 
 /// All changes of a daybook with their bytes: those that compaction let go of, from the snapshot.

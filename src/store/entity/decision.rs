@@ -17,6 +17,7 @@ pub struct Model {
     pub pack_version: Option<i64>,
     pub reason: Option<String>,
     pub request_hash: Option<Vec<u8>>,
+    pub batch_id: Option<Uuid>,
     pub journal_no: i64,
     pub decided_at_ms: i64,
 }

@@ -25,6 +25,8 @@ pub struct Model {
     pub due_at_ms: Option<i64>,
     pub revision: i64,
     pub confirms: Option<Uuid>,
+    pub doubts: Option<String>,
+    pub waits_since_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

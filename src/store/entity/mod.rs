@@ -5,6 +5,8 @@ pub mod account;
 pub mod activity;
 pub mod activity_trace;
 pub mod activity_version;
+pub mod card_lease;
+pub mod closed_period;
 pub mod daybook;
 pub mod daybook_change;
 pub mod daybook_snapshot;

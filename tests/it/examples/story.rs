@@ -290,6 +290,12 @@ impl Story {
         ] {
             let _: Value = asha.get(&path).await.expect(&path);
         }
+        let body = json!({ "id": bilal.uuid(), "day_from": "2026-11-01", "day_until": "2026-11-15" });
+        let _: Value = bilal.post("/v1/periods", &body).await.expect("a closed period");
+        let seen: Value =
+            asha.get(&format!("/v1/journal/entries?activity_id={pick}&limit=2")).await.expect("entries");
+        assert!(seen["items"][0]["body"].is_string(), "{seen}");
+        let _: Value = asha.get("/v1/periods?by=kind&limit=12").await.expect("periods");
         let seen: Value = bilal.get("/v1/accounts?limit=2").await.expect("accounts");
         assert!(seen["items"].as_array().is_some_and(|items| !items.is_empty()), "{hours} is posted");
         send(asha, Method::GET, &format!("/v1/daybooks/{}", asha.own), None).await;

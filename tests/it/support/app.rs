@@ -99,6 +99,11 @@ impl TestApp {
         }
     }
 
+    /// Where its database is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A phone at its first start, not enrolled.
     pub fn new_phone(&self, name: &str) -> TestPhone {
         let seed = self.seed.fetch_add(1, Ordering::SeqCst);

@@ -1,0 +1,334 @@
+//! Everything that the cards of a neighbourhood are made of, read at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::super::activity_reading::{view, with_origins};
+use super::super::activity_view::ActivityView;
+use super::super::decision_request::{SeenActivity, StepName};
+use super::super::error::{ApiResult, NOT_FOUND};
+use super::super::suspicions::{SuspicionView, suspicion_view};
+use super::super::types::Instant;
+use super::suggested::{DecisionDraft, SuggestionView, drafts};
+use super::views::{CardActivity, CardPerson, CardView, LeaseView};
+use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
+use crate::domain::card::{self, Card, Disputed, DisputedValue, Entry, Need};
+use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::key::{Class, Key};
+use crate::domain::limits::CARDS_ACTIVITIES_MAX;
+use crate::domain::reading::{Field, Reading};
+use crate::domain::review::Review;
+use crate::domain::suspicion::{Origin, Record, Suspicion, Times};
+use crate::flows::FlowError;
+use crate::ledger::{Doubt, Judgement, effective};
+use crate::store;
+use crate::store::entity::{activity, activity_version, card_lease, judgement, party, suspicion};
+
+/// Where a card stands among all; see [`Card::place`].
+pub(super) type Place = (i128, i64, Uuid);
+
+/// The place of a card, for cursors.
+pub(super) fn place(card: &Card) -> Place {
+    let (rank, since, id) = card.place();
+    (rank, since, id.0)
+}
+
+/// An activity that cards may hold.
+struct Shown {
+    view: ActivityView,
+    entry: Entry,
+}
+
+/// See the module.
+pub(super) struct Desk {
+    shown: BTreeMap<ActivityId, Shown>,
+    suspicions: Vec<(Suspicion, SuspicionView)>,
+    people: BTreeMap<PartyId, (PartyId, Option<party::Model>)>,
+    leases: BTreeMap<ActivityId, card_lease::Model>,
+}
+
+/// The rows of an activity that is judged.
+struct Rows {
+    activity: activity::Model,
+    judgement: judgement::Model,
+    judged: Judgement,
+    reading: Reading,
+    version: activity_version::Model,
+}
+
+impl Desk {
+    /// Reads what needs a person and what is around it.
+    ///
+    /// # Errors
+    /// Where the database or a row cannot be read.
+    pub async fn load(app: &App, access: &Access) -> ApiResult<Self> {
+        let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+        let tenant = store::neighbourhoods::find(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
+        let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let needing = store::judgements::needing_a_person(db, neighbourhood, CARDS_ACTIVITIES_MAX).await?;
+        let mut ids: BTreeSet<ActivityId> = needing.iter().map(|row| ActivityId(row.activity_id)).collect();
+        let doubts = open_suspicions(app, access, &ids).await?;
+        ids.extend(doubts.iter().flat_map(|(suspicion, _)| suspicion.about.iter().copied()));
+        for row in &needing {
+            let judged: Judgement = serde_json::from_str(&row.body).map_err(FlowError::from)?;
+            ids.extend(judged.merged_with());
+            ids.extend(row.part_of.into_iter().chain(row.confirms).map(ActivityId));
+        }
+        let rows = rows(app, access, &ids).await?;
+        let people = people(app, access, &rows).await?;
+        let resolve = |id| people.get(&id).map_or(id, |(party, _)| *party);
+        let exact = access.scopes.has(Scope::PlacesExact);
+        let mut shown = BTreeMap::new();
+        for row in rows {
+            let seen = view(&row.activity, Some(&row.judgement), zone, exact);
+            let mut seen = seen.ok_or_else(|| FlowError::internal("a stored reading cannot be read"))?;
+            with_origins(app, &row.activity, &mut seen).await?;
+            let origin = Origin {
+                id: ActivityId(row.activity.id),
+                daybook: DaybookId(row.activity.daybook_id),
+                owner: PartyId(row.activity.party_id),
+                times: Times {
+                    recorded_ms: row.version.recorded_at_ms,
+                    received_ms: row.version.received_at_ms,
+                    skew_ms: None,
+                },
+                zone,
+            };
+            let Some(record) = record(&row, origin, resolve) else { continue };
+            let entry = entry(&row, record, &seen)?;
+            shown.insert(origin.id, Shown { view: seen, entry });
+        }
+        let leases = store::cards::leases(db, neighbourhood, app.now_ms()).await?;
+        let leases = leases.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
+        Ok(Self { shown, suspicions: doubts, people, leases })
+    }
+
+    /// All cards, the most pressing first.
+    pub fn cards(&self) -> Vec<Card> {
+        let entries: Vec<Entry> = self.shown.values().map(|shown| shown.entry.clone()).collect();
+        let open: Vec<Suspicion> = self.suspicions.iter().map(|(suspicion, _)| suspicion.clone()).collect();
+        card::cards(&entries, &open)
+    }
+
+    pub fn lease(&self, card: ActivityId) -> Option<&card_lease::Model> {
+        self.leases.get(&card)
+    }
+
+    /// A card with all that the decision needs.
+    pub fn view(&self, card: &Card) -> Option<CardView> {
+        let mut activities = Vec::with_capacity(card.activities.len());
+        let mut named = BTreeSet::new();
+        for id in &card.activities {
+            let shown = self.shown.get(id)?;
+            named.extend(shown.view.parties.iter().map(|party| party.party_id));
+            named.insert(shown.view.party_id);
+            let needs = shown.entry.needs.iter().copied().collect();
+            activities.push(CardActivity { activity: shown.view.clone(), needs });
+        }
+        let people = named.into_iter().map(|id| self.person(id)).collect();
+        let suspicions = card.suspicions.iter().filter_map(|wanted| {
+            self.suspicions.iter().find(|(suspicion, _)| suspicion == wanted).map(|(_, view)| view.clone())
+        });
+        let lease = self.lease(card.id);
+        Some(CardView {
+            id: card.id,
+            audit_only: card.audit_only,
+            minutes: card.minutes,
+            waiting_since: Instant(card.waiting_since_ms),
+            like: card.likeness(),
+            lease: lease
+                .map(|row| LeaseView { held_by: PartyId(row.party_id), until: Instant(row.until_ms) }),
+            needing: card.needing.clone(),
+            activities,
+            people,
+            suspicions: suspicions.collect(),
+            suggested: card
+                .suggested
+                .iter()
+                .map(|suggestion| SuggestionView {
+                    items: drafts(self, suggestion),
+                    suggestion: suggestion.clone(),
+                })
+                .collect(),
+        })
+    }
+
+    fn person(&self, id: PartyId) -> CardPerson {
+        let row = self.people.get(&id).and_then(|(_, row)| row.as_ref());
+        CardPerson {
+            party_id: id,
+            name: row.map(|row| row.name.clone()),
+            known: row.is_some_and(|row| row.known),
+        }
+    }
+
+    /// A decision about an activity as it is shown.
+    pub fn draft(&self, id: ActivityId, step: StepName) -> Option<DecisionDraft> {
+        let SeenActivity { activity_id, version, decision_seq } = self.seen(id)?;
+        Some(DecisionDraft {
+            activity_id,
+            version,
+            decision_seq,
+            step,
+            reason: None,
+            corrections: None,
+            settles: Vec::new(),
+            members: Vec::new(),
+        })
+    }
+
+    pub fn seen(&self, id: ActivityId) -> Option<SeenActivity> {
+        let view = &self.shown.get(&id)?.view;
+        Some(SeenActivity { activity_id: id, version: view.version.clone(), decision_seq: view.decision_seq })
+    }
+
+    /// The operations in a field that phones disagree about.
+    pub fn operations(&self, id: ActivityId, field: &str) -> BTreeSet<String> {
+        let conflicts = self.shown.get(&id).into_iter().flat_map(|shown| &shown.view.conflicts);
+        conflicts.filter(|conflict| conflict.field == field).flat_map(|it| it.operations.clone()).collect()
+    }
+}
+
+async fn open_suspicions(
+    app: &App,
+    access: &Access,
+    ids: &BTreeSet<ActivityId>,
+) -> ApiResult<Vec<(Suspicion, SuspicionView)>> {
+    let rows = store::suspicions::about(app.db().read(), access.neighbourhood, ids).await?;
+    let open: BTreeMap<Uuid, suspicion::Model> =
+        rows.into_iter().filter(|row| row.state == "open").map(|row| (row.id, row)).collect();
+    let mut doubts = Vec::with_capacity(open.len());
+    for row in open.into_values() {
+        let suspicion = serde_json::from_str(&row.body).map_err(FlowError::from)?;
+        doubts.push((suspicion, suspicion_view(row)?));
+    }
+    Ok(doubts)
+}
+
+/// The rows of these activities, as last judged; what nobody has judged yet is left out.
+async fn rows(app: &App, access: &Access, ids: &BTreeSet<ActivityId>) -> ApiResult<Vec<Rows>> {
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let judgements = store::judgements::of_ids(db, neighbourhood, ids).await?;
+    let named: Vec<(ActivityId, i64)> =
+        judgements.iter().map(|row| (ActivityId(row.activity_id), row.judged_version)).collect();
+    let versions = store::activities::versions_named(db, neighbourhood, &named).await?;
+    let mut versions: BTreeMap<Uuid, _> = versions.into_iter().map(|row| (row.activity_id, row)).collect();
+    let activities = store::activities::of_ids(db, neighbourhood, ids).await?;
+    let mut activities: BTreeMap<Uuid, _> = activities.into_iter().map(|row| (row.id, row)).collect();
+    let mut rows = Vec::with_capacity(judgements.len());
+    for judgement in judgements {
+        let id = judgement.activity_id;
+        let (Some(version), Some(activity)) = (versions.remove(&id), activities.remove(&id)) else {
+            continue;
+        };
+        let judged: Judgement = serde_json::from_str(&judgement.body).map_err(FlowError::from)?;
+        let reading: Reading = serde_json::from_str(&version.reading).map_err(FlowError::from)?;
+        rows.push(Rows { activity, judgement, judged, reading, version });
+    }
+    Ok(rows)
+}
+
+/// Everybody whom the records name, by the id that they are named by.
+async fn people(
+    app: &App,
+    access: &Access,
+    rows: &[Rows],
+) -> ApiResult<BTreeMap<PartyId, (PartyId, Option<party::Model>)>> {
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let mut ids: BTreeSet<PartyId> = rows.iter().map(|row| PartyId(row.activity.party_id)).collect();
+    for key in rows.iter().flat_map(|row| row.reading.fields.keys()) {
+        if let Key::Party { party, organisation } = Key::parse(key) {
+            ids.extend([Some(party), organisation].into_iter().flatten());
+        }
+    }
+    let resolved = store::parties::resolve(db, neighbourhood, &ids).await?;
+    let found = store::parties::of_ids(db, neighbourhood, resolved.values().map(|(id, _)| *id)).await?;
+    let found: BTreeMap<Uuid, party::Model> = found.into_iter().map(|row| (row.id, row)).collect();
+    let people = ids.into_iter().map(|id| {
+        let stands_for = resolved.get(&id).map_or(id, |(party, _)| *party);
+        (id, (stands_for, found.get(&stands_for.0).cloned()))
+    });
+    Ok(people.collect())
+}
+
+fn record(row: &Rows, origin: Origin, resolve: impl Fn(PartyId) -> PartyId) -> Option<Record> {
+    let covered = row.judged.covered.as_ref();
+    match covered.filter(|covered| covered.version == row.version.version && !covered.reads.is_empty()) {
+        Some(covered) => Record::read(&effective(&row.reading, &covered.reads), origin, resolve),
+        None => Record::read(&row.reading, origin, resolve),
+    }
+}
+
+fn entry(row: &Rows, record: Record, seen: &ActivityView) -> ApiResult<Entry> {
+    let doubts: Vec<Doubt> = match &row.judgement.doubts {
+        Some(doubts) => serde_json::from_str(doubts).map_err(FlowError::from)?,
+        None => Vec::new(),
+    };
+    let posted: i64 = row.judged.posted.iter().map(|line| line.minutes).sum();
+    let waits = row.judgement.waits_since_ms.is_some();
+    let unknown = doubts.iter().filter_map(|doubt| match doubt {
+        Doubt::UnknownParty { party } => Some(*party),
+        _ => None,
+    });
+    Ok(Entry {
+        review: row.judged.review(),
+        unknown_parties: unknown.collect(),
+        needs: if waits { needs(&row.judged, &doubts) } else { BTreeSet::new() },
+        disputed: disputed(&row.reading, seen),
+        merged_into: row.judged.merged_into,
+        moves: record.person_minutes().saturating_sub(posted),
+        record,
+    })
+}
+
+/// Why something needs a person, besides what is suspected of it.
+fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
+    let mut needs: BTreeSet<Need> = doubts
+        .iter()
+        .filter_map(|doubt| match doubt {
+            Doubt::HardConflict => Some(Need::Conflict),
+            Doubt::UnreadableField => Some(Need::Unreadable),
+            Doubt::UnknownParty { .. } => Some(Need::UnknownParty),
+            Doubt::DayMinutes { .. } => Some(Need::DayMinutes),
+            Doubt::OccasionTotal { .. } => Some(Need::OccasionTotal),
+            Doubt::TwoPeople { .. } => Some(Need::SecondPerson),
+            Doubt::Crowded => Some(Need::Rules),
+            Doubt::Suspicion { .. } => None,
+        })
+        .collect();
+    if judged.audit {
+        needs.insert(Need::Audit);
+        return needs;
+    }
+    needs.extend((judged.review() == Review::EditedAfterApproval).then_some(Need::Edited));
+    needs.extend(judged.withdrawn.then_some(Need::Withdrawn));
+    needs.extend(judged.first.is_some().then_some(Need::SecondPerson));
+    if needs.is_empty() && doubts.is_empty() {
+        needs.insert(Need::Rules);
+    }
+    needs
+}
+
+/// The fields that matter in which several values survive, and nobody has settled.
+fn disputed(reading: &Reading, seen: &ActivityView) -> Vec<Disputed> {
+    let several = reading.fields.iter().filter_map(|(field, value)| match value {
+        Field::Several(values) if Key::parse(field).class() != Class::Inert => Some((field, values)),
+        _ => None,
+    });
+    let open = several.filter(|(field, _)| !seen.settled.contains_key(*field));
+    open.map(|(field, values)| {
+        let shown = seen.conflicts.iter().find(|conflict| conflict.field == *field);
+        let when = |at: usize, of: fn(&super::super::activity_view::ConflictValue) -> Option<Instant>| {
+            shown.and_then(|conflict| conflict.values.get(at)).and_then(of).map_or(0, |at| at.0)
+        };
+        let values = values.iter().enumerate().map(|(at, value)| DisputedValue {
+            value: value.clone(),
+            recorded_ms: when(at, |value| value.recorded_at),
+            received_ms: when(at, |value| value.received_at),
+        });
+        Disputed { field: field.clone(), values: values.collect() }
+    })
+    .collect()
+}

@@ -1,0 +1,98 @@
+//! What a card suggests, and the decisions that would do it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::decision_request::{SeenActivity, SettlementRequest, StepName};
+use super::desk::Desk;
+use crate::domain::card::{Correction, MinutesChosen, Proposal, Suggestion};
+use crate::domain::ids::ActivityId;
+use crate::ledger::Corrections;
+
+/// What the figures suggest for some of a card's records.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SuggestionView {
+    /// The decisions that would do it, but for the id that each needs.
+    pub items: Vec<DecisionDraft>,
+    /// What it is, why, and what it comes to.
+    #[serde(flatten)]
+    pub suggestion: Suggestion,
+}
+
+/// An item of `POST /v1/decisions` without its id.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionDraft {
+    /// Which one.
+    pub activity_id: ActivityId,
+    /// As it was when the card was made.
+    #[schema(example = "3-5bb5a4c5")]
+    pub version: String,
+    /// As it was when the card was made.
+    pub decision_seq: i64,
+    pub step: StepName,
+    /// Proposed words; the resident reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// See `POST /v1/decisions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub corrections: Option<Corrections>,
+    /// See `POST /v1/decisions`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settles: Vec<SettlementRequest>,
+    /// See `POST /v1/decisions`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<SeenActivity>,
+}
+
+/// The decisions that would do what is suggested; none of those whose record is not there any more.
+pub(super) fn drafts(desk: &Desk, suggestion: &Suggestion) -> Vec<DecisionDraft> {
+    let reason = || Some(suggestion.reason.clone());
+    match &suggestion.proposal {
+        Proposal::Approve { activities, corrections } => {
+            let each = activities.iter();
+            each.filter_map(|id| approve(desk, *id, corrections, &suggestion.reason)).collect()
+        }
+        Proposal::Reject { activities } => {
+            let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::Reject));
+            each.map(|draft| DecisionDraft { reason: reason(), ..draft }).collect()
+        }
+        Proposal::Ask { activities, question } => {
+            let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::AskForChanges));
+            each.map(|draft| DecisionDraft { reason: Some(question.said_to_residents().to_owned()), ..draft })
+                .collect()
+        }
+        Proposal::Settle { activity, field, value } => {
+            let draft = desk.draft(*activity, StepName::Settle);
+            let operations: BTreeSet<String> = desk.operations(*activity, field);
+            let settlement = SettlementRequest { field: field.clone(), operations, value: value.clone() };
+            draft.map(|draft| DecisionDraft { settles: vec![settlement], ..draft }).into_iter().collect()
+        }
+        Proposal::Merge { canonical, members, minutes, .. } => {
+            let draft = desk.draft(*canonical, StepName::Merge);
+            let members: Vec<SeenActivity> = members.iter().filter_map(|id| desk.seen(*id)).collect();
+            let corrections = Some(chosen(minutes));
+            let merged = draft.map(|draft| DecisionDraft { reason: reason(), members, corrections, ..draft });
+            merged.into_iter().collect()
+        }
+    }
+}
+
+fn approve(desk: &Desk, id: ActivityId, corrections: &[Correction], reason: &str) -> Option<DecisionDraft> {
+    let draft = desk.draft(id, StepName::Approve)?;
+    let of_it = corrections.iter().filter(|correction| correction.activity == id);
+    let minutes: std::collections::BTreeMap<_, _> =
+        of_it.map(|correction| (correction.party, correction.minutes)).collect();
+    if minutes.is_empty() {
+        return Some(draft);
+    }
+    let corrections = Some(Corrections { minutes, ..Corrections::default() });
+    Some(DecisionDraft { reason: Some(reason.to_owned()), corrections, ..draft })
+}
+
+fn chosen(minutes: &[MinutesChosen]) -> Corrections {
+    let minutes = minutes.iter().map(|chosen| (chosen.party, chosen.minutes)).collect();
+    Corrections { minutes, ..Corrections::default() }
+}

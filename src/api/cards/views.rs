@@ -1,0 +1,70 @@
+//! A card as JSON.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::activity_view::ActivityView;
+use super::super::suspicions::SuspicionView;
+use super::super::types::Instant;
+use super::suggested::SuggestionView;
+use crate::domain::card::Need;
+use crate::domain::ids::{ActivityId, PartyId};
+
+/// What a person decides at once: an occasion with its parts, or records that one doubt connects.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CardView {
+    /// Its occasion, else its record that came first.
+    pub id: ActivityId,
+    /// Only drawn by lot: a rule approved it, and what is posted stands meanwhile.
+    pub audit_only: bool,
+    /// Minutes at stake: what approving all that need a person would move.
+    #[schema(example = 190)]
+    pub minutes: i64,
+    /// Since when the oldest that needs a person waits, by the server's clock.
+    pub waiting_since: Instant,
+    /// Equal for cards in which the same is in doubt and the same is suggested: one answer may do for all.
+    #[schema(example = "same_event:merge")]
+    pub like: String,
+    /// Who is at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseView>,
+    /// Those of its records that need a decision.
+    pub needing: Vec<ActivityId>,
+    /// All its records, side by side.
+    pub activities: Vec<CardActivity>,
+    /// Everybody whom the records name.
+    pub people: Vec<CardPerson>,
+    /// The open suspicions about them.
+    pub suspicions: Vec<SuspicionView>,
+    /// What the figures suggest.
+    pub suggested: Vec<SuggestionView>,
+}
+
+/// A record of a card.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CardActivity {
+    pub activity: ActivityView,
+    /// Why it needs a person, besides the suspicions; empty for what is only there to be compared with.
+    pub needs: Vec<Need>,
+}
+
+/// Somebody whom a card's records name.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CardPerson {
+    /// As the records name them; an alias is named by the party that it stands for.
+    pub party_id: PartyId,
+    /// Absent where nobody has said who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Enrolled, or confirmed by a coordinator.
+    pub known: bool,
+}
+
+/// Who is at a card, until when.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LeaseView {
+    /// The coordinator.
+    pub held_by: PartyId,
+    /// Unless they take it again.
+    pub until: Instant,
+}

@@ -1,0 +1,132 @@
+//! An entry of the journal, read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::super::judge::Noted;
+use crate::domain::reading::Value;
+use crate::ledger::StoredDecision;
+use crate::store::entity::{closed_period, decision, journal, transfer};
+
+/// What an entry says, as far as anything is made again from it.
+pub enum Entry {
+    Version(TakenUp),
+    Decision(Box<StoredDecision>),
+    /// The row of the transfer.
+    Transfer(Box<transfer::Model>),
+    /// The row of the closed period.
+    Period(closed_period::Model),
+    /// What became of a suspicion.
+    Suspicion(Box<Noted>),
+    Other,
+}
+
+/// A version that was taken up.
+#[derive(Deserialize)]
+pub struct TakenUp {
+    pub version: i64,
+    /// The last of those taken up together.
+    pub newest: i64,
+    pub reading_hash: String,
+    /// The rules in force.
+    pub pack: i64,
+    /// Fields that read as settled.
+    #[serde(default)]
+    pub reads: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    account: Uuid,
+    asset: String,
+    minutes: i64,
+    day: String,
+    kind: String,
+    phase: String,
+    programme: Option<String>,
+    place: Option<String>,
+    capacity: String,
+    posting_seq: i64,
+    line_no: i64,
+    balance_after: i64,
+}
+
+#[derive(Deserialize)]
+struct Closed {
+    day_from: String,
+    day_until: String,
+    closed_by: Uuid,
+}
+
+impl Entry {
+    /// Reads an entry's body by its kind.
+    pub fn read(row: &journal::Model) -> Result<Self, serde_json::Error> {
+        Ok(match row.kind.as_str() {
+            "version" => Self::Version(serde_json::from_str(&row.body)?),
+            "decision" => Self::Decision(serde_json::from_str(&row.body)?),
+            "transfer" => Self::Transfer(Box::new(posted(row, serde_json::from_str(&row.body)?))),
+            "period" => Self::Period(closed(row, serde_json::from_str(&row.body)?)),
+            "suspicion" => Self::Suspicion(serde_json::from_str(&row.body)?),
+            _ => Self::Other,
+        })
+    }
+}
+
+/// The row of a decision; who sent it and as what is not in the journal's words, and is kept.
+pub fn decision_row(
+    row: &journal::Model,
+    decided: &StoredDecision,
+    there: Option<&decision::Model>,
+) -> Result<decision::Model, serde_json::Error> {
+    Ok(decision::Model {
+        neighbourhood_id: row.neighbourhood_id,
+        id: row.subject_id,
+        activity_id: row.activity_id.unwrap_or_default(),
+        version: decided.version,
+        seq: decided.seq,
+        step: serde_json::to_value(decided.step)?.as_str().unwrap_or_default().to_owned(),
+        decided_by: there.and_then(|there| there.decided_by),
+        pack_version: Some(decided.pack_version),
+        reason: decided.reason.clone(),
+        request_hash: there.and_then(|there| there.request_hash.clone()),
+        batch_id: there.and_then(|there| there.batch_id),
+        journal_no: row.no,
+        decided_at_ms: row.at_ms,
+    })
+}
+
+fn posted(row: &journal::Model, body: Posted) -> transfer::Model {
+    transfer::Model {
+        neighbourhood_id: row.neighbourhood_id,
+        id: row.subject_id,
+        activity_id: row.activity_id.unwrap_or_default(),
+        posting_seq: body.posting_seq,
+        line_no: body.line_no,
+        account_id: body.account,
+        asset: body.asset,
+        minutes: body.minutes,
+        balance_after: body.balance_after,
+        kind: body.kind,
+        phase: body.phase,
+        programme: body.programme,
+        place: body.place,
+        day: body.day,
+        capacity: body.capacity,
+        journal_no: row.no,
+        posted_at_ms: row.at_ms,
+    }
+}
+
+fn closed(row: &journal::Model, body: Closed) -> closed_period::Model {
+    closed_period::Model {
+        neighbourhood_id: row.neighbourhood_id,
+        id: row.subject_id,
+        day_from: body.day_from,
+        day_until: body.day_until,
+        journal_no: row.no,
+        closed_by: body.closed_by,
+        closed_at_ms: row.at_ms,
+    }
+}
