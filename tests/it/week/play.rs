@@ -116,8 +116,11 @@ impl<'a> World<'a> {
             Daybook::Own => phone.own,
             Daybook::Group => self.book,
         };
-        let fields: Vec<(Field, Option<PartyId>, Option<ActivityId>)> =
-            write.fields.iter().map(|field| (field.clone(), self.named(field), self.related(field))).collect();
+        let fields: Vec<(Field, Option<PartyId>, Option<ActivityId>)> = write
+            .fields
+            .iter()
+            .map(|field| (field.clone(), self.named(field), self.related(field)))
+            .collect();
         let wrote = self.phones[write.phone].edit_in(book, id, |entry| {
             fields.iter().for_each(|(field, party, activity)| put(entry, field, *party, *activity));
         });
