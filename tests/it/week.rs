@@ -1,13 +1,14 @@
 //! A week of a neighbourhood from a seed: 300 records, a tenth of them in doubt. Afterwards the ledger holds what
 //! really happened, to the minute, and the coordinator has seen a few cards.
 //!
-//! `WEEK_SEED` plays another week than those that always are.
+//! `WEEK_SEED` plays another week than those that always are, and with `WEEKS` as many from it on.
 
 mod books;
 mod coordinator;
 mod doubtful;
 mod generate;
 mod honest;
+mod peer;
 mod plan;
 mod play;
 
@@ -27,7 +28,7 @@ const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const CARDS_MAX: usize = 25;
 const REQUESTS_MAX: usize = 60;
 /// Kinds of suspicion, and other needs, that every week has.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "also_reported",
     "carried",
     "clock_skew",
@@ -40,46 +41,68 @@ const KINDS: [&str; 12] = [
     "photo_seen_before",
     "same_event",
     "unknown_party",
+    "withdrawn",
 ];
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("WEEK_SEED").ok().and_then(|text| text.parse().ok()) {
-        Some(seed) => vec![seed],
+    let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("WEEK_SEED") {
+        Some(seed) => (seed..seed + number("WEEKS").unwrap_or(1)).collect(),
         None => SEEDS.to_vec(),
     }
 }
 
+/// How a week is played.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    audit_percent: i64,
+    /// The coordinator works every evening, or once in the end.
+    evenings: bool,
+}
+
+/// Once in the end, and nothing is shown by lot.
+const ONCE: How = How { audit_percent: 0, evenings: false };
+
 /// What must not be, in words; nothing if all is well.
-async fn faults(app: &TestApp, seed: u64, audit_percent: i64) -> Vec<String> {
+async fn faults(app: &TestApp, seed: u64, how: How) -> Vec<String> {
     let mut desk = app.coordinator("Dee").await;
-    rules(&mut desk, json!({ "audit_percent": audit_percent })).await;
+    rules(&mut desk, json!({ "audit_percent": how.audit_percent })).await;
     let mut world = World::new(app, &mut desk, generate::week(seed)).await;
-    world.play().await;
+    let mut outcome = Outcome::default();
+    for day in 0..generate::DAYS {
+        world.play(day).await;
+        if how.evenings {
+            reconcile(&world, &mut desk, &mut outcome).await;
+        }
+    }
     desk.now_ms = app.app.now_ms();
-    let mut faults = books::misjudged(&mut desk, &world).await;
-    let wrong_by_rule = Books::read(&mut desk).await.wrong_by_rule(&world);
-    let outcome = reconcile(&world, &mut desk).await;
+    let (mut faults, mut wrong_by_rule) = (Vec::new(), Vec::new());
+    if !how.evenings {
+        faults = books::misjudged(&mut desk, &world).await;
+        wrong_by_rule = Books::read(&mut desk).await.wrong_by_rule(&world);
+        reconcile(&world, &mut desk, &mut outcome).await;
+    }
     let books = Books::read(&mut desk).await;
     let wrong = books.wrong(&world);
     // What nobody looked at was approved by a rule, or by nobody.
     let unseen = wrong.iter().filter(|(record, _)| !outcome.decided.contains(&world.id(*record)));
     let automatic = wrong_by_rule.len() + unseen.count();
+    let difference = books.difference(&world);
     println!(
-        "week {seed}, audit {audit_percent} %: {} records, {} in doubt, {} cards and {} audits, {} requests in \
-         {} rounds, {} minutes off, {automatic} wrong automatic approvals",
+        "week {seed}, {how:?}: {} records, {} in doubt, {} cards and {} audits, {} requests in {} rounds, \
+         {difference} minutes off, {automatic} wrong automatic approvals",
         world.week.records.len(),
         world.week.doubtful(),
         outcome.cards.len(),
         outcome.audits.len(),
         outcome.requests,
         outcome.rounds,
-        books.difference(&world),
     );
     faults.extend(wrong_by_rule.into_iter().map(|what| format!("wrong by rule: {what}")));
     faults.extend(wrong.into_iter().map(|(_, what)| format!("wrong in the end: {what}")));
     faults.extend(of_outcome(&world, &outcome));
-    let difference = books.difference(&world);
     faults.extend((difference != 0).then(|| format!("{difference} minutes off")));
+    faults.extend(crate::always::holds(app).await.err());
     rebuilt_is_live(app).await;
     faults
 }
@@ -104,10 +127,14 @@ fn of_outcome(world: &World<'_>, outcome: &Outcome) -> Vec<String> {
     faults
 }
 
-async fn holds(backend: Backend, seed: u64, audit_percent: i64) {
-    let app = TestApp::start(backend).await;
-    let faults = faults(&app, seed, audit_percent).await;
-    assert!(faults.is_empty(), "WEEK_SEED={seed}\n{}", faults.join("\n"));
+async fn holds(backend: Backend, seeds: &[u64], how: How) {
+    let mut all = Vec::new();
+    for seed in seeds {
+        let app = TestApp::start(backend).await;
+        let faults = faults(&app, *seed, how).await;
+        all.extend(faults.into_iter().map(|fault| format!("WEEK_SEED={seed}: {fault}")));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 #[test]
@@ -124,19 +151,23 @@ mod after_a_week_of_300_records_the_ledger_is_the_truth {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn sqlite() {
-        for seed in seeds() {
-            holds(Backend::Sqlite, seed, 0).await;
-        }
+        holds(Backend::Sqlite, &seeds(), ONCE).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn postgres() {
-        holds(Backend::Postgres, seeds()[0], 0).await;
+        holds(Backend::Postgres, &seeds()[..1], ONCE).await;
     }
 
     /// With every twentieth automatic approval shown to somebody, besides.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn with_audits() {
-        holds(Backend::Sqlite, seeds()[0], 5).await;
+        holds(Backend::Sqlite, &seeds()[..1], How { audit_percent: 5, ..ONCE }).await;
+    }
+
+    /// What was decided in the week stands beside what comes later.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn with_a_coordinator_every_evening() {
+        holds(Backend::Sqlite, &seeds()[..1], How { evenings: true, ..ONCE }).await;
     }
 }

@@ -47,7 +47,7 @@ impl Told {
     }
 }
 
-/// What came of it.
+/// What came of it, over the week.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub requests: usize,
@@ -68,12 +68,13 @@ pub struct Outcome {
 
 struct Coordinator<'a> {
     desk: &'a mut TestPhone,
-    outcome: Outcome,
+    outcome: &'a mut Outcome,
 }
 
 /// Works until there are no cards but those drawn by lot.
-pub async fn reconcile(world: &World<'_>, desk: &mut TestPhone) -> Outcome {
-    let mut coordinator = Coordinator { desk, outcome: Outcome::default() };
+pub async fn reconcile(world: &World<'_>, desk: &mut TestPhone, outcome: &mut Outcome) {
+    desk.now_ms = world.app.app.now_ms();
+    let mut coordinator = Coordinator { desk, outcome };
     for _ in 0..ROUNDS_MAX {
         let cards = coordinator.cards().await;
         coordinator.outcome.left.clone_from(&cards);
@@ -91,7 +92,6 @@ pub async fn reconcile(world: &World<'_>, desk: &mut TestPhone) -> Outcome {
         }
         world.app.judge().await;
     }
-    coordinator.outcome
 }
 
 fn ids(value: &Value) -> Vec<ActivityId> {

@@ -192,7 +192,7 @@ fn carried(plan: &mut Plan) {
 /// The part that comes last takes what is not there.
 fn over_claimed(plan: &mut Plan) {
     let people: [usize; 3] = plan.people();
-    let (day, start) = plan.slot_on_some_day(&people, 90, 420);
+    let (day, start) = plan.slot_on_some_day(&people, 200, 420);
     let [x, y, z] = plan.by_signal(people, day);
     let place = plan.spot();
     let occasion = ordinary("an occasion of four", Kind::LitterPick, x, day).minutes(&[(x, 90)]);
@@ -200,7 +200,7 @@ fn over_claimed(plan: &mut Plan) {
     let part = ordinary("a part that fits", Kind::LitterPick, y, day).minutes(&[(y, 90)]);
     plan.record(&part.at(start).place(place).with([Field::PartOf(occasion)]));
     let part = doubtful("a part that takes too much", Kind::LitterPick, z, day).minutes(&[(z, 200)]);
-    let part = plan.record(&part.with([Field::PartOf(occasion)]));
+    let part = plan.record(&part.at(start).place(place).with([Field::PartOf(occasion)]));
     plan.truth(part).minutes = gave(&[(z, 90)]);
 }
 

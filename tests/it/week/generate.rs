@@ -124,7 +124,6 @@ pub struct Handset {
 #[derive(Debug)]
 pub struct Week {
     pub seed: u64,
-    pub residents: usize,
     pub phones: Vec<Handset>,
     /// Residents who keep the group's daybook.
     pub members: Vec<usize>,

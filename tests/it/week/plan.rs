@@ -322,7 +322,6 @@ impl Plan {
         self.steps.sort_by_key(|(at, _)| *at);
         Week {
             seed,
-            residents: RESIDENTS,
             phones: self.phones,
             members: MEMBERS.to_vec(),
             strangers: self.strangers,
