@@ -108,7 +108,8 @@ pub struct Verdict {
     pub settled: BTreeMap<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
-    /// When an answer may be expected, where one is due.
+    /// While it waits: by when somebody will have looked, a week after it began to wait, or, where nobody has to,
+    /// when the rules go on with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected_by: Option<Instant>,
     pub at: Instant,
@@ -314,7 +315,7 @@ impl From<flows::sync::Verdict> for Verdict {
             minutes: verdict.minutes,
             settled: verdict.settled,
             reason: verdict.reason.map(|(code, text)| Reason { code, text }),
-            expected_by: None,
+            expected_by: verdict.expected_by_ms.map(Instant),
             at: Instant(verdict.at_ms),
         }
     }

@@ -109,6 +109,8 @@ pub const MERGE_MEMBERS_MAX: usize = 20;
 /// Records that leave one trace (near one place on one day, one person's on one day) and are compared with a new
 /// one. Where more do, a person looks at it.
 pub const TRACE_ACTIVITIES_MAX: usize = 200;
+/// Coordinators look once a week: so long what waits for them may wait.
+pub const ANSWER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Open suspicions about one record up to which rules raise further ones: who has to look has enough to go by.
 pub const SUSPICIONS_OPEN_MAX: usize = 16;
 /// Activities in need of a person that one look at the cards gathers: those that wait longest.

@@ -15,7 +15,7 @@ pub enum Put {
     /// The same is in force already.
     Replayed,
     /// Another version is in force than the sender builds on.
-    Changed(RulePack),
+    Changed(Box<RulePack>),
     NotCoordinator,
 }
 
@@ -41,7 +41,7 @@ pub async fn put(app: &App, caller: &Access, pack: RulePack) -> Result<Put, Flow
         return Ok(Put::Replayed);
     }
     if sitting.pack.version.checked_add(1) != Some(pack.version) {
-        return Ok(Put::Changed(sitting.pack));
+        return Ok(Put::Changed(Box::new(sitting.pack)));
     }
     let (by, at_ms) = (Some(caller.party), sitting.posted_at_ms);
     store::neighbourhoods::insert_rules(&txn, caller.neighbourhood, &pack, by, at_ms).await?;

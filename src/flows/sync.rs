@@ -12,7 +12,7 @@ use super::documents::Download;
 use super::take::{charge, take};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
-use crate::domain::limits::SYNC_VERDICTS_MAX;
+use crate::domain::limits::{ANSWER_MS, SYNC_VERDICTS_MAX};
 use crate::domain::review::{Conflict, Review};
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::intake;
@@ -121,6 +121,8 @@ pub struct Verdict {
     /// By field, what a coordinator said counts.
     pub settled: BTreeMap<String, serde_json::Value>,
     pub reason: Option<(String, String)>,
+    /// Until when somebody will have looked, or nobody's word will be waited for any more.
+    pub expected_by_ms: Option<i64>,
     pub at_ms: i64,
 }
 
@@ -397,6 +399,10 @@ fn verdict(row: VerdictRow) -> Option<Verdict> {
         minutes: judged.minutes(),
         settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
         reason: row.reason_code.zip(row.reason_text),
+        expected_by_ms: row
+            .waits_since_ms
+            .map(|since_ms| since_ms.saturating_add(ANSWER_MS))
+            .or(row.due_at_ms),
         at_ms: row.judged_at_ms,
     })
 }

@@ -218,6 +218,8 @@ pub struct VerdictRow {
     pub judged_version: i64,
     pub reason_code: Option<String>,
     pub reason_text: Option<String>,
+    pub due_at_ms: Option<i64>,
+    pub waits_since_ms: Option<i64>,
     pub judged_at_ms: i64,
     pub journal_no: i64,
     /// Of the judgement.
@@ -287,6 +289,8 @@ fn verdicts_query(
         J::JudgedVersion,
         J::ReasonCode,
         J::ReasonText,
+        J::DueAtMs,
+        J::WaitsSinceMs,
         J::JudgedAtMs,
         J::JournalNo,
         J::Revision,

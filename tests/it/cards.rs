@@ -29,7 +29,7 @@ fn ids(card: &Value, field: &str) -> Vec<ActivityId> {
 fn suggested(desk: &mut TestPhone, card: &Value) -> Vec<Value> {
     let mut items = Vec::new();
     for suggestion in card["suggested"].as_array().expect("suggestions") {
-        for draft in suggestion["items"].as_array().expect("drafts") {
+        for draft in suggestion["decisions"].as_array().expect("drafts") {
             let mut item = draft.clone();
             item["id"] = json!(desk.uuid());
             items.push(item);
@@ -64,7 +64,7 @@ both! {
         let [mine, theirs] = logged_twice(&app, &mut asha, &mut bo, DAY).await;
         let found = cards(&mut desk).await;
         let [card] = found.as_slice() else { panic!("one card: {found:?}") };
-        let mut both = vec![mine, theirs];
+        let mut both = [mine, theirs];
         both.sort_unstable();
         assert_eq!(card["id"], json!(mine));
         assert_eq!((card["audit_only"].as_bool(), &card["minutes"]), (Some(false), &json!(100)));

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
-use daybook::domain::limits::TRACE_ACTIVITIES_MAX;
+use daybook::domain::limits::{ANSWER_MS, TRACE_ACTIVITIES_MAX};
 use daybook::domain::review::Review;
 use daybook::phone::Entry;
 use serde_json::{Value, json};
@@ -58,6 +58,10 @@ both! {
         post(&app, &mut bo).await;
         assert_eq!(told(&asha, mine), (Review::Approved, Some(180), ""));
         assert_eq!(told(&bo, theirs), (Review::Received, None, "check_counted_once"));
+        // Somebody looks within a week.
+        let by = bo.verdicts[&theirs].expected_by.expect("a time").0;
+        assert_eq!(by, START_MS + ANSWER_MS);
+        assert!(asha.verdicts[&mine].expected_by.is_none());
         let about = sorted(vec![mine, theirs]);
         let open = suspicions(&mut desk, "open").await;
         assert_eq!(open, [("overlap".to_owned(), about.clone()), ("same_event".to_owned(), about)]);
@@ -130,7 +134,7 @@ both! {
         let approved = decide(&mut desk, second, "approve", json!({})).await;
         assert_eq!((became(&approved), suspicions(&mut desk, "open").await), ((201, ""), vec![]));
         assert_eq!(became(&undo(&mut desk, second, &approved).await), (201, ""));
-        assert_eq!(suspicions(&mut desk, "open").await, [both.clone()]);
+        assert_eq!(suspicions(&mut desk, "open").await, std::slice::from_ref(&both));
         rebuilt_is_live(&app).await;
         decide(&mut desk, second, "approve", json!({})).await;
         assert_eq!(suspicions(&mut desk, "open").await, []);

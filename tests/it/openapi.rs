@@ -12,8 +12,10 @@ use crate::examples::recorder::operations;
 use crate::support::{Backend, TestApp};
 
 /// The verbs that operation ids begin with.
-const VERBS: [&str; 11] =
-    ["create", "decide", "download", "enrol", "get", "issue", "list", "put", "replay", "revoke", "update"];
+const VERBS: [&str; 13] = [
+    "create", "decide", "download", "enrol", "get", "issue", "lease", "list", "preview", "put", "replay",
+    "revoke", "update",
+];
 /// Operations named by their verb alone.
 const ALONE: [&str; 2] = ["sync", "decide"];
 

@@ -284,3 +284,36 @@ both! {
         }
     }
 }
+
+both! {
+    async fn whoever_may_not_see_places_exactly_sees_no_exact_one_in_a_conflict_either(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        let me = asha.party;
+        let id = asha.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 60).place(52.45631, -1.88932, 5.0); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        asha.edit(id, |a| { a.put("place.lat", 52.45671); }).expect("edited");
+        tablet.edit(id, |a| { a.put("place.lat", 52.45689); }).expect("edited");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+        let exact = activity(&mut desk, id).await;
+        assert_eq!(exact["conflicts"][0]["field"], "place.lat");
+        let operations = exact["conflicts"][0]["operations"].clone();
+        let token = app.personal_token(&mut desk, "activities:read reconcile").await;
+        let bearer = format!("Bearer {token}");
+        let coarse = async |path: &str| {
+            app.request(axum::http::Method::GET, path, &[("authorization", &bearer)], "").await.1.to_string()
+        };
+        let (one, card) = (format!("/v1/activities/{id}"), "/v1/cards".to_owned());
+        for path in [&one, &card] {
+            let seen = coarse(path).await;
+            assert!(seen.contains("52.457") && !seen.contains("52.4567") && !seen.contains("52.4568"), "{seen}");
+        }
+        let settles = json!({ "settles": [{ "field": "place.lat", "operations": operations, "value": 52.45671 }] });
+        assert_eq!(became(&decide(&mut desk, id, "settle", settles).await), (201, ""));
+        let seen = coarse(&one).await;
+        assert!(seen.contains("\"settled\":{\"place.lat\":52.457}") && !seen.contains("52.4567"), "{seen}");
+    }
+}

@@ -97,7 +97,11 @@ impl Desk {
                 zone,
             };
             let Some(record) = record(&row, origin, resolve) else { continue };
-            let entry = entry(&row, record, &seen)?;
+            let mut entry = entry(&row, record, &seen)?;
+            // A rounded place is nothing to settle on, and an exact one is not for everybody.
+            entry.disputed.retain(|disputed| {
+                exact || !matches!(Key::parse(&disputed.field), Key::PlaceLat | Key::PlaceLon)
+            });
             shown.insert(origin.id, Shown { view: seen, entry });
         }
         let leases = store::cards::leases(db, neighbourhood, app.now_ms()).await?;
@@ -148,8 +152,10 @@ impl Desk {
                 .suggested
                 .iter()
                 .map(|suggestion| SuggestionView {
-                    items: drafts(self, suggestion),
-                    suggestion: suggestion.clone(),
+                    decisions: drafts(self, suggestion),
+                    reason: suggestion.reason.clone(),
+                    minutes_after: suggestion.minutes_after,
+                    proposal: suggestion.proposal.clone(),
                 })
                 .collect(),
         })

@@ -15,10 +15,15 @@ use crate::ledger::Corrections;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SuggestionView {
     /// The decisions that would do it, but for the id that each needs.
-    pub items: Vec<DecisionDraft>,
-    /// What it is, why, and what it comes to.
+    pub decisions: Vec<DecisionDraft>,
+    /// Why, for the coordinator.
+    pub reason: String,
+    /// Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes_after: Option<i64>,
+    /// What it is.
     #[serde(flatten)]
-    pub suggestion: Suggestion,
+    pub proposal: Proposal,
 }
 
 /// An item of `POST /v1/decisions` without its id.

@@ -28,27 +28,48 @@ pub struct Suggestion {
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Proposal {
     /// Approve as they stand but for the corrections. Suspicions about them are settled by it.
-    Approve { activities: Vec<ActivityId>, corrections: Vec<Correction> },
+    Approve {
+        /// These.
+        activities: Vec<ActivityId>,
+        /// Lines that are to say something else.
+        corrections: Vec<Correction>,
+    },
     /// Make one of several: items counted once, minutes of each person kept.
     Merge {
+        /// The one that the others go into.
         canonical: ActivityId,
+        /// The others.
         members: Vec<ActivityId>,
+        /// Whose minutes are whose.
         minutes: Vec<MinutesChosen>,
+        /// What is counted once.
         items: Vec<ItemChosen>,
+        /// People of the occasion, the most that any record says.
         people: Option<i64>,
+        /// Minutes of the occasion in all, the most that any record says.
         person_minutes: Option<i64>,
     },
     /// Settle a field to one of its surviving values.
     Settle {
+        /// Of which record.
         activity: ActivityId,
+        /// The document's key.
         field: String,
         /// As plain JSON.
         value: serde_json::Value,
     },
     /// Ask the people of these records first.
-    Ask { activities: Vec<ActivityId>, question: Question },
+    Ask {
+        /// These.
+        activities: Vec<ActivityId>,
+        /// What to ask.
+        question: Question,
+    },
     /// Nothing of it is to be posted.
-    Reject { activities: Vec<ActivityId> },
+    Reject {
+        /// These.
+        activities: Vec<ActivityId>,
+    },
 }
 
 impl Proposal {
@@ -86,7 +107,9 @@ impl Question {
 /// A line that an approval would correct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Correction {
+    /// Of which record.
     pub activity: ActivityId,
+    /// Whose.
     pub party: PartyId,
     /// In all, instead of what the record says.
     pub minutes: i64,
@@ -95,17 +118,24 @@ pub struct Correction {
 /// A person's minutes, and the record that they are taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MinutesChosen {
+    /// Whose.
     pub party: PartyId,
+    /// How many.
     pub minutes: i64,
+    /// The record that says so.
     pub from: ActivityId,
 }
 
 /// A count, and the record that it is taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ItemChosen {
+    /// What was counted.
     pub item: String,
+    /// Only seen, not picked up.
     pub seen: bool,
+    /// How many.
     pub count: i64,
+    /// The record that says so.
     pub from: ActivityId,
 }
 

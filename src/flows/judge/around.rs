@@ -11,34 +11,14 @@ use super::sitting::Sitting;
 use crate::domain::ids::{AccountId, ActivityId, PartyId, SuspicionId};
 use crate::domain::limits::{SUSPICIONS_OPEN_MAX, TRACE_ACTIVITIES_MAX};
 use crate::domain::review::Review;
-use crate::domain::rules::Mode;
 use crate::domain::suspicion::{
-    Change, Confirmation, Delivery, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind, Times,
-    compare, examine, near,
+    Change, Confirmation, Occasion, Origin, Record, Surroundings, SuspicionKind, Times, compare, examine,
+    near,
 };
-use crate::domain::time::parse_day;
 use crate::ledger::{Asset, Decided, DecisionStep, Judgement, StoredDecision};
 use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{activity_trace, activity_version};
-
-/// What one sitting has loaded of this, and will write.
-#[derive(Debug, Default)]
-pub struct Near {
-    /// Records as last taken up.
-    records: BTreeMap<ActivityId, Record>,
-    /// By trace, the activities that left it.
-    left: BTreeMap<i64, BTreeSet<ActivityId>>,
-    /// What each activity taken up here leaves now, and whether it was taken up before.
-    leaves: BTreeMap<ActivityId, (BTreeSet<i64>, bool)>,
-    deliveries: BTreeMap<ActivityId, Vec<Delivery>>,
-    confirmations: BTreeMap<ActivityId, Confirmation>,
-    book: BTreeMap<SuspicionId, Doubted>,
-    /// Records as others are compared with them, each with the version and the decision that it follows.
-    standing: BTreeMap<ActivityId, (i64, i64, Vec<Arc<Record>>)>,
-    /// Traces that were looked up.
-    asked: BTreeSet<i64>,
-}
 
 /// What the rules found.
 #[derive(Debug, Clone, Default)]
@@ -50,126 +30,8 @@ pub struct Found {
 }
 
 impl Sitting<'_> {
-    /// Loads what is around the briefs. Their cases, occasions and days are loaded.
-    pub(super) async fn look_around(
-        &mut self,
-        briefs: &[Brief],
-        people: &mut People,
-    ) -> Result<(), FlowError> {
-        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
-        let records: Vec<Record> =
-            briefs.iter().filter_map(|brief| record(brief, self, |id| people.resolved(id))).collect();
-        let asks = records.iter().flat_map(|record| near::asks(record, |party| people.all_ids(*party)));
-        let asks: BTreeSet<i64> = asks.filter(|trace| !self.near.asked.contains(trace)).collect();
-        let most = i64::try_from(TRACE_ACTIVITIES_MAX).unwrap_or(i64::MAX).saturating_add(2);
-        for left in store::suspicions::leaving(txn, neighbourhood, &asks, most).await? {
-            self.near.left.entry(left.trace).or_default().insert(ActivityId(left.activity_id));
-        }
-        self.near.asked.extend(asks);
-        let ids: BTreeSet<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
-        let mut habits = BTreeSet::new();
-        for record in &records {
-            habits.extend(
-                self.confirmed_with(record).into_iter().map(|(by, of)| Suspicion::id_of_habit(by, of)),
-            );
-        }
-        let mut rows = store::suspicions::about(txn, neighbourhood, &ids).await?;
-        rows.extend(store::suspicions::of_ids(txn, neighbourhood, &habits).await?);
-        for row in rows {
-            let id = SuspicionId(row.id);
-            if !self.near.book.contains_key(&id) {
-                self.near.book.insert(id, Doubted::from_row(row)?);
-            }
-        }
-        let mut wanted: BTreeSet<ActivityId> =
-            records.iter().flat_map(|record| self.neighbours(record, people)).collect();
-        wanted.extend(self.near.book.values().flat_map(|doubted| doubted.suspicion.about.iter().copied()));
-        let unknown: BTreeSet<ActivityId> =
-            wanted.iter().filter(|id| self.case(**id).is_none()).copied().collect();
-        self.load(&unknown).await?;
-        wanted.extend(records.iter().flat_map(|record| self.neighbours(record, people)));
-        self.load_records(&wanted, people).await?;
-        self.load_confirmations(&records).await?;
-        self.load_deliveries(briefs, people).await
-    }
-
-    /// Reads records as last taken up.
-    async fn load_records(
-        &mut self,
-        wanted: &BTreeSet<ActivityId>,
-        people: &mut People,
-    ) -> Result<(), FlowError> {
-        let new = wanted.iter().filter(|id| !self.near.records.contains_key(id));
-        let named: Vec<(ActivityId, i64)> = new
-            .filter_map(|id| Some((*id, self.case(*id)?.judgement.judged_version)))
-            .filter(|(_, version)| *version > 0)
-            .collect();
-        let mut briefs = Vec::with_capacity(named.len());
-        for row in store::activities::versions_named(self.txn(), self.neighbourhood(), &named).await? {
-            let mut brief = Brief::read(self, Vec::new(), &row)?;
-            let covered = self.case(brief.id).and_then(|case| case.judgement.covered.as_ref());
-            let reads =
-                covered.filter(|covered| covered.version == brief.version && !covered.reads.is_empty());
-            if let Some(reads) = reads.map(|covered| covered.reads.clone()) {
-                brief.settle(reads, self.zone);
-            }
-            briefs.push(brief);
-        }
-        people.learn(self, &briefs).await?;
-        for brief in &briefs {
-            if let Some(record) = record(brief, self, |id| people.resolved(id)) {
-                self.near.records.insert(brief.id, record);
-            }
-        }
-        Ok(())
-    }
-
-    /// In a group's daybook: who brought these versions, and their writers' changes before.
-    async fn load_deliveries(&mut self, briefs: &[Brief], people: &mut People) -> Result<(), FlowError> {
-        let of_group =
-            |brief: &&Brief| !brief.rows.is_empty() && self.groups.contains(&people.resolved(brief.owner));
-        let briefs: Vec<&Brief> = briefs.iter().filter(of_group).collect();
-        for brief in briefs {
-            let positions = brief.rows.iter().map(|row| row.from_position).collect();
-            let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
-            let brought = store::suspicions::brought(txn, neighbourhood, brief.daybook, &positions).await?;
-            let parties = brought.iter().flat_map(|one| [Some(one.by_id), one.before_id]).flatten();
-            people.learn_ids(self, parties.map(PartyId).collect()).await?;
-            let deliveries = brought.into_iter().map(|one| Delivery {
-                by: people.resolved(PartyId(one.by_id)),
-                before: one.before_id.map(|id| people.resolved(PartyId(id))),
-            });
-            self.near.deliveries.insert(brief.id, deliveries.collect());
-        }
-        Ok(())
-    }
-
-    /// Where people's word counts: what those who confirm here confirmed before.
-    async fn load_confirmations(&mut self, records: &[Record]) -> Result<(), FlowError> {
-        let pairs = records.iter().flat_map(|record| self.confirmed_with(record));
-        let people: BTreeSet<PartyId> = pairs.flat_map(|(by, of)| [by, of]).collect();
-        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
-        for row in store::suspicions::confirmations(txn, neighbourhood, &people).await? {
-            let Some(day) = row.day.as_deref().and_then(parse_day) else { continue };
-            let confirmation = Confirmation { by: PartyId(row.by_id), of: PartyId(row.of_id), day };
-            self.near.confirmations.entry(ActivityId(row.activity_id)).or_insert(confirmation);
-        }
-        Ok(())
-    }
-
-    /// Who confirms whom, of a record and those that it confirms or that confirm it.
-    fn confirmed_with(&self, record: &Record) -> Vec<(PartyId, PartyId)> {
-        if self.pack.mode != Mode::Peer {
-            return Vec::new();
-        }
-        let confirmed = record.activity.confirms.and_then(|id| self.case(id));
-        let by_it = confirmed.map(|confirmed| (record.owner, confirmed.owner));
-        let confirming = self.cases().filter(|(_, case)| case.confirms == Some(record.id));
-        confirming.map(|(_, case)| (case.owner, record.owner)).chain(by_it).collect()
-    }
-
     /// The activities that a record may have something in common with, as far as they are known here.
-    fn neighbours(&self, record: &Record, people: &People) -> BTreeSet<ActivityId> {
+    pub(super) fn neighbours(&self, record: &Record, people: &People) -> BTreeSet<ActivityId> {
         let mut ids: BTreeSet<ActivityId> = BTreeSet::new();
         for trace in near::asks(record, |party| people.all_ids(*party)) {
             ids.extend(self.near.left.get(&trace).into_iter().flatten().rev().take(TRACE_ACTIVITIES_MAX));
@@ -474,7 +336,11 @@ fn minutes(decided: &Decided) -> BTreeMap<PartyId, i64> {
 }
 
 /// The record of a brief, if it can be read as a whole.
-fn record(brief: &Brief, sitting: &Sitting<'_>, resolve: impl Fn(PartyId) -> PartyId) -> Option<Record> {
+pub(super) fn record(
+    brief: &Brief,
+    sitting: &Sitting<'_>,
+    resolve: impl Fn(PartyId) -> PartyId,
+) -> Option<Record> {
     Record::read(brief.effective(), origin(brief, sitting), resolve)
 }
 

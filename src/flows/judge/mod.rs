@@ -7,6 +7,7 @@ mod around;
 mod case;
 mod doubted;
 mod facts;
+mod near;
 mod posting;
 mod round;
 mod settled;

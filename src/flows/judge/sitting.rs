@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use super::super::FlowError;
-use super::around::Near;
 use super::case::{Case, judgement_row};
+use super::near::Near;
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::reading::Value;

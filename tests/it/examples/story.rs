@@ -40,6 +40,7 @@ pub async fn told() -> Value {
     let recorded = story.recording(&mut asha, &mut second).await;
     story.deciding(&mut bilal, recorded.hours).await;
     story.syncing(&mut asha, &mut second, &recorded).await;
+    story.doubting(&mut asha, &mut bilal).await;
     story.waiting(&mut asha).await;
     story.reading(&mut asha, &mut bilal, &recorded).await;
     story.access(&mut asha, &mut second, group).await;
@@ -244,6 +245,27 @@ impl Story {
         let report = asha.sync().await.expect("synced");
         assert_eq!((report.requests, report.accepted), (1, 1), "the example is the whole sync");
         self.judge().await;
+    }
+
+    /// The kettle is written down twice; Bilal takes the card, and looks at what merging the two would do.
+    async fn doubting(&self, asha: &mut StoryPhone, bilal: &mut StoryPhone) {
+        self.pass(20, &mut [asha, bilal]);
+        let me = asha.party;
+        asha.record(Kind::Repair, "2026-11-21", |a| {
+            a.minutes(me, 45).put("repair.product", "Kettle").put("repair.status", "Fixed");
+        })
+        .expect("recorded");
+        asha.sync().await.expect("synced");
+        self.judge().await;
+        let _: Value = bilal.get("/v1/suspicions?limit=10").await.expect("suspicions");
+        let cards: Value = bilal.get("/v1/cards?limit=1").await.expect("cards");
+        let card = &cards["items"][0];
+        let path = format!("/v1/cards/{}/lease", card["id"].as_str().expect("a card"));
+        let _: Value = bilal.post(&path, &json!({})).await.expect("taken");
+        let mut decision = card["suggested"][0]["decisions"][0].clone();
+        decision["id"] = json!(bilal.uuid());
+        let body = json!({ "items": [decision] });
+        let _: Value = bilal.post("/v1/decisions/preview", &body).await.expect("a preview");
     }
 
     /// A change comes before the one that it builds on, and with one that is refused; the operator looks at that.

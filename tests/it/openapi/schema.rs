@@ -23,8 +23,10 @@ impl Check<'_> {
             self.choice(choices, value, at);
             return;
         }
-        for part in schema["allOf"].as_array().into_iter().flatten() {
-            self.value(part, value, at);
+        if schema["allOf"].is_array() {
+            let alternatives = self.alternatives(schema);
+            self.choice(&alternatives, value, at);
+            return;
         }
         let kinds: Vec<&str> = match &schema["type"] {
             Value::String(kind) => vec![kind],
@@ -50,6 +52,22 @@ impl Check<'_> {
             Value::Object(_) => self.object(schema, value, at),
             _ => {}
         }
+    }
+
+    /// The schemas of which a value fits one, each with all its parts in one: a field belongs to any of them.
+    fn alternatives(&self, schema: &Value) -> Vec<Value> {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = self.document.pointer(reference.trim_start_matches('#'));
+            return target.map(|target| self.alternatives(target)).unwrap_or_default();
+        }
+        if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
+            return choices.iter().flat_map(|choice| self.alternatives(choice)).collect();
+        }
+        let Some(parts) = schema["allOf"].as_array() else { return vec![schema.clone()] };
+        parts.iter().fold(vec![serde_json::json!({})], |whole, part| {
+            let more = self.alternatives(part);
+            whole.iter().flat_map(|whole| more.iter().map(|part| united(whole, part))).collect()
+        })
     }
 
     fn choice(&mut self, choices: &[Value], value: &Value, at: &str) {
@@ -98,4 +116,17 @@ fn is(kind: &str, value: &Value) -> bool {
         "null" => value.is_null(),
         _ => false,
     }
+}
+
+/// Two parts of one schema: properties and what is required of both, all else of the second.
+fn united(whole: &Value, part: &Value) -> Value {
+    let mut united = whole.clone();
+    for (name, value) in part.as_object().into_iter().flatten() {
+        match (united.get_mut(name), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => there.extend(more.clone()),
+            (Some(Value::Array(there)), Value::Array(more)) => there.extend(more.clone()),
+            _ => united[name] = value.clone(),
+        }
+    }
+    united
 }
