@@ -47,4 +47,5 @@ mod support;
 mod sync;
 mod tokens;
 mod verify;
+mod week;
 mod wire;
