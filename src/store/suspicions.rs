@@ -255,7 +255,7 @@ pub async fn confirmations(
     Confirmed::find_by_statement(db.get_database_backend().build(&query)).all(db).await
 }
 
-/// Who brought a change, and who brought the writer's change before it.
+/// Who brought a change, and who brought the first of the same writer.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Brought {
     pub position: i64,
@@ -281,7 +281,7 @@ pub async fn brought(
         "SELECT c.position, g.party_id AS by_id, (SELECT h.party_id FROM daybook_change AS b \
          JOIN access_grant AS h ON h.neighbourhood_id = b.neighbourhood_id AND h.id = b.grant_id \
          WHERE b.neighbourhood_id = c.neighbourhood_id AND b.daybook_id = c.daybook_id AND b.actor = c.actor \
-         AND b.seq < c.seq ORDER BY b.seq DESC LIMIT 1) AS before_id FROM daybook_change AS c \
+         AND b.seq < c.seq ORDER BY b.seq LIMIT 1) AS before_id FROM daybook_change AS c \
          JOIN access_grant AS g ON g.neighbourhood_id = c.neighbourhood_id AND g.id = c.grant_id \
          WHERE c.neighbourhood_id = {} AND c.daybook_id = {} AND c.position IN ({}) ORDER BY c.position",
         bound.place(neighbourhood.0),
