@@ -68,7 +68,7 @@ both! {
         if runs >= RUNS {
             let wanted = [
                 "again", "approve decided", "ask_for_changes decided", "compact", "confirm", "keep decided", "lost",
-                "nothing_posted", "offline", "own_credit", "pushed", "reject decided", "restored", "undo decided",
+                "merge decided", "settle decided", "unmerge decided", "nothing_posted", "offline", "own_credit", "pushed", "reject decided", "restored", "undo decided",
                 "undo_blocked", "version_changed",
             ];
             let missed: Vec<&str> = wanted.into_iter().filter(|step| !reached.contains(*step)).collect();

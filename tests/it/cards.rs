@@ -42,6 +42,13 @@ async fn preview(desk: &mut TestPhone, body: Value) -> Value {
     desk.post("/v1/decisions/preview", &body).await.expect("a preview")
 }
 
+/// A coordinator of a neighbourhood in which chance shows nothing to anybody.
+async fn desk(app: &TestApp) -> TestPhone {
+    let mut desk = app.coordinator("Dee").await;
+    rules(&mut desk, json!({ "audit_percent": 0 })).await;
+    desk
+}
+
 /// One pick of 90 minutes by Asha and Bo, which Bo logs too, with 100 for himself.
 async fn logged_twice(app: &TestApp, asha: &mut TestPhone, bo: &mut TestPhone, day: &str) -> [ActivityId; 2] {
     let (a, b) = (asha.party, bo.party);
@@ -59,7 +66,7 @@ async fn logged_twice(app: &TestApp, asha: &mut TestPhone, bo: &mut TestPhone, d
 both! {
     async fn a_card_holds_what_one_decision_needs_and_what_it_suggests_settles_it(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
-        let mut desk = app.coordinator("Dee").await;
+        let mut desk = desk(&app).await;
         let (a, b) = (asha.party, bo.party);
         let [mine, theirs] = logged_twice(&app, &mut asha, &mut bo, DAY).await;
         let found = cards(&mut desk).await;
@@ -90,7 +97,7 @@ both! {
     async fn every_need_makes_a_card_and_what_waits_for_somebody_else_makes_none(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
-        let mut desk = app.coordinator("Dee").await;
+        let mut desk = desk(&app).await;
         let (me, stranger) = (asha.party, asha.meet("Cy"));
         let mut hours = |day: &str, minutes: i64| asha.record(Kind::Hours, day, |r| { r.minutes(me, minutes); }).expect("recorded");
         hours("2026-11-10", 30);
@@ -154,7 +161,7 @@ both! {
 both! {
     async fn a_card_is_somebodys_for_ten_minutes_and_can_be_taken_over(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
-        let (mut dee, mut eve) = (app.coordinator("Dee").await, app.coordinator("Eve").await);
+        let (mut dee, mut eve) = (desk(&app).await, app.coordinator("Eve").await);
         let [mine, _] = logged_twice(&app, &mut asha, &mut bo, DAY).await;
         let path = format!("/v1/cards/{mine}/lease");
         let taken: Value = dee.post(&path, &json!({})).await.expect("taken");
@@ -185,7 +192,7 @@ both! {
 both! {
     async fn a_preview_writes_nothing_and_its_token_does_exactly_that_and_is_taken_back_as_one(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
-        let mut desk = app.coordinator("Dee").await;
+        let mut desk = desk(&app).await;
         let (a, b) = (asha.party, bo.party);
         let one = logged_twice(&app, &mut asha, &mut bo, DAY).await;
         logged_twice(&app, &mut asha, &mut bo, "2026-11-18").await;
@@ -227,7 +234,7 @@ both! {
 both! {
     async fn what_a_preview_said_and_is_so_no_more_is_not_done(app: TestApp) {
         let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
+        let mut desk = desk(&app).await;
         let (me, stranger) = (asha.party, asha.meet("Cy"));
         let mut hours = |from: i64, minutes: i64| asha.record(Kind::Hours, DAY, |r| {
             r.minutes(me, minutes).minutes(stranger, 5).started_at(TEN_MS + from * MINUTE_MS);

@@ -115,7 +115,12 @@ impl Books {
     pub fn claimed(&self, occasion: ActivityId) -> i64 {
         let claims = self.judgements.iter().filter(|(id, _)| **id != occasion);
         let claims = claims.filter_map(|(_, (_, judged))| judged.claim());
-        claims.filter(|(of, _)| *of == occasion).map(|(_, minutes)| minutes).sum()
+        claims.filter(|(of, _)| self.standing_for(*of) == occasion).map(|(_, minutes)| minutes).sum()
+    }
+
+    /// The activity that an id stands for, once some were merged.
+    fn standing_for(&self, id: ActivityId) -> ActivityId {
+        self.judgements.get(&id).and_then(|(_, judged)| judged.merged_into).unwrap_or(id)
     }
 
     /// How much there is of everything that a request may change.

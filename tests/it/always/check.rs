@@ -29,6 +29,7 @@ pub fn always(books: &Books) -> Checked {
     targets(books)?;
     remainders(books)?;
     decisions(books)?;
+    clusters(books)?;
     clock_minutes(books)?;
     rule_days(books)
 }
@@ -233,13 +234,49 @@ fn decisions(books: &Books) -> Checked {
     Ok(())
 }
 
+/// What was merged counts once, as the last merge says: its members point to the canonical one and post nothing, and
+/// once it is taken apart nothing of it is left.
+fn clusters(books: &Books) -> Checked {
+    let mut merged: BTreeMap<Uuid, Option<(Option<Decided>, BTreeSet<ActivityId>)>> = BTreeMap::new();
+    for (row, stored) in &books.decisions {
+        match stored.step {
+            DecisionStep::Merge if stored.into.is_none() => {
+                let members = stored.members.iter().copied().collect();
+                merged.insert(row.activity_id, Some((stored.decided.clone(), members)));
+            }
+            DecisionStep::Unmerge if stored.into.is_none() => _ = merged.insert(row.activity_id, None),
+            _ => {}
+        }
+    }
+    let mut away: BTreeMap<ActivityId, ActivityId> = BTreeMap::new();
+    for (id, (_, judged)) in &books.judgements {
+        let expected = merged.get(&id.0).cloned().flatten();
+        let there: BTreeSet<ActivityId> = judged.members.iter().copied().collect();
+        let (decided, members) = expected.unwrap_or_default();
+        hold(judged.cluster == decided && there == members, || {
+            format!("{id} holds {:?} of {there:?}, merged was {decided:?} of {members:?}", judged.cluster)
+        })?;
+        away.extend(members.into_iter().map(|member| (member, *id)));
+    }
+    for (id, (_, judged)) in &books.judgements {
+        let into = away.get(id).copied();
+        hold(judged.merged_into == into, || format!("{id} is merged into {:?}", judged.merged_into))?;
+        let posted: i64 = books.transfers_of(*id).map(|transfer| transfer.minutes).sum();
+        hold(into.is_none() || posted == 0, || format!("{id} is merged away and holds {posted}"))?;
+    }
+    Ok(())
+}
+
 /// Nobody is credited twice for a clock minute unless a person decided the later of the two.
 fn clock_minutes(books: &Books) -> Checked {
     let mut spans: Vec<(Uuid, i64, i64, i64, bool, ActivityId)> = Vec::new();
     for (id, (_, judged)) in &books.judgements {
         let Some(decided) = judged.in_force() else { continue };
         let Some(start) = decided.started_at_ms else { continue };
-        let sets = |step| matches!(step, DecisionStep::Approve | DecisionStep::Undo);
+        let sets = |step| {
+            use DecisionStep::{Approve, Merge, Undo, Unmerge};
+            matches!(step, Approve | Undo | Merge | Unmerge)
+        };
         let mut by =
             books.decisions.iter().filter(|(row, stored)| row.activity_id == id.0 && sets(stored.step));
         let Some((row, stored)) = by.next_back() else { return Err(format!("{id} is in force, undecided")) };

@@ -17,7 +17,7 @@ const KINDS: [Kind; 4] = [Kind::LitterPick, Kind::Repair, Kind::StreetFix, Kind:
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 /// Refusals that a person may meet.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 14] = [
     "version_changed",
     "reason_required",
     "own_credit",
@@ -26,6 +26,12 @@ const REFUSALS: [&str; 8] = [
     "nothing_posted",
     "unreadable",
     "field_invalid",
+    "members_unfit",
+    "merged_away",
+    "merged",
+    "not_merged",
+    "nothing_to_settle",
+    "settlement_unfit",
 ];
 
 /// What a record is written with; thrown before, since writing borrows the phone.
@@ -279,7 +285,10 @@ impl World<'_> {
             let last = last.filter(|_| self.dice.percent(80));
             return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
         }
-        match self.dice.below(11) {
+        match self.dice.below(16) {
+            11 | 12 => self.merge(id, &reason),
+            13 => ("unmerge", json!({ "reason": reason })),
+            14 | 15 => self.settle(id),
             0..4 => ("approve", json!({})),
             4 => {
                 let party = self.people[self.dice.below(self.people.len())].to_string();
@@ -290,6 +299,32 @@ impl World<'_> {
             7 | 8 => ("keep", json!({ "reason": reason })),
             _ => ("ask_for_changes", json!({ "reason": reason })),
         }
+    }
+
+    /// Another record that was looked at is the same thing.
+    fn merge(&mut self, id: ActivityId, reason: &Value) -> (&'static str, Value) {
+        let others: Vec<ActivityId> = self.seen.keys().copied().filter(|other| *other != id).collect();
+        if others.is_empty() {
+            return ("approve", json!({}));
+        }
+        let other = &self.seen[&self.dice.of(&others)];
+        let member = json!({
+            "activity_id": other["id"], "version": other["version"], "decision_seq": other["decision_seq"],
+        });
+        ("merge", json!({ "members": [member], "reason": reason }))
+    }
+
+    /// One of the values that phones wrote, or the one that is shown where they do not differ.
+    fn settle(&mut self, id: ActivityId) -> (&'static str, Value) {
+        let conflicts = self.seen[&id]["conflicts"].as_array().cloned().unwrap_or_default();
+        let Some(conflict) = conflicts.first() else { return ("approve", json!({})) };
+        let values = conflict["values"].as_array().cloned().unwrap_or_default();
+        let value = values[self.dice.below(values.len())]["value"].clone();
+        let settles = json!([{
+            "field": conflict["field"], "operations": conflict["operations"], "value": value,
+        }]);
+        let step = if self.dice.percent(50) { "settle" } else { "approve" };
+        (step, json!({ "settles": settles }))
     }
 
     /// A decision again: nothing changes, and what was decided is answered as it was.
