@@ -86,7 +86,8 @@ async fn faults(app: &TestApp, seed: u64, how: How) -> Vec<String> {
     let wrong = books.wrong(&world);
     // What nobody looked at was approved by a rule, or by nobody.
     let unseen = wrong.iter().filter(|(record, _)| !outcome.decided.contains(&world.id(*record)));
-    let automatic = wrong_by_rule.len() + unseen.count();
+    let automatic: BTreeSet<usize> = wrong_by_rule.iter().chain(unseen).map(|(record, _)| *record).collect();
+    let automatic = automatic.len();
     let difference = books.difference(&world);
     println!(
         "week {seed}, {how:?}: {} records, {} in doubt, {} cards and {} audits, {} requests in {} rounds, \
@@ -98,7 +99,7 @@ async fn faults(app: &TestApp, seed: u64, how: How) -> Vec<String> {
         outcome.requests,
         outcome.rounds,
     );
-    faults.extend(wrong_by_rule.into_iter().map(|what| format!("wrong by rule: {what}")));
+    faults.extend(wrong_by_rule.into_iter().map(|(_, what)| format!("wrong by rule: {what}")));
     faults.extend(wrong.into_iter().map(|(_, what)| format!("wrong in the end: {what}")));
     faults.extend(of_outcome(&world, &outcome));
     faults.extend((difference != 0).then(|| format!("{difference} minutes off")));

@@ -57,12 +57,12 @@ impl Books {
     }
 
     /// What rules have posted, before anybody looked, and is not what happened.
-    pub fn wrong_by_rule(&self, world: &World<'_>) -> Vec<String> {
+    pub fn wrong_by_rule(&self, world: &World<'_>) -> Vec<(usize, String)> {
         let records = 0..world.week.records.len();
         let wrong = records.filter_map(|record| {
             let posted = self.of(world.id(record));
             let right = self.as_known(world, record);
-            (!posted.is_empty() && posted != right).then(|| told(world, record, &posted, &right))
+            (!posted.is_empty() && posted != right).then(|| (record, told(world, record, &posted, &right)))
         });
         wrong.collect()
     }
@@ -85,7 +85,7 @@ impl Books {
         named.chain([(world.holder(record), held)]).filter(|(_, minutes)| *minutes != 0).collect()
     }
 
-    /// Records that do not stand as they happened, with whether anybody is right to be asked about it.
+    /// Records that do not stand as they happened.
     pub fn wrong(&self, world: &World<'_>) -> Vec<(usize, String)> {
         let records = 0..world.week.records.len();
         let wrong = records.filter_map(|record| {
