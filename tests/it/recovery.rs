@@ -250,12 +250,16 @@ both! {
         let mut asha = wire::unlucky_phone(&app, "Asha");
         asha.enrol(&app.invitation(false).await).await.expect("enrolled");
         asha.go_offline();
+        // Three weeks ago; a record from the future would wait for a person.
+        asha.now_ms -= RECORDS * 900_000;
         let me = asha.party;
         let mut ids = BTreeSet::new();
         for at in 0..RECORDS {
             let day = format!("2026-11-{:02}", 1 + at % 21);
             asha.now_ms += 900_000;
-            ids.insert(asha.record(Kind::Hours, &day, |a| { a.minutes(me, 2); }).expect("recorded"));
+            // Records of one day that say the same would be taken for one.
+            let product = format!("Kettle {at}");
+            ids.insert(asha.record(Kind::Repair, &day, |a| { a.minutes(me, 2).put("repair.product", product); }).expect("recorded"));
         }
         asha.go_online();
         asha.session.transport.lose_every(3);

@@ -12,8 +12,8 @@ use crate::domain::ids::{AccountId, ActivityId, PartyId, SuspicionId};
 use crate::domain::limits::{SUSPICIONS_OPEN_MAX, TRACE_ACTIVITIES_MAX};
 use crate::domain::review::Review;
 use crate::domain::suspicion::{
-    Change, Confirmation, Occasion, Origin, Record, Surroundings, SuspicionKind, Times, compare, examine,
-    near,
+    Change, Confirmation, Known, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind, Times,
+    compare, examine, near,
 };
 use crate::ledger::{Asset, Decided, DecisionStep, Judgement, StoredDecision};
 use crate::store;
@@ -62,11 +62,13 @@ impl Sitting<'_> {
             Some(record) if merged_away => self.leave(brief, record),
             Some(record) => {
                 crowded = self.is_crowded(&record, people);
+                let mut room = SUSPICIONS_OPEN_MAX.saturating_sub(self.open_about(brief.id).count());
                 for change in self.doubts_about(brief, &record, people) {
-                    let is_new = matches!(change, Change::Raise(_));
-                    if !is_new || self.open_about(brief.id).count() < SUSPICIONS_OPEN_MAX {
-                        self.note(change)?;
+                    if matches!(change, Change::Raise(_)) {
+                        let Some(left) = room.checked_sub(1) else { continue };
+                        room = left;
                     }
+                    self.note(change)?;
                 }
                 if !brief.rows.is_empty() {
                     self.look_again_at_parts(brief.id);
@@ -110,13 +112,11 @@ impl Sitting<'_> {
                 }
             }
         }
-        let mut known = Vec::new();
-        for doubted in self.near.book.values() {
-            let suspicion = &doubted.suspicion;
-            if suspicion.about.contains(&brief.id) || suspicion.kind() == SuspicionKind::MutualConfirmation {
-                known.extend(doubted.known());
-            }
-        }
+        let mut ids = self.near.about.get(&brief.id).cloned().unwrap_or_default();
+        // A habit is known whichever records it showed in.
+        ids.extend(found.iter().map(Suspicion::id));
+        let known: Vec<Known> =
+            ids.iter().filter_map(|id| self.near.book.get(id)).flat_map(Doubted::known).collect();
         compare(brief.id, found, &known)
     }
 
@@ -141,7 +141,7 @@ impl Sitting<'_> {
         let no = self.number("suspicion", id.0, None, &noted)?;
         let before = self.near.book.remove(&id);
         if let Some(after) = Doubted::after(before, noted, no, self.posted_at_ms) {
-            self.near.book.insert(id, after);
+            self.near.enter(id, after);
         }
         Ok(())
     }
@@ -169,8 +169,9 @@ impl Sitting<'_> {
     }
 
     fn open_about(&self, id: ActivityId) -> impl Iterator<Item = (&SuspicionId, &Doubted)> {
-        let book = self.near.book.iter();
-        book.filter(move |(_, doubted)| doubted.state == State::Open && doubted.suspicion.about.contains(&id))
+        let about = self.near.about.get(&id).into_iter().flatten();
+        let book = about.filter_map(|id| self.near.book.get_key_value(id));
+        book.filter(|(_, doubted)| doubted.state == State::Open)
     }
 
     /// From here on others see the record as it is now.

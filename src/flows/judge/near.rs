@@ -1,7 +1,6 @@
 //! Loads what is around versions that are judged: records near in place, time and person, who confirms them, who
 //! brought them, and what is doubted of them already.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -29,10 +28,22 @@ pub struct Near {
     pub(super) deliveries: BTreeMap<ActivityId, Vec<Delivery>>,
     pub(super) confirmations: BTreeMap<ActivityId, Confirmation>,
     pub(super) book: BTreeMap<SuspicionId, Doubted>,
+    /// What in the book is about each activity.
+    pub(super) about: BTreeMap<ActivityId, BTreeSet<SuspicionId>>,
     /// Records as others are compared with them, each with the version and the decision that it follows.
     pub(super) standing: BTreeMap<ActivityId, (i64, i64, Vec<Arc<Record>>)>,
     /// Traces that were looked up.
     pub(super) asked: BTreeSet<i64>,
+}
+
+impl Near {
+    /// Puts a suspicion into the book, or in place of what was there.
+    pub(super) fn enter(&mut self, id: SuspicionId, doubted: Doubted) {
+        for activity in &doubted.suspicion.about {
+            self.about.entry(*activity).or_default().insert(id);
+        }
+        self.book.insert(id, doubted);
+    }
 }
 
 impl Sitting<'_> {
@@ -63,8 +74,8 @@ impl Sitting<'_> {
         rows.extend(store::suspicions::of_ids(txn, neighbourhood, &habits).await?);
         for row in rows {
             let id = SuspicionId(row.id);
-            if let Entry::Vacant(place) = self.near.book.entry(id) {
-                place.insert(Doubted::from_row(row)?);
+            if !self.near.book.contains_key(&id) {
+                self.near.enter(id, Doubted::from_row(row)?);
             }
         }
         let mut wanted: BTreeSet<ActivityId> =

@@ -234,10 +234,13 @@ fn decisions(books: &Books) -> Checked {
     Ok(())
 }
 
+/// What a merge froze, and its members.
+type Merged = (Option<Decided>, BTreeSet<ActivityId>);
+
 /// What was merged counts once, as the last merge says: its members point to the canonical one and post nothing, and
 /// once it is taken apart nothing of it is left.
 fn clusters(books: &Books) -> Checked {
-    let mut merged: BTreeMap<Uuid, Option<(Option<Decided>, BTreeSet<ActivityId>)>> = BTreeMap::new();
+    let mut merged: BTreeMap<Uuid, Option<Merged>> = BTreeMap::new();
     for (row, stored) in &books.decisions {
         match stored.step {
             DecisionStep::Merge if stored.into.is_none() => {

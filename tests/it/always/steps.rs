@@ -254,11 +254,13 @@ impl World<'_> {
         let again =
             self.sent.last().and_then(|sent| serde_json::from_value(sent.item["activity_id"].clone()).ok());
         let id = again.filter(|_| self.dice.percent(50)).unwrap_or_else(|| self.dice.of(&known));
+        let other = self.dice.of(&known);
         if fresh {
+            self.look_at(other).await;
             self.look_at(id).await;
         }
         let seen = self.seen[&id].clone();
-        let (step, more) = self.wish(id);
+        let (step, more) = self.wish(id, other);
         let desk = self.dice.of(&DESKS);
         let phone = &mut self.phones[desk].phone;
         phone.go_online();
@@ -276,7 +278,7 @@ impl World<'_> {
     }
 
     /// What a coordinator wants of an activity: often to take back what was decided there last.
-    fn wish(&mut self, id: ActivityId) -> (&'static str, Value) {
+    fn wish(&mut self, id: ActivityId, other: ActivityId) -> (&'static str, Value) {
         let reason = if self.dice.percent(95) { json!("So it was.") } else { Value::Null };
         let about =
             |sent: &&Sent| sent.item["activity_id"] == id.to_string() && sent.outcome["status"] == 201;
@@ -286,7 +288,7 @@ impl World<'_> {
             return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
         }
         match self.dice.below(16) {
-            11 | 12 => self.merge(id, &reason),
+            11 | 12 => self.merge(other, &reason),
             13 => ("unmerge", json!({ "reason": reason })),
             14 | 15 => self.settle(id),
             0..4 => ("approve", json!({})),
@@ -302,12 +304,8 @@ impl World<'_> {
     }
 
     /// Another record that was looked at is the same thing.
-    fn merge(&mut self, id: ActivityId, reason: &Value) -> (&'static str, Value) {
-        let others: Vec<ActivityId> = self.seen.keys().copied().filter(|other| *other != id).collect();
-        if others.is_empty() {
-            return ("approve", json!({}));
-        }
-        let other = &self.seen[&self.dice.of(&others)];
+    fn merge(&self, other: ActivityId, reason: &Value) -> (&'static str, Value) {
+        let other = &self.seen[&other];
         let member = json!({
             "activity_id": other["id"], "version": other["version"], "decision_seq": other["decision_seq"],
         });
