@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use daybook::domain::activity::Kind;
 use daybook::flows::judge;
+use daybook::phone::Entry;
 use serde_json::json;
 
 use crate::always;
@@ -58,7 +59,10 @@ both! {
         for _ in 0..5 {
             for phone in [&mut asha, &mut tablet] {
                 for day in ["2026-11-18", "2026-11-19"] {
-                    phone.record(Kind::Hours, day, |a| { a.minutes(me, 1); }).expect("recorded");
+                    // Of one product each: what says the same would be taken for one.
+                    let product = format!("Kettle {}", phone.uuid());
+                    let write = |a: &mut Entry<'_>| { a.minutes(me, 1).put("repair.product", product); };
+                    phone.record(Kind::Repair, day, write).expect("recorded");
                 }
                 phone.edit(shared, |a| { a.count("bags", 1); }).expect("edited");
             }
@@ -84,7 +88,7 @@ both! {
         let me = asha.party;
         let mut ids = Vec::new();
         for minutes in 0..150 {
-            let day = format!("2026-{:02}-{:02}", 1 + minutes / 25, 1 + minutes % 25);
+            let day = format!("2026-{:02}-{:02}", 6 + minutes / 30, 1 + minutes % 30);
             ids.push(asha.record(Kind::Hours, &day, |a| { a.minutes(me, 1 + minutes % 7); }).expect("recorded"));
         }
         asha.sync().await.expect("synced");

@@ -134,8 +134,8 @@ impl World<'_> {
             let phone = &mut self.programs[at].phone;
             phone.now_ms += 1_000;
             let id = phone
-                .record(daybook::domain::activity::Kind::Hours, "2026-11-21", |entry| {
-                    entry.minutes(party, MINUTES);
+                .record(daybook::domain::activity::Kind::Repair, "2026-11-21", |entry| {
+                    entry.minutes(party, MINUTES).put("repair.product", format!("Kettle of program {at}"));
                 })
                 .expect("recorded");
             let report = phone.sync().await.map_err(|error| error.to_string())?;

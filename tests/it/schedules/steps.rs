@@ -75,7 +75,9 @@ impl World<'_> {
         let (number, party) = (self.number(), self.party);
         let phone = &mut self.programs[at].phone;
         phone.now_ms += 1_000;
-        let id = phone.record(Kind::Hours, "2026-11-20", |entry| {
+        // Of one product each: what says the same would be taken for one.
+        let id = phone.record(Kind::Repair, "2026-11-20", |entry| {
+            entry.put("repair.product", format!("Kettle {number}"));
             entry.minutes(party, MINUTES).note("").put(&mark(number), number);
         });
         let id = id.expect("recorded");
