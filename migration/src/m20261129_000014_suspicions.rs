@@ -6,7 +6,7 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const UP: [&str; 12] = [
+const UP: [&str; 13] = [
     "CREATE TABLE activity_trace (
         neighbourhood_id {uuid} NOT NULL,
         trace bigint NOT NULL,
@@ -41,6 +41,9 @@ const UP: [&str; 12] = [
     "CREATE INDEX judgement_confirmers ON judgement (neighbourhood_id, party_id) WHERE confirms IS NOT NULL",
     "ALTER TABLE judgement ADD COLUMN doubts text",
     "ALTER TABLE judgement ADD COLUMN waits_since_ms bigint",
+    // What waited before there were cards gets one too; what silence will approve waits for nobody.
+    "UPDATE judgement SET waits_since_ms = judged_at_ms \
+     WHERE review IN ('received', 'edited_after_approval') AND due_at_ms IS NULL",
     // What needs a person.
     "CREATE INDEX judgement_waits ON judgement (neighbourhood_id, waits_since_ms) WHERE waits_since_ms IS NOT NULL",
     // Decisions that were previewed and applied as one.

@@ -13,7 +13,7 @@ use super::activity_reading::{etag, version_name, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page, word};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -102,6 +102,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub async fn list_activities(
     State(app): State<App>,
     caller: Resident<scope::ActivitiesRead>,
+    Here(here): Here,
     Params(params): Params<ActivityFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<ActivityView>>)> {
     let access = &caller.access;
@@ -112,7 +113,7 @@ pub async fn list_activities(
     let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
     let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact));
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
-    let (headers, page) = paged(&app, "activities", "/v1/activities", rows, most, place, |(row, judged)| {
+    let (headers, page) = paged(&app, "activities", &here, rows, most, place, |(row, judged)| {
         view(&row, judged.as_ref(), zone, exact)
     })?;
     let items: Option<Vec<ActivityView>> = page.items.into_iter().collect();

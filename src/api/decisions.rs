@@ -13,7 +13,7 @@ pub use super::decision_request::{
 };
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Id, IdParam, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
 use super::preview::{self, wishes};
 use super::types::{Instant, Page};
 use crate::app::App;
@@ -208,6 +208,7 @@ pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> Ap
 pub async fn list_decisions(
     State(app): State<App>,
     caller: Coordinator<scope::Reconcile>,
+    Here(here): Here,
     Params(params): Params<DecisionFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DecisionView>>)> {
     let most = limit(params.limit);
@@ -216,7 +217,7 @@ pub async fn list_decisions(
     let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
     let rows = store::judgements::decisions(db, neighbourhood, activity, before, most + 1).await?;
     let (headers, page) =
-        paged(&app, "decisions", "/v1/decisions", rows, most, |row| row.journal_no, DecisionView::from)?;
+        paged(&app, "decisions", &here, rows, most, |row| row.journal_no, DecisionView::from)?;
     Ok((headers, axum::Json(page)))
 }
 

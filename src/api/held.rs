@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Params, limit, opened, paged};
+use super::params::{Here, Params, limit, opened, paged};
 use super::sync::Reason;
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
@@ -76,6 +76,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub async fn list_held(
     State(app): State<App>,
     caller: Resident<scope::Sync>,
+    Here(here): Here,
     Params(params): Params<HeldFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<HeldView>>)> {
     let access = &caller.access;
@@ -87,8 +88,7 @@ pub async fn list_held(
     let parties = parties(&app, access, &rows).await?;
     let arrived = arrived(&app, access, &rows).await?;
     let place = |row: &Waiting| (row.received_at_ms, row.daybook_id, row.hash.clone());
-    let (headers, page) =
-        paged(&app, "held", "/v1/held", rows, most, place, |row| view(row, &parties, &arrived))?;
+    let (headers, page) = paged(&app, "held", &here, rows, most, place, |row| view(row, &parties, &arrived))?;
     let items: Option<Vec<HeldView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a held change cannot be read"))?;
     Ok((headers, axum::Json(Page { items, next: page.next })))

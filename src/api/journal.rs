@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Params, limit, opened, paged};
+use super::params::{Here, Params, limit, opened, paged};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -98,23 +98,21 @@ pub fn routes() -> OpenApiRouter<App> {
 pub async fn list_entries(
     State(app): State<App>,
     caller: Resident<scope::LedgerRead>,
+    Here(here): Here,
     Params(params): Params<EntryFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<JournalEntry>>)> {
     let access = &caller.access;
     let most = limit(params.limit);
     let only = params.activity_id.map(ActivityId);
-    let path = match only {
-        Some(id) => format!("/v1/journal/entries?activity_id={id}"),
-        None => "/v1/journal/entries".to_owned(),
-    };
-    let after: Option<i64> = opened(&app, &path, params.after.as_deref())?;
+    // A cursor is of its list: what numbers one leaves out another may hold.
+    let after: Option<i64> = opened(&app, &here, params.after.as_deref())?;
     let db = app.db().read();
     let rows = store::journal::page(db, access.neighbourhood, only, after.unwrap_or(0), most + 1).await?;
     let open = Open::of(&app, access, only.into_iter().chain(rows.iter().filter_map(about))).await?;
     if only.is_some_and(|id| !open.holds(id)) {
         return Err(NOT_FOUND.into());
     }
-    let (headers, page) = paged(&app, &path, &path, rows, most, |row| row.no, |row| entry(row, &open))?;
+    let (headers, page) = paged(&app, &here, &here, rows, most, |row| row.no, |row| entry(row, &open))?;
     let items: Result<Vec<JournalEntry>, flows::FlowError> = page.items.into_iter().collect();
     Ok((headers, axum::Json(Page { items: items?, next: page.next })))
 }

@@ -75,6 +75,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The path of the request with its query, but for the page: what a link to the next page begins with.
+#[derive(Debug, Clone)]
+pub struct Here(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Here {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default().split('&');
+        let kept = query.filter(|pair| {
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            !name.is_empty() && name != "after" && name != "limit"
+        });
+        let kept: Vec<&str> = kept.collect();
+        let path = parts.uri.path();
+        Ok(Self(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }))
+    }
+}
+
 /// Which page of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, PERIOD_OVERLAPS};
 use super::extract::{Coordinator, Resident, scope};
-use super::params::{Params, limit, opened, paged};
+use super::params::{Here, Params, limit, opened, paged};
 use super::totals::{Total, account, grouping, totals};
 use super::types::{Instant, Page};
 use crate::app::App;
@@ -136,6 +136,7 @@ fn day(pointer: &str, text: &str) -> ApiResult<NaiveDate> {
 pub async fn list_periods(
     State(app): State<App>,
     caller: Resident<scope::LedgerRead>,
+    Here(here): Here,
     Params(query): Params<PeriodsQuery>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<PeriodView>>)> {
     let access = &caller.access;
@@ -144,9 +145,8 @@ pub async fn list_periods(
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let tip = store::ledger::find_tip(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
     let rows = store::periods::page(db, neighbourhood, before, most + 1).await?;
-    let path = query.by.map_or_else(|| "/v1/periods".to_owned(), |by| format!("/v1/periods?by={by}"));
     let (headers, mut page) =
-        paged(&app, "periods", &path, rows, most, |row| row.journal_no, PeriodView::from)?;
+        paged(&app, "periods", &here, rows, most, |row| row.journal_no, PeriodView::from)?;
     let account = account(&app, access, None).await?;
     for period in &mut page.items {
         let (day_from, day_until) = (Some(period.day_from.clone()), Some(period.day_until.clone()));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::ApiResult;
 use super::extract::{Coordinator, scope};
-use super::params::{Params, limit, opened, paged};
+use super::params::{Here, Params, limit, opened, paged};
 use super::types::{Instant, Page, word};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
@@ -86,6 +86,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub async fn list_suspicions(
     State(app): State<App>,
     caller: Coordinator<scope::Reconcile>,
+    Here(here): Here,
     Params(params): Params<SuspicionFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<SuspicionView>>)> {
     let most = limit(params.limit);
@@ -94,8 +95,7 @@ pub async fn list_suspicions(
     let about = params.activity_id.map(ActivityId);
     let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
     let rows = store::suspicions::page(db, neighbourhood, &state, about, before, most + 1).await?;
-    let (headers, page) =
-        paged(&app, "suspicions", "/v1/suspicions", rows, most, |row| row.raised_no, suspicion_view)?;
+    let (headers, page) = paged(&app, "suspicions", &here, rows, most, |row| row.raised_no, suspicion_view)?;
     let items: Result<Vec<SuspicionView>, FlowError> = page.items.into_iter().collect();
     Ok((headers, axum::Json(Page { items: items?, next: page.next })))
 }

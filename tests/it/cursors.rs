@@ -1,10 +1,12 @@
 //! Stories of reading on: pages of changes, cursors of this and of another chain, verdicts.
 
+use axum::http::Method;
 use daybook::api::body::Form;
 use daybook::api::sync::{DaybookAnswer, DaybookState, SyncAnswer};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::merge::cursor::Cursor;
+use serde_json::Value;
 
 use crate::support::{TestPhone, both};
 use crate::wire;
@@ -171,5 +173,28 @@ both! {
             let refused = asha.get::<serde_json::Value>(&path).await.expect_err("not of this list").to_string();
             assert!(refused.contains("400 cursor_invalid"), "{refused}");
         }
+    }
+}
+
+both! {
+    async fn the_link_to_the_next_page_keeps_the_filter(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let me = asha.party;
+        for at in 0..5 {
+            let kind = if at % 2 == 0 { Kind::Hours } else { Kind::Repair };
+            asha.record(kind, "2026-11-20", |a| { a.minutes(me, 10 + at); }).expect("recorded");
+        }
+        asha.sync().await.expect("synced");
+        let bearer = format!("Bearer {}", app.personal_token(&mut asha, "activities:read").await);
+        let (mut path, mut found) = ("/v1/activities?kind=hours&limit=2&day_from=2026-11-01".to_owned(), Vec::new());
+        loop {
+            let (_, headers, body) = app.raw(Method::GET, &path, &[("authorization", &bearer)], "").await;
+            let page: Value = serde_json::from_slice(&body).expect("a page");
+            found.extend(page["items"].as_array().expect("items").iter().map(|item| item["kind"].clone()));
+            let Some(link) = headers.get("link") else { break };
+            path = link.to_str().expect("text").split(['<', '>']).nth(1).expect("an address").to_owned();
+            assert!(path.contains("kind=hours") && path.matches("limit=").count() == 1, "{path}");
+        }
+        assert_eq!(found, ["hours"; 3]);
     }
 }

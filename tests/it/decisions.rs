@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
 use crate::support::both;
-use crate::support::desk::{balance, became, confirm, decide, item, post, send, statement, told, undo};
+use crate::support::desk::{
+    balance, became, confirm, decide, disagreed, item, post, send, statement, told, undo,
+};
 
 const DAY: &str = "2026-11-20";
 const DAY_MS: i64 = 86_400_000;
@@ -49,15 +51,8 @@ both! {
     async fn two_values_that_matter_wait_until_a_phone_settles_them(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
-        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
         let me = asha.party;
-        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 60); }).expect("recorded");
-        asha.sync().await.expect("synced");
-        tablet.sync().await.expect("synced");
-        asha.edit(id, |a| { a.minutes(me, 70); }).expect("edited");
-        tablet.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
-        asha.sync().await.expect("synced");
-        post(&app, &mut tablet).await;
+        let (id, mut tablet) = disagreed(&app, &mut asha, DAY).await;
         assert_eq!(told(&tablet, id), (Review::Received, None, "hard_conflict"));
         let seen = activity(&mut tablet, id).await;
         assert_eq!(seen["conflicts"][0]["values"].as_array().map(Vec::len), Some(2));

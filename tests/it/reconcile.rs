@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::support::app::activity;
 use crate::support::both;
 use crate::support::desk::{
-    as_seen, balance, became, decide, item, merge, post, put_rules as put, rebuilt_is_live, refused, rules,
-    send, statement, told, undo,
+    as_seen, balance, became, decide, disagreed, item, merge, post, put_rules as put, rebuilt_is_live,
+    refused, rules, send, statement, told, undo,
 };
 
 const DAY: &str = "2026-11-20";
@@ -19,15 +19,8 @@ both! {
     async fn what_phones_disagree_about_is_settled_and_holds_until_one_writes_it_again(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
-        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
         let me = asha.party;
-        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 60); }).expect("recorded");
-        asha.sync().await.expect("synced");
-        tablet.sync().await.expect("synced");
-        asha.edit(id, |a| { a.minutes(me, 70); }).expect("edited");
-        tablet.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
-        asha.sync().await.expect("synced");
-        post(&app, &mut tablet).await;
+        let (id, mut tablet) = disagreed(&app, &mut asha, DAY).await;
 
         let seen = activity(&mut desk, id).await;
         assert_eq!(seen["conflict"], "hard");
@@ -66,15 +59,8 @@ both! {
     async fn a_conflict_is_settled_and_approved_at_once_and_undone_at_once(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
-        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
         let me = asha.party;
-        let id = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 60); }).expect("recorded");
-        asha.sync().await.expect("synced");
-        tablet.sync().await.expect("synced");
-        asha.edit(id, |a| { a.minutes(me, 70); }).expect("edited");
-        tablet.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
-        asha.sync().await.expect("synced");
-        post(&app, &mut tablet).await;
+        let (id, _) = disagreed(&app, &mut asha, DAY).await;
         let conflict = activity(&mut desk, id).await["conflicts"][0].clone();
         let settles = json!({ "settles": [{
             "field": conflict["field"], "operations": conflict["operations"], "value": 80,
@@ -196,8 +182,9 @@ both! {
         asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 0).put("confirms", own.to_string()); }).expect("recorded");
         post(&app, &mut asha).await;
         assert_eq!(told(&asha, own), (Review::Received, None, "check_confirmation"));
-        bo.record(Kind::Hours, DAY, |r| { r.minutes(b, 0).put("confirms", confirmed.to_string()); }).expect("recorded");
+        let word = bo.record(Kind::Hours, DAY, |r| { r.minutes(b, 0).put("confirms", confirmed.to_string()); }).expect("recorded");
         post(&app, &mut bo).await;
+        assert_eq!(told(&bo, word), (Review::Approved, Some(0), ""), "a word needs nobody's word in turn");
         assert_eq!(balance(&mut asha, a).await, 60);
         assert_eq!(became(&decide(&mut desk, disputed, "ask_for_changes", json!({ "reason": "Which street?" })).await), (201, ""));
         rebuilt_is_live(&app).await;

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, LEASED};
 use super::extract::{Coordinator, scope};
-use super::params::{Id, IdParam, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, PartyId};
@@ -75,6 +75,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub async fn list_cards(
     State(app): State<App>,
     caller: Coordinator<scope::Reconcile>,
+    Here(here): Here,
     Params(params): Params<CardFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<CardView>>)> {
     let most = limit(params.limit);
@@ -89,8 +90,7 @@ pub async fn list_cards(
     });
     let wanted = usize::try_from(most + 1).unwrap_or(usize::MAX);
     let cards = cards.take(wanted).collect();
-    let (headers, page) =
-        paged(&app, "cards", "/v1/cards", cards, most, desk::place, |card| desk.view(&card))?;
+    let (headers, page) = paged(&app, "cards", &here, cards, most, desk::place, |card| desk.view(&card))?;
     let items: Option<Vec<CardView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| crate::flows::FlowError::internal("a card cannot be shown"))?;
     Ok((headers, axum::Json(Page { items, next: page.next })))

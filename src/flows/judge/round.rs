@@ -221,7 +221,11 @@ fn new_version(
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
         decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
         rule: RuleFacts {
-            confirmed: decided.as_ref().is_some_and(|decided| sitting.is_confirmed(brief, decided, people)),
+            // A word for another's record that gives nobody a minute needs nobody's word in turn.
+            confirmed: decided.as_ref().is_some_and(|decided| {
+                (brief.confirms().is_some() && decided.minutes() == 0)
+                    || sitting.is_confirmed(brief, decided, people)
+            }),
             received_at_ms: brief.times.received_ms,
             now_ms: sitting.now_ms(),
             audit_draw: sitting.draw(),

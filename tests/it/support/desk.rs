@@ -1,6 +1,7 @@
 //! A coordinator's desk: looks at activities and decides about them, as an app would.
 
 use axum::http::Method;
+use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
 use daybook::flows::rebuild::{Mode, rebuild};
@@ -129,4 +130,19 @@ pub async fn merge(desk: &mut TestPhone, into: ActivityId, member: ActivityId, m
         all[key] = value.clone();
     }
     decide(desk, into, "merge", all).await
+}
+
+/// Two phones of one resident write other minutes into one record at once, 70 and 80. Answers the record, as the
+/// server has it from both, and the other phone.
+pub async fn disagreed(app: &TestApp, phone: &mut TestPhone, day: &str) -> (ActivityId, TestPhone) {
+    let mut tablet = app.second_device(phone, "A tablet").await;
+    let me = phone.party;
+    let id = phone.record(Kind::Hours, day, |a| _ = a.minutes(me, 60)).expect("recorded");
+    phone.sync().await.expect("synced");
+    tablet.sync().await.expect("synced");
+    phone.edit(id, |a| _ = a.minutes(me, 70)).expect("edited");
+    tablet.edit(id, |a| _ = a.minutes(me, 80)).expect("edited");
+    phone.sync().await.expect("synced");
+    post(app, &mut tablet).await;
+    (id, tablet)
 }

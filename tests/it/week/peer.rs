@@ -86,9 +86,8 @@ both! {
         }
         let found = cards(&mut desk).await;
         assert_eq!(kinds(&found), ["mutual_confirmation", "own_confirmation"]);
-        // Besides, every confirmation waits to be confirmed itself: cards without a minute.
-        let in_doubt = found.iter().filter(|card| card["suspicions"] != json!([])).count();
-        assert_eq!(in_doubt, 2, "one of each kind: {found:?}");
+        // The honest confirmations wait for nobody.
+        assert_eq!(found.len(), 2, "one of each kind: {found:?}");
         approve_all(&mut desk, &found).await;
         app.judge().await;
         let left: Vec<Value> = cards(&mut desk).await;
