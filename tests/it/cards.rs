@@ -265,3 +265,31 @@ both! {
         assert_eq!(refused(desk.post::<Value>("/v1/decisions", &forged).await), (422, "field_invalid".to_owned()));
     }
 }
+
+both! {
+    async fn a_preview_holds_only_while_it_would_post_the_same(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = desk(&app).await;
+        let (me, stranger, claimant) = (asha.party, asha.meet("Cy"), bo.party);
+        let occasion = asha.record(Kind::LitterPick, DAY, |r| { r.totals(7, 630).minutes(me, 90).minutes(stranger, 90); });
+        let occasion = occasion.expect("recorded");
+        post(&app, &mut asha).await;
+        let seen = activity(&mut desk, occasion).await;
+        let items = [item(&mut desk, &seen, "approve", &json!({}))];
+        let first = preview(&mut desk, json!({ "items": items })).await;
+        assert_eq!(first["effects"]["minutes"], 630);
+        // Nobody touches the occasion; a part of it is approved, and takes from what it would hold.
+        bo.record(Kind::LitterPick, DAY, |r| { r.minutes(claimant, 90).part_of(occasion); }).expect("recorded");
+        post(&app, &mut bo).await;
+        let body = json!({ "items": items, "token": first["token"] });
+        assert_eq!(refused(desk.post::<Value>("/v1/decisions", &body).await), (409, "preview_changed".to_owned()));
+        assert_eq!(balance(&mut asha, me).await, 0);
+        let now = preview(&mut desk, json!({ "items": items })).await;
+        assert_eq!(now["effects"]["minutes"], 540);
+        let body = json!({ "items": items, "token": now["token"] });
+        let done: Value = desk.post("/v1/decisions", &body).await.expect("done");
+        assert_eq!(became(&done["items"][0]), (201, ""));
+        assert_eq!((balance(&mut asha, me).await, balance(&mut desk, app.neighbourhood).await), (90, 360));
+        rebuilt_is_live(&app).await;
+    }
+}
