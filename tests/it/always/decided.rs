@@ -64,6 +64,7 @@ impl Shadow<'_> {
             format!("decision {} of {} follows {}", row.seq, row.activity_id, before.seq)
         })?;
         self.two_people(row, stored, &before)?;
+        self.not_for_oneself(row, stored)?;
         let mut after = Standing { seq: row.seq, first: None, ..before.clone() };
         match stored.step {
             DecisionStep::Approve | DecisionStep::Reclassify if after.cluster.is_some() => {
@@ -109,6 +110,17 @@ impl Shadow<'_> {
         hold(!pack.needs_two(decided.minutes()) || first.is_some(), || {
             format!("{} needed two people, before it was {:?}", row.id, before.first)
         })
+    }
+
+    /// Nobody approves a line that credits them.
+    fn not_for_oneself(&self, row: &decision::Model, stored: &StoredDecision) -> Checked {
+        let (By::Person(by), DecisionStep::Approve | DecisionStep::Merge) = (stored.by, stored.step) else {
+            return Ok(());
+        };
+        let lines = stored.decided.iter().flat_map(|decided| &decided.lines);
+        let mine: i64 =
+            lines.filter(|line| self.books.resolved(line.account.0) == by.0).map(|line| line.minutes).sum();
+        hold(mine == 0, || format!("{} gives whoever decides {mine} minutes", row.id))
     }
 
     /// A merge gives nobody more minutes, and no item a greater count, than one of its records does.
