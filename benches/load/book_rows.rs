@@ -8,7 +8,6 @@ use daybook::store::{Batch, Database};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait as _, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter as _,
-    TransactionTrait as _,
 };
 use uuid::Uuid;
 
@@ -60,7 +59,7 @@ pub async fn seed(
         let until = (from + TRANSACTION_ROWS).min(transfers);
         let rows = (from..until).map(|number| books.row(number, transfers)).collect::<Result<Vec<_>, _>>()?;
         let (entries, posted) = rows.into_iter().unzip();
-        let txn = db.writer().begin().await?;
+        let txn = db.begin().await?;
         insert::<journal::Entity>(&txn, entries).await?;
         insert::<transfer::Entity>(&txn, posted).await?;
         txn.commit().await?;

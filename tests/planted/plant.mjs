@@ -5,7 +5,7 @@
 // each asleep until PLANTED names it, so that there is one build and not one a bug. With names as arguments only
 // those whose name contains one of them are tried. DAYBOOK_ALWAYS_RUNS: how many neighbourhoods are played for each.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,14 +16,18 @@ const tree = join(target, 'planted');
 // Below what the property test asks of a run that has to reach everything.
 const runs = process.env.DAYBOOK_ALWAYS_RUNS ?? '15';
 
-/** A copy of what git has, as it is on the disk, without what is installed. */
+/**
+ * A copy of what git has, as it is on the disk, without what is installed. It is compiled into the same folder, since
+ * what the project depends on is there already; a setting of its own keeps its objects apart from the real ones.
+ */
 function copyTree() {
   rmSync(tree, { recursive: true, force: true });
   const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
   for (const file of files) {
     mkdirSync(dirname(join(tree, file)), { recursive: true });
-    cpSync(join(root, file), join(tree, file), { preserveTimestamps: true });
+    cpSync(join(root, file), join(tree, file));
   }
+  appendFileSync(join(tree, 'Cargo.toml'), '\n[profile.dev.package.daybook]\ncodegen-units = 255\n');
   for (const folder of ['tests/postgres', 'tests/phone-js']) {
     symlinkSync(join(root, folder, 'node_modules'), join(tree, folder, 'node_modules'));
   }
@@ -68,7 +72,7 @@ const all = JSON.parse(readFileSync(join(here, 'plants.json'), 'utf8'));
 const plants = all.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 copyTree();
 all.forEach(plant);
-writeFileSync(join(tree, 'src/lib.rs'), readFileSync(join(tree, 'src/lib.rs'), 'utf8') + asleep);
+appendFileSync(join(tree, 'src/lib.rs'), asleep);
 const built = run('', ['--no-run']);
 if (built.failed) {
   console.error(built.said);
