@@ -108,12 +108,13 @@ impl World<'_> {
         self.decided(desk, wanted).await
     }
 
-    /// What was approved just before and needs a second person, and who that is.
-    fn to_be_seconded(&self) -> Option<(usize, ActivityId)> {
+    /// What was approved just before and needs a second person, and who that is; some try it themselves.
+    fn to_be_seconded(&mut self) -> Option<(usize, ActivityId)> {
+        let itself = self.dice.percent(25);
         let Sent { desk, item, .. } = self.sent.last()?;
+        let second = DESKS.into_iter().find(|other| (other == desk) == itself)?;
         let id = item["activity_id"].clone();
-        let other = DESKS.into_iter().find(|other| other != desk)?;
-        self.is_first_approved(&id).then(|| Some((other, serde_json::from_value(id).ok()?)))?
+        self.is_first_approved(&id).then(|| Some((second, serde_json::from_value(id).ok()?)))?
     }
 
     async fn decided(&mut self, desk: usize, wanted: Value) -> Result<(), String> {

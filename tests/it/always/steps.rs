@@ -140,7 +140,7 @@ impl World<'_> {
         if !new && self.dice.percent(15) {
             draft.withdrawn = Some(self.dice.percent(60));
         }
-        if self.dice.percent(15) {
+        if self.dice.percent(if new { 45 } else { 12 }) {
             draft.bags = 1;
         }
         draft
