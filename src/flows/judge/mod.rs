@@ -5,6 +5,7 @@
 
 mod around;
 mod case;
+mod claims;
 mod doubted;
 mod facts;
 mod near;

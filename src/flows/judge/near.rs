@@ -86,8 +86,24 @@ impl Sitting<'_> {
         self.load(&unknown).await?;
         wanted.extend(records.iter().flat_map(|record| self.neighbours(record, people)));
         self.load_records(&wanted, people).await?;
+        self.load_occasions(&wanted, people).await?;
         self.load_confirmations(&records).await?;
         self.load_deliveries(briefs, people).await
+    }
+
+    /// A part that does not say when or where it was is compared as its occasion says.
+    async fn load_occasions(
+        &mut self,
+        parts: &BTreeSet<ActivityId>,
+        people: &mut People,
+    ) -> Result<(), FlowError> {
+        let records = parts.iter().filter_map(|id| self.near.records.get(id));
+        let named: BTreeSet<ActivityId> =
+            records.filter_map(|record| record.activity.part_of).map(|of| self.standing_for(of)).collect();
+        let unknown: BTreeSet<ActivityId> =
+            named.iter().filter(|id| self.case(**id).is_none()).copied().collect();
+        self.load(&unknown).await?;
+        self.load_records(&named, people).await
     }
 
     /// Reads records as last taken up.
