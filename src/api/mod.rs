@@ -32,7 +32,8 @@ pub mod parties;
 pub mod periods;
 pub mod preview;
 pub mod quarantine;
-pub mod rules;
+pub mod replies;
+mod rules;
 pub mod suspicions;
 pub mod sync;
 pub mod totals;
@@ -98,6 +99,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(replies::routes())
         .merge(cards::routes())
         .merge(preview::routes())
         .merge(decisions::routes())

@@ -27,7 +27,7 @@ pub async fn access_of(
     let db = app.db().read();
     let Some(row) = store::access::find_grant(db, neighbourhood, grant).await? else { return Ok(None) };
     let party = PartyId(row.party_id);
-    let store::parties::Standing { groups, coordinator } =
+    let store::parties::Standing { groups, aliases, coordinator } =
         store::parties::standing(db, neighbourhood, party).await?;
     let granted = Scopes::known(&row.scopes);
     let scopes = granted.iter().filter(|scope| coordinator || !COORDINATORS.contains(scope)).collect();
@@ -36,6 +36,7 @@ pub async fn access_of(
         neighbourhood,
         party,
         owners,
+        names: [party].into_iter().chain(aliases).collect(),
         grant,
         device: row.device_id.map(DeviceId),
         scopes,

@@ -40,6 +40,7 @@ mod reconcile;
 mod recovery;
 mod replay;
 mod replicas;
+mod replies;
 mod revisions;
 mod schedules;
 mod schema;

@@ -33,7 +33,7 @@ pub(super) use case::{Case, judgement_row};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub use round::Assessed;
-pub(super) use round::{assess, reason, settle};
+pub(super) use round::{assess, member_edited, reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
 

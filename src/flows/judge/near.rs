@@ -32,6 +32,8 @@ pub struct Near {
     pub(super) about: BTreeMap<ActivityId, BTreeSet<SuspicionId>>,
     /// Records as others are compared with them, each with the version and the decision that it follows.
     pub(super) standing: BTreeMap<ActivityId, (i64, i64, Vec<Arc<Record>>)>,
+    /// Who says that they were not part of an activity.
+    pub(super) declined: BTreeMap<ActivityId, BTreeSet<PartyId>>,
     /// Traces that were looked up.
     pub(super) asked: BTreeSet<i64>,
 }
@@ -87,6 +89,7 @@ impl Sitting<'_> {
         wanted.extend(records.iter().flat_map(|record| self.neighbours(record, people)));
         self.load_records(&wanted, people).await?;
         self.load_occasions(&wanted, people).await?;
+        self.load_declined(&ids).await?;
         self.load_confirmations(&records).await?;
         self.load_deliveries(briefs, people).await
     }
@@ -134,6 +137,13 @@ impl Sitting<'_> {
                 self.near.records.insert(brief.id, record);
             }
         }
+        Ok(())
+    }
+
+    async fn load_declined(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
+        let spoken_of = |id: &&ActivityId| self.case(**id).is_some_and(|case| case.replies > 0);
+        let ids: BTreeSet<ActivityId> = ids.iter().filter(spoken_of).copied().collect();
+        self.near.declined.extend(store::replies::declined(self.txn(), self.neighbourhood(), &ids).await?);
         Ok(())
     }
 

@@ -185,6 +185,9 @@ fn take_up(
         case.doubts = doubts;
         case.part_of = brief.part_of();
         case.confirms = brief.confirms();
+        if !brief.rows.is_empty() {
+            case.names(brief.activity.as_ref(), brief.owner, case.journal_no);
+        }
     });
     if let Some(confirmed) =
         brief.confirms().filter(|_| sitting.pack.mode == Mode::Peer && !brief.rows.is_empty())
@@ -272,7 +275,7 @@ pub async fn settle(
 }
 
 /// An edit of what was merged away sends the canonical one to a person, and its phone is told.
-fn member_edited(
+pub fn member_edited(
     sitting: &mut Sitting<'_>,
     member: ActivityId,
     canonical: ActivityId,

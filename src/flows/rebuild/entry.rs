@@ -6,6 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::judge::Noted;
+use super::said::Spoken;
 use crate::domain::reading::Value;
 use crate::ledger::StoredDecision;
 use crate::store::entity::{closed_period, decision, journal, transfer};
@@ -20,6 +21,8 @@ pub enum Entry {
     Period(closed_period::Model),
     /// What became of a suspicion.
     Suspicion(Box<Noted>),
+    /// What somebody said.
+    Reply(Box<Spoken>),
     Other,
 }
 
@@ -69,6 +72,7 @@ impl Entry {
             "transfer" => Self::Transfer(Box::new(posted(row, serde_json::from_str(&row.body)?))),
             "period" => Self::Period(closed(row, serde_json::from_str(&row.body)?)),
             "suspicion" => Self::Suspicion(serde_json::from_str(&row.body)?),
+            "reply" => Self::Reply(serde_json::from_str(&row.body)?),
             _ => Self::Other,
         })
     }

@@ -10,10 +10,12 @@ use super::super::judge::{Case, journal_entry, judgement_row, reason, times, wit
 use super::balances::Balances;
 use super::doubts::Doubts;
 use super::entry::{Entry, TakenUp, decision_row};
+use super::said::{Replies, Spoken, compare_named};
 use super::{Difference, Mode, ROWS, Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, PeriodId};
 use crate::domain::reading::Reading;
+use crate::domain::reply::ReplyKind;
 use crate::domain::rules::RulePack;
 use crate::domain::suspicion::{Origin, near};
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
@@ -37,6 +39,7 @@ struct Replay<'a> {
     expected: BTreeMap<uuid::Uuid, (ActivityId, i64)>,
     balances: Balances,
     doubts: Doubts,
+    replies: Replies,
     periods: BTreeSet<uuid::Uuid>,
     /// Once an entry could not be replayed, none that follows is: it would differ for that alone.
     stuck: bool,
@@ -108,6 +111,8 @@ pub async fn rebuild(
     replay.compare_periods(rebuilt).await?;
     if !replay.stuck {
         std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
+        std::mem::take(&mut replay.replies).compare(txn, neighbourhood, rebuilt, batch).await?;
+        compare_named(&replay.cases, txn, neighbourhood, rebuilt, batch).await?;
         replay.compare(rebuilt, batch).await?;
     }
     replay.balances.finish(txn, neighbourhood, tip, rebuilt, batch).await
@@ -135,6 +140,7 @@ impl<'a> Replay<'a> {
             expected: BTreeMap::new(),
             balances: Balances::default(),
             doubts: Doubts::default(),
+            replies: Replies::default(),
             periods: BTreeSet::new(),
             stuck: false,
             link: chain::genesis(neighbourhood),
@@ -194,6 +200,7 @@ impl<'a> Replay<'a> {
             Entry::Version(taken_up) => self.version(row, taken_up, rebuilt).await?,
             Entry::Decision(decision) => self.decision(row, &decision),
             Entry::Suspicion(noted) => self.doubts.play(row, *noted),
+            Entry::Reply(spoken) => self.reply(row, *spoken),
             Entry::Other => {}
         }
         if let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) {
@@ -279,10 +286,10 @@ impl<'a> Replay<'a> {
         }
         let reading = serde_json::from_str(&stored.reading).map_err(FlowError::internal)?;
         self.taking_up.push((stored, reading));
-        if taken_up.newest == number { self.take_up(id, taken_up).await } else { Ok(()) }
+        if taken_up.newest == number { self.take_up(id, taken_up, row.no).await } else { Ok(()) }
     }
 
-    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp) -> Result<(), Stuck> {
+    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp, no: i64) -> Result<(), Stuck> {
         let rows = std::mem::take(&mut self.taking_up);
         let Some((newest, reading)) = rows.last() else { return Ok(()) };
         let (daybook, owner) = (DaybookId(newest.daybook_id), PartyId(newest.party_id));
@@ -311,18 +318,36 @@ impl<'a> Replay<'a> {
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
             case.part_of = activity.as_ref().and_then(|activity| activity.part_of);
+            case.names(activity.as_ref(), owner, no);
             case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);
-        if let Some(case) = step.canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
+        self.member_edited(step.canonical);
+        self.post(id, &step.occasions);
+        Ok(())
+    }
+
+    fn member_edited(&mut self, canonical: Option<ActivityId>) {
+        if let Some(case) = canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
             let after = ledger::member_edited(&case.judgement);
             if after != case.judgement {
                 case.judgement = after;
                 case.reason = reason(case, None, false);
             }
         }
-        self.post(id, &step.occasions);
-        Ok(())
+    }
+
+    fn reply(&mut self, row: &journal::Model, spoken: Spoken) {
+        let (kind, at_desk) = (spoken.kind, spoken.at_desk);
+        self.replies.play(row, spoken);
+        let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) else { return };
+        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, at_desk });
+        case.replies += 1;
+        if kind != ReplyKind::Message {
+            case.reason = reason(case, None, false);
+        }
+        let into = case.judgement.merged_into.filter(|_| kind == ReplyKind::Decline);
+        self.member_edited(into);
     }
 
     async fn base(&self, id: ActivityId, before: &Judgement) -> Result<Option<Reading>, FlowError> {

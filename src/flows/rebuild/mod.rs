@@ -8,6 +8,7 @@ mod difference;
 mod doubts;
 mod entry;
 mod judgements;
+mod said;
 mod testimony;
 
 use sea_orm::ConnectionTrait;
@@ -45,6 +46,8 @@ pub struct Rebuilt {
     pub journal: Count,
     pub suspicions: Count,
     pub traces: Count,
+    pub replies: Count,
+    pub named: Count,
 }
 
 /// Rows named in a report.
@@ -89,7 +92,7 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 10] {
+    pub fn tables(&self) -> [(&'static str, &Count); 12] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
@@ -101,6 +104,8 @@ impl Rebuilt {
             ("journal", &self.journal),
             ("suspicion", &self.suspicions),
             ("activity_trace", &self.traces),
+            ("reply", &self.replies),
+            ("named_party", &self.named),
         ]
     }
 
@@ -121,8 +126,12 @@ impl Rebuilt {
             &self.periods,
             &self.versions,
             &self.judgements,
+            &self.suspicions,
+            &self.replies,
+            &self.named,
             &self.accounts,
             &self.activities,
+            &self.traces,
         ];
         counts.into_iter().filter_map(|count| count.first.as_ref()).min_by_key(|first| place(first))
     }
