@@ -1,5 +1,7 @@
 //! Parties: who contributes. Coordinators name, confirm and group them.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -80,6 +82,9 @@ pub struct PartyView {
     pub name: String,
     /// Enrolled, or confirmed by a coordinator.
     pub known: bool,
+    /// The party that it was made an alias of: both are one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<PartyId>,
     pub created_at: Instant,
     /// Rises with every change of the party.
     pub revision: i64,
@@ -112,6 +117,7 @@ impl From<party::Model> for PartyView {
             sector: row.sector,
             name: row.name,
             known: row.known,
+            alias_of: None,
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
         }
@@ -138,7 +144,9 @@ pub async fn list_parties(
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
     let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, page) = paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    let (headers, mut page) =
+        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    standing_for(&app, &caller, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -173,7 +181,21 @@ pub async fn get_party(
     Id(id): Id,
 ) -> ApiResult<axum::Json<PartyView>> {
     let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+    let mut views = [PartyView::from(row.ok_or(NOT_FOUND)?)];
+    standing_for(&app, &caller, &mut views).await?;
+    let [view] = views;
+    Ok(axum::Json(view))
+}
+
+/// Says which parties are aliases, and of whom.
+async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyView]) -> ApiResult<()> {
+    let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
+    let found = store::parties::resolve(app.db().read(), caller.access.neighbourhood, &ids).await?;
+    for view in views {
+        let party = found.get(&view.id).map(|(party, _)| *party);
+        view.alias_of = party.filter(|party| *party != view.id);
+    }
+    Ok(())
 }
 
 /// Name a party anew, or confirm somebody whom a phone met offline.
@@ -194,7 +216,7 @@ pub async fn update_party(
     Ok(axum::Json(row.into()))
 }
 
-/// Put somebody into a group or organisation.
+/// Put somebody into a group or organisation. An alias stands for its party.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(

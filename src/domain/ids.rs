@@ -106,3 +106,7 @@ id!(
     /// A period whose figures are fixed at a journal number.
     PeriodId
 );
+id!(
+    /// One closing of an account.
+    ClosingId
+);

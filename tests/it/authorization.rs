@@ -27,7 +27,8 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 16] = [
+const COORDINATORS: [&str; 18] = [
+    "close_account",
     "create_invitation",
     "create_party",
     "create_period",
@@ -40,6 +41,7 @@ const COORDINATORS: [&str; 16] = [
     "list_parties",
     "list_suspicions",
     "preview_decisions",
+    "put_alias",
     "put_member",
     "put_rules",
     "try_rules",

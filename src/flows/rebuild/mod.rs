@@ -4,6 +4,7 @@
 //! is followed on the way.
 
 mod balances;
+mod closings;
 mod difference;
 mod doubts;
 mod entry;
@@ -41,6 +42,8 @@ pub struct Rebuilt {
     pub accounts: Count,
     pub transfers: Count,
     pub periods: Count,
+    pub aliases: Count,
+    pub closings: Count,
     /// Entries, and the tip.
     pub journal: Count,
     pub suspicions: Count,
@@ -89,7 +92,7 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 10] {
+    pub fn tables(&self) -> [(&'static str, &Count); 12] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
@@ -98,6 +101,8 @@ impl Rebuilt {
             ("account", &self.accounts),
             ("transfer", &self.transfers),
             ("closed_period", &self.periods),
+            ("party_alias", &self.aliases),
+            ("account_closing", &self.closings),
             ("journal", &self.journal),
             ("suspicion", &self.suspicions),
             ("activity_trace", &self.traces),
@@ -119,6 +124,8 @@ impl Rebuilt {
             &self.decisions,
             &self.transfers,
             &self.periods,
+            &self.aliases,
+            &self.closings,
             &self.versions,
             &self.judgements,
             &self.accounts,
