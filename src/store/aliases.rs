@@ -7,7 +7,6 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QueryTrait, Statement,
 };
-use uuid::Uuid;
 
 use super::entity::{
     access_grant, activity, activity_version, daybook, device, invitation, judgement, membership,
@@ -153,8 +152,8 @@ pub fn hand_over(
     ]
 }
 
-/// Puts a party into the groups and organisations that another is in, where it is not in them already; the other
-/// leaves them.
+/// Puts a party into the groups and organisations that another is in, where it is not in them itself; the other leaves
+/// them.
 ///
 /// # Errors
 /// `DbErr`.
@@ -166,8 +165,12 @@ pub async fn carry_memberships(
 ) -> Result<(), DbErr> {
     let both = [from, to].into();
     let rows = super::parties::memberships(db, neighbourhood, &both).await?;
-    let has = |group: Uuid| rows.iter().any(|row| row.member_id == to.0 && row.group_id == group);
-    for row in rows.iter().filter(|row| row.member_id == from.0 && !has(row.group_id)) {
+    // A place that ended does not stand in the way of one that lasts.
+    let stays = |other: &membership::Model| {
+        let there = rows.iter().find(|row| row.member_id == to.0 && row.group_id == other.group_id);
+        there.is_some_and(|row| row.until_day.is_none() || other.until_day.is_some())
+    };
+    for row in rows.iter().filter(|row| row.member_id == from.0 && !stays(row)) {
         super::parties::put_member(db, membership::Model { member_id: to.0, ..row.clone() }).await?;
     }
     membership::Entity::delete_many()

@@ -12,8 +12,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use super::{DAY, WHY, entered, hours, join, not_joined, sound, totals, totals_no};
-use crate::support::desk::{balance, became, confirm, decide, post, refused, told};
 use crate::support::both;
+use crate::support::desk::{balance, became, confirm, decide, post, refused, told};
 
 both! {
     async fn what_makes_no_one_person_is_refused_with_the_id_to_use(app: TestApp) {
