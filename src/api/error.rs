@@ -52,6 +52,8 @@ codes! {
     NOT_RESIDENTS: 409 "not_residents" "Only two residents are one person" "Groups and organisations keep their accounts: put the members into one of them instead.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "It holds what belongs to nobody by name, and takes in what other accounts leave.";
+    NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
+    TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it.";
     PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
     LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, and decide on what is there now.";

@@ -68,7 +68,7 @@ pub struct EntryFilter {
 }
 
 /// Kinds that the owner of the activity may read; what else is about it is for those who reconcile.
-const OWNERS_KINDS: [&str; 4] = ["version", "transfer", "member_edited", "told"];
+const OWNERS_KINDS: [&str; 5] = ["version", "transfer", "member_edited", "told", "reply"];
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {

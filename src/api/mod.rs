@@ -34,7 +34,8 @@ pub mod parties;
 pub mod periods;
 pub mod preview;
 pub mod quarantine;
-pub mod rules;
+pub mod replies;
+mod rules;
 pub mod suspicions;
 pub mod sync;
 pub mod totals;
@@ -101,6 +102,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(replies::routes())
         .merge(cards::routes())
         .merge(preview::routes())
         .merge(decisions::routes())

@@ -110,3 +110,7 @@ id!(
     /// One closing of an account.
     ClosingId
 );
+id!(
+    /// What somebody said about a record.
+    ReplyId
+);

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod reading;
+pub mod reply;
 pub mod review;
 pub mod rules;
 pub mod suspicion;

@@ -12,16 +12,17 @@ use super::daybooks::owners;
 use super::documents::Download;
 use super::take::{charge, take};
 use crate::app::{Access, App};
-use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::limits::{ANSWER_MS, SYNC_VERDICTS_MAX};
 use crate::domain::review::{Conflict, Review};
+use crate::ledger::Asset;
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::intake;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, party};
-use crate::store::judgements::VerdictRow;
+use crate::store::verdicts::{Told, VerdictRow};
 
 /// Rows read at once for an answer.
 const ANSWER_ROWS: u64 = 256;
@@ -122,9 +123,24 @@ pub struct Verdict {
     /// By field, what a coordinator said counts.
     pub settled: BTreeMap<String, serde_json::Value>,
     pub reason: Option<(String, String)>,
+    /// How much was said about it.
+    pub replies: i64,
+    /// It is somebody else's record, and names the caller.
+    pub named: Option<Named>,
     /// Until when somebody will have looked, or nobody's word will be waited for any more.
     pub expected_by_ms: Option<i64>,
     pub at_ms: i64,
+}
+
+/// Somebody else's record that names the caller.
+#[derive(Debug)]
+pub struct Named {
+    /// Whose it is.
+    pub by: PartyId,
+    pub kind: Option<String>,
+    pub day: Option<String>,
+    /// The newest version still gives the caller minutes.
+    pub still: bool,
 }
 
 /// Syncs.
@@ -157,7 +173,7 @@ async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError
         room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
         daybooks.push(synced);
     }
-    let verdicts = verdicts(app, caller, &mine, waits, push.verdicts_after.as_deref()).await?;
+    let verdicts = verdicts(app, caller, waits, push.verdicts_after.as_deref()).await?;
     Ok(Synced { server_time_ms: app.now_ms(), verdicts, daybooks })
 }
 
@@ -358,13 +374,12 @@ async fn read(
 async fn verdicts(
     app: &App,
     caller: &Access,
-    mine: &[PartyId],
     waits: bool,
     given: Option<&str>,
 ) -> Result<Verdicts, FlowError> {
     let db = app.db().read();
-    let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
-    let (start, mut rows) = verdict_rows(app, caller, mine, given).await?;
+    let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, &caller.owners).await?;
+    let (start, mut rows) = verdict_rows(app, caller, given).await?;
     let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -372,20 +387,20 @@ async fn verdicts(
         Some(last) => cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &last.chain),
         None => start,
     };
-    let items = rows.into_iter().filter_map(verdict);
-    Ok(Verdicts { items: items.collect(), next: next.encode(), more, pending })
+    Ok(Verdicts { items: latest(caller, rows), next: next.encode(), more, pending })
 }
 
 /// What follows on a cursor, or on nothing where its chain is not ours.
 async fn verdict_rows(
     app: &App,
     caller: &Access,
-    mine: &[PartyId],
     given: Option<&str>,
 ) -> Result<(Cursor, Vec<VerdictRow>), FlowError> {
     let cursor = given.and_then(Cursor::decode).unwrap_or_else(start_of_all);
+    let told = Told { owners: &caller.owners, names: &caller.names };
+    // One more for the number's own row.
     let after = |no| {
-        store::judgements::verdicts(app.db().read(), caller.neighbourhood, mine, no, SYNC_VERDICTS_MAX + 1)
+        store::verdicts::verdicts(app.db().read(), caller.neighbourhood, told, no, SYNC_VERDICTS_MAX + 2)
     };
     let found = after(i64::try_from(cursor.position).unwrap_or(i64::MAX)).await?;
     if cursor == start_of_all() || found.start.is_some_and(|chain| chain.starts_with(&cursor.chain)) {
@@ -394,17 +409,36 @@ async fn verdict_rows(
     Ok((start_of_all(), after(0).await?.rows))
 }
 
-fn verdict(row: VerdictRow) -> Option<Verdict> {
+/// Of what is the caller's and names them as well, what they are told as its owner.
+fn latest(caller: &Access, rows: Vec<VerdictRow>) -> Vec<Verdict> {
+    let own: HashSet<uuid::Uuid> =
+        rows.iter().filter(|row| row.still_named.is_none()).map(|row| row.activity_id).collect();
+    let mut seen = HashSet::new();
+    let rows = rows.into_iter().filter(|row| row.still_named.is_none() || !own.contains(&row.activity_id));
+    rows.filter(|row| seen.insert(row.activity_id)).filter_map(|row| verdict(caller, row)).collect()
+}
+
+fn verdict(caller: &Access, row: VerdictRow) -> Option<Verdict> {
     let judged: crate::ledger::Judgement = serde_json::from_str(&row.body).ok()?;
+    let named =
+        row.still_named.map(|still| Named { by: PartyId(row.party_id), kind: row.kind, day: row.day, still });
+    let minutes = match &named {
+        Some(_) => judged.in_force().map(|decided| {
+            caller.names.iter().map(|id| decided.minutes_of(AccountId(id.0), Asset::Contribution)).sum()
+        }),
+        None => judged.minutes(),
+    };
     Some(Verdict {
         activity: ActivityId(row.activity_id),
         version: row.judged_version,
         revision: row.activity_revision + row.revision,
         review: judged.review(),
         conflict: serde_json::from_value(row.conflict.into()).ok()?,
-        minutes: judged.minutes(),
+        minutes,
         settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
         reason: row.reason_code.zip(row.reason_text),
+        replies: row.replies.unwrap_or_default(),
+        named,
         expected_by_ms: row
             .waits_since_ms
             .map(|since_ms| since_ms.saturating_add(ANSWER_MS))

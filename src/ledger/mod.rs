@@ -20,6 +20,7 @@ pub mod decision;
 pub mod derived_id;
 pub mod judgement;
 pub mod lines;
+pub mod reply;
 pub mod settle;
 pub mod take_up;
 pub mod target;
@@ -43,6 +44,7 @@ pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,
     Reclassification, decide_lines,
 };
+pub use reply::{Reply, replied};
 pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields, written};
 pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, take_up};
 pub use target::{Posting, Transfer, difference, post, target};

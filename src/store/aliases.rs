@@ -143,9 +143,10 @@ pub fn hand_over(
         becomes!(invitation, PartyId).filter(invitation::Column::PartyId.eq(from.0)).build(backend),
         becomes!(invitation, CreatedBy).filter(invitation::Column::CreatedBy.eq(from.0)).build(backend),
         becomes!(daybook, PartyId).filter(daybook::Column::PartyId.eq(from.0)).build(backend),
-        // Versions are found by their activities, so those come last.
+        // What is taken up already keeps whose it was then. Versions are found by their activities, so those come last.
         becomes!(activity_version, PartyId)
             .filter(activity_version::Column::ActivityId.in_subquery(recorded))
+            .filter(activity_version::Column::JournalNo.is_null())
             .build(backend),
         becomes!(judgement, PartyId).filter(judgement::Column::PartyId.eq(from.0)).build(backend),
         becomes!(activity, PartyId).filter(activity::Column::PartyId.eq(from.0)).build(backend),

@@ -21,10 +21,12 @@ pub mod neighbourhoods;
 pub mod parties;
 pub mod periods;
 pub mod quarantine;
+pub mod replies;
 pub mod snapshots;
 pub mod suspicions;
 pub mod totals;
 pub mod transaction;
+pub mod verdicts;
 
 pub use batch::Batch;
 pub use bound::Bound;

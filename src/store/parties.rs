@@ -189,10 +189,12 @@ pub async fn roles(
     Ok(rows.into_iter().map(|row| row.role).collect())
 }
 
-/// What a party may beyond its own: the groups that it is in today, and whether it coordinates.
+/// What a party may beyond its own: the groups that it is in today, and whether it coordinates; and the ids that
+/// stand for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     pub groups: Vec<PartyId>,
+    pub aliases: Vec<PartyId>,
     pub coordinator: bool,
 }
 
@@ -206,30 +208,39 @@ pub async fn standing(
     party: PartyId,
 ) -> Result<Standing, DbErr> {
     use membership::Column as M;
+    use party_alias::Column as L;
     use party_role::Column as R;
     let mut query = Query::select();
     query
-        .expr_as(Expr::val(false), "coordinator")
+        .expr_as(Expr::val("group"), "what")
         .expr_as(Expr::col((membership::Entity, M::GroupId)), "id")
         .from(membership::Entity)
         .and_where(Expr::col((membership::Entity, M::NeighbourhoodId)).eq(neighbourhood.0))
         .and_where(Expr::col((membership::Entity, M::MemberId)).eq(party.0))
         .and_where(Expr::col((membership::Entity, M::UntilDay)).is_null());
     let coordinates = Query::select()
-        .expr_as(Expr::val(true), "coordinator")
+        .expr_as(Expr::val("coordinator"), "what")
         .expr_as(Expr::col((party_role::Entity, R::PartyId)), "id")
         .from(party_role::Entity)
         .and_where(Expr::col((party_role::Entity, R::NeighbourhoodId)).eq(neighbourhood.0))
         .and_where(Expr::col((party_role::Entity, R::PartyId)).eq(party.0))
         .and_where(Expr::col((party_role::Entity, R::Role)).eq(COORDINATOR))
         .to_owned();
-    query.union(UnionType::All, coordinates);
+    let aliases = Query::select()
+        .expr_as(Expr::val("alias"), "what")
+        .expr_as(Expr::col((party_alias::Entity, L::AliasId)), "id")
+        .from(party_alias::Entity)
+        .and_where(Expr::col((party_alias::Entity, L::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((party_alias::Entity, L::PartyId)).eq(party.0))
+        .to_owned();
+    query.union(UnionType::All, coordinates).union(UnionType::All, aliases);
     let mut standing = Standing::default();
     for row in db.query_all(&query).await? {
-        if row.try_get::<bool>("", "coordinator")? {
-            standing.coordinator = true;
-        } else {
-            standing.groups.push(PartyId(row.try_get("", "id")?));
+        let id = PartyId(row.try_get("", "id")?);
+        match row.try_get::<String>("", "what")?.as_str() {
+            "coordinator" => standing.coordinator = true,
+            "alias" => standing.aliases.push(id),
+            _ => standing.groups.push(id),
         }
     }
     Ok(standing)

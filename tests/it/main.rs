@@ -42,6 +42,7 @@ mod reconcile;
 mod recovery;
 mod replay;
 mod replicas;
+mod replies;
 mod revisions;
 mod schedules;
 mod schema;

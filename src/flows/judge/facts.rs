@@ -272,6 +272,8 @@ impl Sitting<'_> {
             .filter(|party| party.minutes > 0)
             .map(|party| people.resolved(party.party_id))
             .collect();
+        let declined: BTreeSet<PartyId> =
+            self.near.declined.get(&brief.id).into_iter().flatten().map(|id| people.resolved(*id)).collect();
         let day = activity.day.to_string();
         let minutes_that_day = parties.iter().map(|party| {
             let there = self.days.get(&(AccountId(party.0), day.clone()));
@@ -288,6 +290,7 @@ impl Sitting<'_> {
                 .any(|field| matches!(field, Field::Unreadable(_))),
             open_suspicions: found.open.into_iter().collect(),
             crowded: found.crowded,
+            declined: parties.into_iter().filter(|party| declined.contains(party)).collect(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod around;
 mod case;
+mod claims;
 mod closing;
 mod doubted;
 mod facts;
@@ -34,7 +35,7 @@ pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub use round::Assessed;
-pub(super) use round::{assess, reason, settle};
+pub(super) use round::{assess, member_edited, reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
 

@@ -22,7 +22,7 @@ impl Sitting<'_> {
     }
 
     /// The activity that an id stands for, once some were merged.
-    fn standing_for(&self, id: ActivityId) -> ActivityId {
+    pub(super) fn standing_for(&self, id: ActivityId) -> ActivityId {
         self.case(id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::super::judge::Noted;
 use super::super::judge::{AccountClosed, Noted, PartyAlias};
+use super::said::Spoken;
 use crate::domain::reading::Value;
 use crate::ledger::StoredDecision;
 use crate::store::entity::{account_closing, closed_period, decision, journal, transfer};
@@ -24,6 +26,8 @@ pub enum Entry {
     PartyAlias(Box<PartyAlias>),
     /// An account that was closed.
     AccountClosed(Box<AccountClosed>),
+    /// What somebody said.
+    Reply(Box<Spoken>),
     Other,
 }
 
@@ -78,6 +82,7 @@ impl Entry {
             "suspicion" => Self::Suspicion(serde_json::from_str(&row.body)?),
             "party_alias" => Self::PartyAlias(serde_json::from_str(&row.body)?),
             "account_closed" => Self::AccountClosed(serde_json::from_str(&row.body)?),
+            "reply" => Self::Reply(serde_json::from_str(&row.body)?),
             _ => Self::Other,
         })
     }

@@ -11,10 +11,12 @@ use super::balances::{Balances, posted_for};
 use super::closings::Closings;
 use super::doubts::Doubts;
 use super::entry::{Entry, TakenUp, decision_row};
+use super::said::{Replies, Spoken, compare_named};
 use super::{Difference, Mode, ROWS, Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, PeriodId};
 use crate::domain::reading::Reading;
+use crate::domain::reply::ReplyKind;
 use crate::domain::rules::RulePack;
 use crate::domain::suspicion::{Origin, near};
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
@@ -38,6 +40,7 @@ struct Replay<'a> {
     expected: BTreeMap<uuid::Uuid, (ActivityId, i64)>,
     balances: Balances,
     doubts: Doubts,
+    replies: Replies,
     periods: BTreeSet<uuid::Uuid>,
     closings: Closings,
     /// Once an entry could not be replayed, none that follows is: it would differ for that alone.
@@ -111,6 +114,8 @@ pub async fn rebuild(
     std::mem::take(&mut replay.closings).compare(txn, neighbourhood, rebuilt).await?;
     if !replay.stuck {
         std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
+        std::mem::take(&mut replay.replies).compare(txn, neighbourhood, rebuilt, batch).await?;
+        compare_named(&replay.cases, txn, neighbourhood, rebuilt, batch).await?;
         replay.compare(rebuilt, batch).await?;
     }
     replay.balances.finish(txn, neighbourhood, tip, rebuilt, batch).await
@@ -138,6 +143,7 @@ impl<'a> Replay<'a> {
             expected: BTreeMap::new(),
             balances: Balances::default(),
             doubts: Doubts::default(),
+            replies: Replies::default(),
             periods: BTreeSet::new(),
             closings: Closings::default(),
             stuck: false,
@@ -190,6 +196,8 @@ impl<'a> Replay<'a> {
             Entry::Period(period) => self.period(period, rebuilt).await?,
             Entry::PartyAlias(alias) => {
                 self.closings.alias(self.txn, row, &alias, &self.balances, rebuilt).await?;
+                let theirs = self.cases.values_mut().filter(|case| case.owner == alias.alias);
+                theirs.for_each(|case| case.owner = alias.party);
             }
             Entry::AccountClosed(closed) => {
                 self.closings.closing(self.txn, row, *closed, &mut self.balances, rebuilt).await?;
@@ -206,6 +214,7 @@ impl<'a> Replay<'a> {
             Entry::Version(taken_up) => self.version(row, taken_up, rebuilt).await?,
             Entry::Decision(decision) => self.decision(row, &decision),
             Entry::Suspicion(noted) => self.doubts.play(row, *noted),
+            Entry::Reply(spoken) => self.reply(row, *spoken),
             Entry::Other => {}
         }
         if let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) {
@@ -291,10 +300,10 @@ impl<'a> Replay<'a> {
         }
         let reading = serde_json::from_str(&stored.reading).map_err(FlowError::internal)?;
         self.taking_up.push((stored, reading));
-        if taken_up.newest == number { self.take_up(id, taken_up).await } else { Ok(()) }
+        if taken_up.newest == number { self.take_up(id, taken_up, row.no).await } else { Ok(()) }
     }
 
-    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp) -> Result<(), Stuck> {
+    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp, no: i64) -> Result<(), Stuck> {
         let rows = std::mem::take(&mut self.taking_up);
         let Some((newest, reading)) = rows.last() else { return Ok(()) };
         let (daybook, owner) = (DaybookId(newest.daybook_id), PartyId(newest.party_id));
@@ -323,18 +332,36 @@ impl<'a> Replay<'a> {
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
             case.part_of = activity.as_ref().and_then(|activity| activity.part_of);
+            case.names(activity.as_ref(), owner, no);
             case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);
-        if let Some(case) = step.canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
+        self.member_edited(step.canonical);
+        self.post(id, &step.occasions);
+        Ok(())
+    }
+
+    fn member_edited(&mut self, canonical: Option<ActivityId>) {
+        if let Some(case) = canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
             let after = ledger::member_edited(&case.judgement);
             if after != case.judgement {
                 case.judgement = after;
                 case.reason = reason(case, None, false);
             }
         }
-        self.post(id, &step.occasions);
-        Ok(())
+    }
+
+    fn reply(&mut self, row: &journal::Model, spoken: Spoken) {
+        let (kind, at_desk) = (spoken.kind, spoken.at_desk);
+        self.replies.play(row, spoken);
+        let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) else { return };
+        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, at_desk });
+        case.replies += 1;
+        if kind != ReplyKind::Message {
+            case.reason = reason(case, None, false);
+        }
+        let into = case.judgement.merged_into.filter(|_| kind == ReplyKind::Decline);
+        self.member_edited(into);
     }
 
     async fn base(&self, id: ActivityId, before: &Judgement) -> Result<Option<Reading>, FlowError> {

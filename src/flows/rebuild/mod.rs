@@ -9,6 +9,7 @@ mod difference;
 mod doubts;
 mod entry;
 mod judgements;
+mod said;
 mod testimony;
 
 use sea_orm::ConnectionTrait;
@@ -48,6 +49,8 @@ pub struct Rebuilt {
     pub journal: Count,
     pub suspicions: Count,
     pub traces: Count,
+    pub replies: Count,
+    pub named: Count,
 }
 
 /// Rows named in a report.
@@ -106,6 +109,8 @@ impl Rebuilt {
             ("journal", &self.journal),
             ("suspicion", &self.suspicions),
             ("activity_trace", &self.traces),
+            ("reply", &self.replies),
+            ("named_party", &self.named),
         ]
     }
 
@@ -128,8 +133,12 @@ impl Rebuilt {
             &self.closings,
             &self.versions,
             &self.judgements,
+            &self.suspicions,
+            &self.replies,
+            &self.named,
             &self.accounts,
             &self.activities,
+            &self.traces,
         ];
         counts.into_iter().filter_map(|count| count.first.as_ref()).min_by_key(|first| place(first))
     }

@@ -301,8 +301,11 @@ impl Story {
     async fn reading(&self, asha: &mut StoryPhone, bilal: &mut StoryPhone, recorded: &Recorded) {
         self.pass(5, &mut [asha, bilal]);
         let (me, pick, hours) = (asha.party, recorded.pick, recorded.hours);
+        let body = json!({ "id": asha.uuid(), "text": "Bilal was there as well." });
+        let _: Value = asha.post(&format!("/v1/activities/{pick}/replies"), &body).await.expect("said");
         for path in [
             format!("/v1/activities/{pick}"),
+            format!("/v1/activities/{pick}/replies?limit=5"),
             format!("/v1/activities/{pick}/versions?limit=2"),
             "/v1/activities?kind=litter_pick&day_from=2026-11-01&limit=1".to_owned(),
             format!("/v1/accounts/{me}"),
