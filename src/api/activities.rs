@@ -38,7 +38,7 @@ pub struct ActivityFilter {
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
-    /// The party whose daybook it is.
+    /// The party whose daybook it is; an alias stands for its party.
     pub party_id: Option<Uuid>,
     /// The daybook that it was recorded in.
     pub daybook_id: Option<Uuid>,
@@ -113,7 +113,7 @@ pub async fn list_activities(
     let access = &caller.access;
     let most = limit(params.limit);
     let after = opened(&app, "activities", params.after.as_deref())?;
-    let filter = filter(access, params, after)?;
+    let filter = filter(&app, access, params, after).await?;
     let db = app.db().read();
     let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
     let named = filter.naming.is_some();
@@ -127,7 +127,12 @@ pub async fn list_activities(
     Ok((headers, axum::Json(Page { items, next: page.next })))
 }
 
-fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -> ApiResult<Filter> {
+async fn filter(
+    app: &App,
+    access: &Access,
+    params: ActivityFilter,
+    after: Option<(i64, Uuid)>,
+) -> ApiResult<Filter> {
     for (name, day) in [("day_from", &params.day_from), ("day_until", &params.day_until)] {
         if day.as_ref().is_some_and(|day| parse_day(day).is_none()) {
             return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
@@ -137,7 +142,11 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
         return Err(ApiError::query("programme", "programme is text without NUL."));
     }
     // What is not the caller's own is not there.
-    let asked = params.party_id.map(PartyId);
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let asked = match params.party_id.map(PartyId) {
+        Some(asked) => Some(store::aliases::stands_for(db, neighbourhood, asked, None).await?),
+        None => None,
+    };
     let named = params.names_me == Some(true);
     let party = if access.scopes.has(Scope::Reconcile) || named { asked } else { Some(access.party) };
     if asked.is_some() && asked != party {

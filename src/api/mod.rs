@@ -3,8 +3,10 @@
 pub mod activities;
 mod activity_reading;
 pub mod activity_view;
+pub mod aliases;
 pub mod body;
 pub mod cards;
+pub mod closings;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;
@@ -94,6 +96,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(grants::routes())
         .merge(oauth::routes())
         .merge(parties::routes())
+        .merge(aliases::routes())
         .merge(sync::routes())
         .merge(daybooks::routes())
         .merge(outcomes::routes())
@@ -106,6 +109,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(suspicions::routes())
         .merge(rules::routes())
         .merge(ledger::routes())
+        .merge(closings::routes())
         .merge(totals::routes())
         .merge(periods::routes())
         .merge(journal::routes())

@@ -129,6 +129,9 @@ pub struct PartyView {
     /// Who may look after them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub supervisors: BTreeSet<PartyId>,
+    /// The party that it was made an alias of: both are one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<PartyId>,
     pub created_at: Instant,
     /// Rises with every change of the party.
     pub revision: i64,
@@ -163,6 +166,7 @@ impl From<party::Model> for PartyView {
             known: row.known,
             age_band: row.age_band,
             supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
+            alias_of: None,
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
         }
@@ -189,7 +193,9 @@ pub async fn list_parties(
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
     let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, page) = paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    let (headers, mut page) =
+        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    standing_for(&app, &caller, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -228,7 +234,21 @@ pub async fn get_party(
     Id(id): Id,
 ) -> ApiResult<axum::Json<PartyView>> {
     let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+    let mut views = [PartyView::from(row.ok_or(NOT_FOUND)?)];
+    standing_for(&app, &caller, &mut views).await?;
+    let [view] = views;
+    Ok(axum::Json(view))
+}
+
+/// Says which parties are aliases, and of whom.
+async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyView]) -> ApiResult<()> {
+    let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
+    let found = store::parties::resolve(app.db().read(), caller.access.neighbourhood, &ids).await?;
+    for view in views {
+        let party = found.get(&view.id).map(|(party, _)| *party);
+        view.alias_of = party.filter(|party| *party != view.id);
+    }
+    Ok(())
 }
 
 /// Name a party anew, confirm somebody whom a phone met offline, or say who is under age.
@@ -251,7 +271,7 @@ pub async fn update_party(
     Ok(axum::Json(row.into()))
 }
 
-/// Put somebody into a group or organisation.
+/// Put somebody into a group or organisation. An alias stands for its party.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(

@@ -107,6 +107,10 @@ id!(
     PeriodId
 );
 id!(
+    /// One closing of an account.
+    ClosingId
+);
+id!(
     /// What somebody said about a record.
     ReplyId
 );

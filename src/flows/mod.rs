@@ -3,7 +3,9 @@
 
 pub mod accept;
 pub mod access;
+pub mod aliases;
 pub mod cards;
+pub mod closings;
 pub mod compact;
 pub mod daybooks;
 pub mod decide;

@@ -149,6 +149,9 @@ pub async fn put_member(
 ) -> Result<(), FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
+    // Whoever is a member under an id that became another's is so under that.
+    store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
+    let member = store::aliases::stands_for(&txn, caller.neighbourhood, member, None).await?;
     let found = store::parties::find(&txn, caller.neighbourhood, group).await?;
     let member_there = store::parties::find(&txn, caller.neighbourhood, member).await?.is_some();
     if !member_there || found.is_none_or(|group| group.kind == "resident") {

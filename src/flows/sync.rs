@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use super::FlowError;
 use super::accept::{Accepted, ChunkOutcome};
+use super::daybooks::owners;
 use super::documents::Download;
 use super::take::{charge, take};
 use super::verdicts::{Verdicts, verdicts};
@@ -113,14 +114,14 @@ pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, Flow
 async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
     charge(app, caller, &push)?;
     meet(app, caller, push.parties).await?;
-    let mine = caller.owners.clone();
+    let mut mine = caller.owners.clone();
     let mut room = push.limit_bytes;
     let mut intake = intake::Room::default();
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
     let mut waits = false;
     for daybook in push.daybooks {
         let begun = Instant::now();
-        let synced = sync_one(app, caller, &mine, daybook, room, &mut intake).await?;
+        let synced = sync_one(app, caller, &mut mine, daybook, room, &mut intake).await?;
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
@@ -166,14 +167,19 @@ async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result
 async fn sync_one(
     app: &App,
     caller: &Access,
-    mine: &[PartyId],
+    mine: &mut Vec<PartyId>,
     push: DaybookPush,
     room: u64,
     intake: &mut intake::Room,
 ) -> Result<DaybookSynced, FlowError> {
     let DaybookPush { id, cursor, entries } = push;
     let nothing = |state| DaybookSynced { state, ..empty(id, cursor.clone()) };
-    let row = store::daybooks::find(app.db().read(), caller.neighbourhood, id).await?;
+    let db = app.db().read();
+    let row = store::daybooks::find(db, caller.neighbourhood, id).await?;
+    if row.as_ref().is_some_and(|row| !mine.contains(&PartyId(row.party_id))) {
+        // Whose it is, and who is calling, may be another a moment ago: a phone told that it is gone makes it anew.
+        *mine = owners(db, caller.neighbourhood, caller.party).await?;
+    }
     let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
         return Ok(nothing(State::NotFound));
     };

@@ -12,6 +12,7 @@
 pub mod apply;
 pub mod chain;
 pub mod clean;
+pub mod closing;
 pub mod cluster;
 pub mod confirm;
 pub mod decide;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use apply::apply;
 pub use clean::{CleanFacts, Doubt, doubts};
+pub use closing::{Cause, Leg, Remainder, legs};
 pub use cluster::{
     ClusterRefusal, Decisions, MergeRequest, Seen, UnmergeRequest, member_edited, merge, merged_lines,
     unmerge,
@@ -36,7 +38,7 @@ pub use cluster::{
 pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};
 pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
-pub use derived_id::{member_decision_id, rule_decision_id, transfer_id};
+pub use derived_id::{leg_id, member_decision_id, rule_decision_id, transfer_id};
 pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
 pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,

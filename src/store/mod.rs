@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod activities;
+pub mod aliases;
 pub mod batch;
 pub mod bound;
 pub mod cards;
 pub mod changes;
+pub mod closings;
 pub mod database;
 pub mod daybooks;
 pub mod entity;

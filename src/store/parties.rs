@@ -117,13 +117,14 @@ pub async fn resolve_rows(
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let raw: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let aliases = party_alias::Entity::find()
-        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::AliasId.is_in(raw.clone()))
-        .all(db)
-        .await?;
-    let targets: BTreeMap<Uuid, Uuid> = aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect();
+    let raw: BTreeSet<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut targets = alias_targets(db, neighbourhood, &raw).await?;
+    let mut further = targets.clone();
+    // What an id stands for may have become another's in turn.
+    while !further.is_empty() {
+        further = alias_targets(db, neighbourhood, &further.into_values().collect()).await?;
+        targets.values_mut().for_each(|target| *target = *further.get(target).unwrap_or(target));
+    }
     let wanted: BTreeSet<Uuid> = raw.iter().map(|id| *targets.get(id).unwrap_or(id)).collect();
     let rows: BTreeMap<Uuid, party::Model> = party::Entity::find()
         .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
@@ -140,6 +141,23 @@ pub async fn resolve_rows(
             rows.get(&target).map(|row| (*id, row.clone()))
         })
         .collect())
+}
+
+/// Of those among these ids that are aliases: what each was made to stand for.
+async fn alias_targets(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, Uuid>, DbErr> {
+    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
+        .select_only()
+        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
+        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_alias::Column::AliasId.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Those of `ids` that are groups.
@@ -164,33 +182,6 @@ pub async fn groups_among(
         .all(db)
         .await?;
     Ok(found.into_iter().map(PartyId).collect())
-}
-
-/// Makes `alias` stand for `party`; once made it stays.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn insert_alias(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    alias: PartyId,
-    party: PartyId,
-    at_ms: i64,
-) -> Result<(), DbErr> {
-    let row = party_alias::Model {
-        neighbourhood_id: neighbourhood.0,
-        alias_id: alias.0,
-        party_id: party.0,
-        created_at_ms: at_ms,
-    };
-    let key = OnConflict::columns([party_alias::Column::NeighbourhoodId, party_alias::Column::AliasId])
-        .do_nothing()
-        .to_owned();
-    party_alias::Entity::insert(row.into_active_model().reset_all())
-        .on_conflict(key)
-        .exec_without_returning(db)
-        .await
-        .map(|_| ())
 }
 
 /// The roles of a party.
@@ -326,7 +317,7 @@ pub async fn put_member(db: &impl ConnectionTrait, row: membership::Model) -> Re
         .map(|_| ())
 }
 
-/// The ids that became aliases of parties: (alias, party).
+/// The ids that stand for parties, directly or through another: (alias, party).
 ///
 /// # Errors
 /// `DbErr`.
@@ -335,15 +326,23 @@ pub async fn aliases_of(
     neighbourhood: NeighbourhoodId,
     parties: &BTreeSet<PartyId>,
 ) -> Result<Vec<(PartyId, PartyId)>, DbErr> {
-    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
-        .select_only()
-        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
-        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(|(alias, party)| (PartyId(alias), PartyId(party))).collect())
+    let mut standing_for: BTreeMap<Uuid, Uuid> = parties.iter().map(|id| (id.0, id.0)).collect();
+    let (mut asked, mut found) = (standing_for.clone(), Vec::new());
+    while !asked.is_empty() {
+        let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
+            .select_only()
+            .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
+            .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(party_alias::Column::PartyId.is_in(asked.keys().copied()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        let new = rows.into_iter().filter(|(alias, _)| !standing_for.contains_key(alias));
+        asked = new.filter_map(|(alias, of)| Some((alias, *asked.get(&of)?))).collect();
+        standing_for.extend(asked.clone());
+        found.extend(asked.iter().map(|(alias, party)| (PartyId(*alias), PartyId(*party))));
+    }
+    Ok(found)
 }
 
 /// The parties that are groups.

@@ -108,8 +108,13 @@ pub async fn declined(
     activities: &BTreeSet<ActivityId>,
 ) -> Result<BTreeMap<ActivityId, BTreeSet<PartyId>>, DbErr> {
     let mut declined: BTreeMap<ActivityId, BTreeSet<PartyId>> = BTreeMap::new();
-    for row in about(db, neighbourhood, activities).await? {
-        let (id, party) = (ActivityId(row.activity_id), PartyId(row.party_id));
+    let rows = about(db, neighbourhood, activities).await?;
+    // Whoever spoke may have become one with somebody since.
+    let spoke = rows.iter().map(|row| PartyId(row.party_id)).collect();
+    let stands_for = super::parties::resolve(db, neighbourhood, &spoke).await?;
+    for row in rows {
+        let (id, spoke) = (ActivityId(row.activity_id), PartyId(row.party_id));
+        let party = stands_for.get(&spoke).map_or(spoke, |(party, _)| *party);
         if row.kind == ReplyKind::Decline.as_str() {
             declined.entry(id).or_default().insert(party);
         } else if row.kind == ReplyKind::Accept.as_str() {

@@ -27,7 +27,8 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 17] = [
+const COORDINATORS: [&str; 19] = [
+    "close_account",
     "create_invitation",
     "create_party",
     "create_period",
@@ -41,6 +42,7 @@ const COORDINATORS: [&str; 17] = [
     "list_parties",
     "list_suspicions",
     "preview_decisions",
+    "put_alias",
     "put_member",
     "put_rules",
     "try_rules",

@@ -156,9 +156,11 @@ impl People {
         self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
         for (alias, party) in store::parties::aliases_of(txn, neighbourhood, &members).await? {
             self.ids.entry(party).or_default().insert(alias);
+            self.aliases.insert(alias, party);
         }
         for party in members {
             self.ids.entry(party).or_default().insert(party);
+            self.aliases.insert(party, party);
         }
         Ok(())
     }
@@ -183,7 +185,7 @@ impl People {
         self.ids.keys().copied()
     }
 
-    /// From a party's other ids to its own.
+    /// From all ids of the parties that were loaded to their own.
     pub fn aliases(&self) -> &BTreeMap<PartyId, PartyId> {
         &self.aliases
     }
@@ -248,17 +250,20 @@ impl Sitting<'_> {
     async fn load_days(&mut self, briefs: &[Brief], people: &People) -> Result<(), FlowError> {
         let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
         for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
-            accounts
-                .extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
+            // What was posted while an id was a party of its own counts as well.
+            let parties = activity.parties.iter().map(|party| people.resolved(party.party_id));
+            accounts.extend(parties.flat_map(|party| people.all_ids(party)).map(|id| AccountId(id.0)));
             days.extend(around(activity, self.zone).iter().map(NaiveDate::to_string));
         }
         let rows = store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
         let mut others = BTreeSet::new();
         for row in rows {
-            let (account, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
+            let (posted_to, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
             // What this sitting has posted meanwhile is newer than what was committed.
-            if !self.read_days.contains(&(account, row.day.clone())) {
-                self.days.entry((account, row.day)).or_default().insert(activity, row.minutes);
+            if !self.read_days.contains(&(posted_to, row.day.clone())) {
+                let account = AccountId(people.resolved(PartyId(posted_to.0)).0);
+                let minutes = self.days.entry((account, row.day)).or_default().entry(activity).or_default();
+                *minutes += row.minutes;
             }
             others.insert(activity);
         }

@@ -6,6 +6,7 @@
 mod around;
 mod case;
 mod claims;
+mod closing;
 mod doubted;
 mod facts;
 mod near;
@@ -30,6 +31,7 @@ use crate::store::Transaction;
 
 pub(super) use around::times;
 pub(super) use case::{Case, judgement_row};
+pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub use round::Assessed;

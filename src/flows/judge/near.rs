@@ -132,11 +132,22 @@ impl Sitting<'_> {
             briefs.push(brief);
         }
         people.learn(self, &briefs).await?;
+        self.load_credited(people).await?;
         for brief in &briefs {
             if let Some(record) = record(brief, self, |id| people.resolved(id)) {
                 self.near.records.insert(brief.id, record);
             }
         }
+        Ok(())
+    }
+
+    /// Whom the lines in force credit: they name people as they were when they were frozen.
+    async fn load_credited(&mut self, people: &mut People) -> Result<(), FlowError> {
+        let decided = self.cases().filter_map(|(_, case)| case.judgement.in_force());
+        let credited = decided.flat_map(|decided| &decided.lines).map(|line| PartyId(line.account.0));
+        let credited: BTreeSet<PartyId> = credited.filter(|id| !self.stands_for.contains_key(id)).collect();
+        people.learn_ids(self, credited.clone()).await?;
+        self.stands_for.extend(credited.into_iter().map(|id| (id, people.resolved(id))));
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use sea_orm::DbErr;
 
 use super::super::FlowError;
 use super::super::judge::{Case, journal_entry, judgement_row, reason, times, withdrawn};
-use super::balances::Balances;
+use super::balances::{Balances, posted_for};
+use super::closings::Closings;
 use super::doubts::Doubts;
 use super::entry::{Entry, TakenUp, decision_row};
 use super::said::{Replies, Spoken, compare_named};
@@ -41,6 +42,7 @@ struct Replay<'a> {
     doubts: Doubts,
     replies: Replies,
     periods: BTreeSet<uuid::Uuid>,
+    closings: Closings,
     /// Once an entry could not be replayed, none that follows is: it would differ for that alone.
     stuck: bool,
     link: [u8; 32],
@@ -109,6 +111,7 @@ pub async fn rebuild(
     }
     rebuilt.journal.add(replay.compare_tip(&tip));
     replay.compare_periods(rebuilt).await?;
+    std::mem::take(&mut replay.closings).compare(txn, neighbourhood, rebuilt).await?;
     if !replay.stuck {
         std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
         std::mem::take(&mut replay.replies).compare(txn, neighbourhood, rebuilt, batch).await?;
@@ -142,6 +145,7 @@ impl<'a> Replay<'a> {
             doubts: Doubts::default(),
             replies: Replies::default(),
             periods: BTreeSet::new(),
+            closings: Closings::default(),
             stuck: false,
             link: chain::genesis(neighbourhood),
             no: 0,
@@ -190,8 +194,18 @@ impl<'a> Replay<'a> {
         }
         match entry {
             Entry::Period(period) => self.period(period, rebuilt).await?,
+            Entry::PartyAlias(alias) => {
+                self.closings.alias(self.txn, row, &alias, &self.balances, rebuilt).await?;
+                let theirs = self.cases.values_mut().filter(|case| case.owner == alias.alias);
+                theirs.for_each(|case| case.owner = alias.party);
+            }
+            Entry::AccountClosed(closed) => {
+                self.closings.closing(self.txn, row, *closed, &mut self.balances, rebuilt).await?;
+            }
             Entry::Transfer(transfer) => {
-                if !self.stuck {
+                if transfer.activity_id.is_none() {
+                    self.closings.leg(&transfer, rebuilt);
+                } else if !self.stuck {
                     self.expected_transfer(&transfer, rebuilt);
                 }
                 self.balances.follow(*transfer, transfers.get(&row.subject_id), rebuilt);
@@ -215,7 +229,7 @@ impl<'a> Replay<'a> {
         if expected != Some(row.minutes) {
             rebuilt.transfers.name(Difference {
                 journal_no: Some(row.journal_no),
-                about: format!("activity {}", row.activity_id),
+                about: posted_for(row),
                 expected: expected
                     .map_or_else(|| "no transfer".to_owned(), |minutes| format!("{minutes} minutes")),
                 found: format!("{} minutes", row.minutes),
@@ -382,7 +396,9 @@ impl<'a> Replay<'a> {
             let Some(case) = self.cases.get_mut(id) else { continue };
             let group = self.groups.contains(&case.owner);
             let holding = AccountId(if group { case.owner.0 } else { self.neighbourhood.0 });
-            let posting = ledger::post(&case.judgement, self.neighbourhood, *id, parts, holding);
+            let posting = ledger::post(&case.judgement, self.neighbourhood, *id, parts, holding, |account| {
+                self.closings.holder(account)
+            });
             case.judgement = posting.after;
             let transfers = posting.transfers.iter();
             self.expected.extend(transfers.map(|transfer| (transfer.id.0, (*id, transfer.line.minutes))));

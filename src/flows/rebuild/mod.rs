@@ -4,6 +4,7 @@
 //! is followed on the way.
 
 mod balances;
+mod closings;
 mod difference;
 mod doubts;
 mod entry;
@@ -42,6 +43,8 @@ pub struct Rebuilt {
     pub accounts: Count,
     pub transfers: Count,
     pub periods: Count,
+    pub aliases: Count,
+    pub closings: Count,
     /// Entries, and the tip.
     pub journal: Count,
     pub suspicions: Count,
@@ -92,7 +95,7 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 12] {
+    pub fn tables(&self) -> [(&'static str, &Count); 14] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
@@ -101,6 +104,8 @@ impl Rebuilt {
             ("account", &self.accounts),
             ("transfer", &self.transfers),
             ("closed_period", &self.periods),
+            ("party_alias", &self.aliases),
+            ("account_closing", &self.closings),
             ("journal", &self.journal),
             ("suspicion", &self.suspicions),
             ("activity_trace", &self.traces),
@@ -124,6 +129,8 @@ impl Rebuilt {
             &self.decisions,
             &self.transfers,
             &self.periods,
+            &self.aliases,
+            &self.closings,
             &self.versions,
             &self.judgements,
             &self.suspicions,

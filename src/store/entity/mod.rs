@@ -2,6 +2,7 @@
 
 pub mod access_grant;
 pub mod account;
+pub mod account_closing;
 pub mod activity;
 pub mod activity_trace;
 pub mod activity_version;
