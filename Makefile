@@ -54,6 +54,10 @@ crash: $(test_packages) ## kill and restart the server for a long time (CRASH_RO
 recovery: $(test_packages) ## many random schedules of copied, restored and refused phones (DAYBOOK_SCHEDULES=400)
 	$(with_postgres) $(nextest) long -E 'test(/(^|::)schedules::/)'
 
+.PHONY: planted
+planted: $(test_packages) ## plant bugs into a copy of the source, and see that the tests find each of them
+	node tests/planted/plant.mjs
+
 .PHONY: mutants
 mutants: ## many mutated changes, and many histories against Automerge (MUTANTS=100000, HISTORIES=1000)
 	cargo test --release --locked --lib merge::tests -- --nocapture

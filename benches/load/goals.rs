@@ -9,6 +9,8 @@ use crate::suite::{Figures, Named};
 
 /// How far what should be equal may differ.
 const EQUAL_RATIO_MAX: f64 = 1.2;
+/// How far reading and judging may slow down as a ledger grows a hundred times.
+const LEDGER_RATIO_MAX: f64 = 1.3;
 /// Greatest age whose download by a fresh phone has a goal.
 const FRESH_ACTIVITIES: u64 = 1_000;
 
@@ -49,6 +51,9 @@ pub fn table(figures: &Figures) -> String {
         many(&mut goals, figures, database, cpu_ms);
     }
     downloads(&mut goals, figures);
+    for database in [Kind::Sqlite, Kind::Postgres] {
+        ledgers(&mut goals, figures, database);
+    }
     goals.0
 }
 
@@ -99,6 +104,27 @@ fn many(goals: &mut Goals, figures: &Figures, database: Kind, cpu_ms: f64) {
         let Some(peer) = peer(figures, part) else { continue };
         let ratio = most.rush.syncs_per_s / peer.rush.syncs_per_s;
         goals.hold(&format!("{name}: syncs a second to {}", peer.server), ratio, Bound::AtLeast(least));
+    }
+}
+
+/// Flat in the ledger's size; how fast, only PostgreSQL has a goal for.
+fn ledgers(goals: &mut Goals, figures: &Figures, database: Kind) {
+    let mut there = figures.ledgers.ledgers.iter().filter(|ledger| ledger.database == database);
+    let (Some(small), Some(large)) = (there.next(), there.next_back()) else { return };
+    let (name, sizes) =
+        (database.as_str(), format!("at {} to {} transfers", large.transfers, small.transfers));
+    for (small, large) in small.reads.iter().zip(&large.reads) {
+        let what = format!("{name}: {}, p50 {sizes}", large.what);
+        goals.hold(&what, large.p50_ms / small.p50_ms, Bound::AtMost(LEDGER_RATIO_MAX));
+    }
+    let what = format!("{name}: time to judge a version {sizes}");
+    goals.hold(&what, small.judged_per_s / large.judged_per_s, Bound::AtMost(LEDGER_RATIO_MAX));
+    let Some(many) = figures.ledgers.many.iter().find(|many| many.database == database) else { return };
+    if database == Kind::Postgres {
+        let what = format!("{name}: versions judged a second, {} transfers before", large.transfers);
+        goals.hold(&what, large.judged_per_s, Bound::AtLeast(2_000.0));
+        let what = format!("{name}: versions judged a second over {} neighbourhoods", many.neighbourhoods);
+        goals.hold(&what, many.judged_per_s.max(many.together_per_s), Bound::AtLeast(5_000.0));
     }
 }
 

@@ -8,11 +8,13 @@
 //! Ratios within one run are what counts: phones and server share the machine. `DAYBOOK_BINARY` names another
 //! binary than the one just built.
 
+mod book_rows;
 mod database;
 mod floor;
 mod goals;
 mod http;
 mod latency;
+mod ledger;
 mod peers;
 mod phones;
 mod pouch;
@@ -54,6 +56,8 @@ enum What {
     Latency(LatencyArgs),
     /// Many phones sync once with a peer.
     Peer(PeerArgs),
+    /// Reading the ledger and judging into it, small and large.
+    Ledger(LedgerArgs),
     /// Everything, and a page about it.
     All(AllArgs),
     /// The page again, from figures that were kept.
@@ -125,6 +129,17 @@ struct PeerArgs {
     files: Files,
 }
 
+#[derive(Debug, clap::Args)]
+struct LedgerArgs {
+    #[arg(long, value_enum, default_value_t = Size::Full)]
+    size: Size,
+    /// Only this database.
+    #[arg(long, value_enum)]
+    database: Option<Kind>,
+    #[command(flatten)]
+    files: Files,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Size {
     /// As the goals say.
@@ -154,6 +169,7 @@ fn main() -> anyhow::Result<()> {
             Some(What::Run(args)) => run(args).await,
             Some(What::Latency(args)) => latency(args).await,
             Some(What::Peer(args)) => peer(args).await,
+            Some(What::Ledger(args)) => ledger(args).await,
             Some(What::All(args)) => all(args).await,
             Some(What::Page { json, out }) => {
                 let figures = serde_json::from_slice(&std::fs::read(json)?)?;
@@ -203,13 +219,25 @@ async fn peer(args: PeerArgs) -> anyhow::Result<()> {
     tell(&rush, &args.files)
 }
 
+impl Size {
+    fn sizes(self) -> Sizes {
+        match self {
+            Self::Full => Sizes::full(),
+            Self::Quick => Sizes::quick(),
+            Self::Smoke => Sizes::smoke(),
+        }
+    }
+}
+
+async fn ledger(args: LedgerArgs) -> anyhow::Result<()> {
+    let (folder, _temporary) = folder(&args.files)?;
+    let databases = args.database.map_or_else(suite::databases, |database| vec![database]);
+    tell(&ledger::run(&databases, &folder, &args.size.sizes().ledger).await?, &args.files)
+}
+
 async fn all(args: AllArgs) -> anyhow::Result<()> {
     let (folder, _temporary) = folder(&args.files)?;
-    let sizes = match args.size {
-        Size::Full => Sizes::full(),
-        Size::Quick => Sizes::quick(),
-        Size::Smoke => Sizes::smoke(),
-    };
+    let sizes = args.size.sizes();
     let keep = |figures: &suite::Figures| {
         if let Some(file) = &args.files.json {
             std::fs::write(file, serde_json::to_vec_pretty(figures)?).context("cannot write the figures")?;

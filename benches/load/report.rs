@@ -9,6 +9,7 @@ use daybook::domain::time::rfc3339;
 
 use crate::goals;
 use crate::latency::Latency;
+use crate::ledger::Ledgers;
 use crate::rush::Workload;
 use crate::storage::Storage;
 use crate::suite::Figures;
@@ -24,6 +25,7 @@ pub fn page(figures: &Figures) -> String {
     rushes(&mut page, figures);
     latency(&mut page, &figures.latency);
     first(&mut page, &figures.latency);
+    ledgers(&mut page, &figures.ledgers);
     storage(&mut page, &figures.storage);
     core(&mut page);
     page.push_str(HOW);
@@ -173,6 +175,42 @@ fn first(page: &mut String, latency: &Latency) {
         first.rss_greatest_mib,
         first.rss_after_mib,
     );
+}
+
+fn ledgers(page: &mut String, ledgers: &Ledgers) {
+    if ledgers.ledgers.is_empty() {
+        return;
+    }
+    page.push_str("\n## The ledger\nThe router and the clerk in one process, without sockets; the transfers before are bulk rows. A commit is one row, durable.\n\n");
+    page.push_str("| database | transfers before | read: p50 / p95 ms | versions judged/s | commits/s | judged to a commit |\n|---|---|---|---|---|---|\n");
+    for ledger in &ledgers.ledgers {
+        let reads = ledger.reads.iter();
+        let reads: Vec<String> =
+            reads.map(|read| format!("{}: {:.2} / {:.2}", read.what, read.p50_ms, read.p95_ms)).collect();
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {:.0} | {:.0} | {:.1}× |",
+            ledger.database.as_str(),
+            ledger.transfers,
+            reads.join("; "),
+            ledger.judged_per_s,
+            ledger.commits_per_s,
+            ledger.judged_per_s / ledger.commits_per_s,
+        );
+    }
+    page.push_str("\n| database | neighbourhoods | versions | judged/s by one clerk | by four at once | commits/s |\n|---|---|---|---|---|---|\n");
+    for many in &ledgers.many {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {:.0} | {:.0} | {:.0} |",
+            many.database.as_str(),
+            many.neighbourhoods,
+            many.versions,
+            many.judged_per_s,
+            many.together_per_s,
+            many.commits_per_s,
+        );
+    }
 }
 
 fn storage(page: &mut String, storage: &Storage) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::{Kind, Place};
 use crate::latency::{self, Latency, Settle};
+use crate::ledger::{self, Ledgers};
 use crate::peers::{self, Peer};
 use crate::rush::{self, Rush, Workload, branches};
 use crate::seed::{self, Plan};
@@ -27,6 +28,7 @@ pub struct Sizes {
     pub stock: u64,
     pub pouch: u64,
     pub latency: Settle,
+    pub ledger: ledger::Plan,
 }
 
 impl Sizes {
@@ -42,6 +44,13 @@ impl Sizes {
             stock: 500,
             pouch: 2_000,
             latency: Settle { ages: vec![10, 100, 1_000, 10_000], rounds: 5, first: 10_000 },
+            ledger: ledger::Plan {
+                transfers: vec![10_000, 1_000_000],
+                versions: 8_000,
+                neighbourhoods: 1_000,
+                each: 10,
+                reads: 400,
+            },
         }
     }
 
@@ -52,6 +61,7 @@ impl Sizes {
             pushes: vec![(50, 6, true), (500, 1, true), (2_000, 1, false)],
             fresh: (10, 1_000),
             latency: Settle { rounds: 3, ..full.latency.clone() },
+            ledger: ledger::Plan { transfers: vec![10_000, 100_000], ..full.ledger.clone() },
             ..full
         }
     }
@@ -68,6 +78,13 @@ impl Sizes {
             stock: 4,
             pouch: 4,
             latency: Settle { ages: vec![10, 20], rounds: 1, first: 300 },
+            ledger: ledger::Plan {
+                transfers: vec![1_000, 2_000],
+                versions: 40,
+                neighbourhoods: 4,
+                each: 2,
+                reads: 5,
+            },
         }
     }
 }
@@ -92,6 +109,8 @@ pub struct Figures {
     pub latency: Latency,
     #[serde(default)]
     pub storage: Storage,
+    #[serde(default)]
+    pub ledgers: Ledgers,
     /// Parts that did not come to an end, and why.
     #[serde(default)]
     pub failed: Vec<String>,
@@ -120,11 +139,11 @@ pub async fn run(
     let latency = latency::run(folder, &sizes.latency).await;
     figures.latency = figures.part("one phone at a time", latency).unwrap_or_default();
     keep(&figures)?;
-    let mut databases = vec![Kind::Sqlite];
-    if std::env::var_os("TEST_POSTGRES_URL").is_some() {
-        databases.push(Kind::Postgres);
-    }
-    for database in databases {
+    eprintln!("ledgers");
+    let ledgers = ledger::run(&databases(), folder, &sizes.ledger).await;
+    figures.ledgers = figures.part("ledgers", ledgers).unwrap_or_default();
+    keep(&figures)?;
+    for database in databases() {
         for case in cases(sizes, database) {
             let workloads: &[Workload] = match case.activities {
                 activities if activities != sizes.activities => &[Workload::Fresh],
@@ -162,6 +181,12 @@ pub async fn run(
         keep(&figures)?;
     }
     Ok(figures)
+}
+
+/// Those that can run here.
+pub fn databases() -> Vec<Kind> {
+    let postgres = std::env::var_os("TEST_POSTGRES_URL").is_some();
+    if postgres { vec![Kind::Sqlite, Kind::Postgres] } else { vec![Kind::Sqlite] }
 }
 
 fn cases(sizes: &Sizes, database: Kind) -> Vec<Case> {

@@ -22,6 +22,7 @@ mod m20261129_000014_suspicions;
 mod m20261129_000015_read_outs;
 mod m20261129_000016_one_person;
 mod m20261129_000017_replies;
+mod m20261129_000018_minors;
 
 mod sql;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_read_outs::Migration),
             Box::new(m20261129_000016_one_person::Migration),
             Box::new(m20261129_000017_replies::Migration),
+            Box::new(m20261129_000018_minors::Migration),
         ]
     }
 }

@@ -97,8 +97,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(super::openapi::guarded!(list_versions))
 }
 
-/// List activities, newest received first: your own; with `reconcile` the neighbourhood's; with `names_me` those of
-/// others that give you minutes.
+/// List activities, newest received first: your own; with `reconcile` the neighbourhood's.
+///
+/// With `names_me` those of others that give you minutes.
 #[utoipa::path(
     get, path = "/v1/activities", tag = "activities", params(ActivityFilter),
     responses((status = 200, description = "A page of activities.", body = Page<ActivityView>))

@@ -17,9 +17,10 @@ use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page, check_name, word};
 use crate::app::App;
 use crate::domain::ids::PartyId;
+use crate::domain::limits::SUPERVISORS_MAX;
 use crate::domain::time::{civil_day, parse_day};
 use crate::flows;
-use crate::flows::parties::PartyFacts;
+use crate::flows::parties::{Age, PartyChange, PartyFacts};
 use crate::store;
 use crate::store::entity::party;
 
@@ -53,6 +54,24 @@ pub struct PartyRequest {
     /// As people call it.
     #[schema(example = "Friends of the Park", min_length = 1, max_length = 200)]
     pub name: String,
+    /// Of a resident; an adult unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub age_band: Option<AgeBand>,
+    /// Adults, at most 10, who may look after somebody under age: a record that names a minor and none of them waits
+    /// for a coordinator.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(max_items = 10)]
+    pub supervisors: BTreeSet<PartyId>,
+}
+
+/// How old somebody is, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeBand {
+    Adult,
+    #[serde(rename = "under_18")]
+    Under18,
 }
 
 /// What can be changed of a party.
@@ -66,6 +85,27 @@ pub struct PartyPatch {
     /// True confirms somebody whom a phone met offline; records that wait for it are judged again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<bool>,
+    /// Together with `supervisors`, which it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub age_band: Option<AgeBand>,
+    /// With `age_band`: adults, at most 10, who may look after somebody under age.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(max_items = 10)]
+    pub supervisors: BTreeSet<PartyId>,
+}
+
+/// Checks who looks after whom. The pointers are the same in all requests.
+fn age(band: Option<AgeBand>, supervisors: BTreeSet<PartyId>) -> ApiResult<Option<Age>> {
+    if supervisors.len() > SUPERVISORS_MAX {
+        let detail = format!("At /supervisors: at most {SUPERVISORS_MAX}.");
+        return Err(ApiError::field("/supervisors", "too_many", detail));
+    }
+    if band != Some(AgeBand::Under18) && !supervisors.is_empty() {
+        let detail = "At /supervisors: only of somebody whose age_band is under_18.";
+        return Err(ApiError::field("/supervisors", "age_band", detail));
+    }
+    Ok(band.map(|band| Age { band: (band == AgeBand::Under18).then(|| word(&band)), supervisors }))
 }
 
 /// Anyone who contributes.
@@ -85,6 +125,13 @@ pub struct PartyView {
     /// The party that it was made an alias of: both are one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<PartyId>,
+    /// `under_18`; absent for adults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "under_18")]
+    pub age_band: Option<String>,
+    /// Who may look after them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub supervisors: BTreeSet<PartyId>,
     pub created_at: Instant,
     /// Rises with every change of the party.
     pub revision: i64,
@@ -118,6 +165,8 @@ impl From<party::Model> for PartyView {
             name: row.name,
             known: row.known,
             alias_of: None,
+            age_band: row.age_band,
+            supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
         }
@@ -164,7 +213,11 @@ pub async fn create_party(
     Json(body): Json<PartyRequest>,
 ) -> ApiResult<impl IntoResponse> {
     check_name("/name", &body.name)?;
-    let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name };
+    let age = age(body.age_band, body.supervisors)?.unwrap_or_default();
+    if body.kind != PartyKind::Resident && age.band.is_some() {
+        return Err(ApiError::field("/age_band", "kind", "At /age_band: only a resident has an age."));
+    }
+    let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name, age };
     let (row, new) = flows::parties::create(&app, &caller.access, body.id, facts).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(PartyView::from(row))))
@@ -198,7 +251,7 @@ async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyV
     Ok(())
 }
 
-/// Name a party anew, or confirm somebody whom a phone met offline.
+/// Name a party anew, confirm somebody whom a phone met offline, or say who is under age.
 #[utoipa::path(
     patch, path = "/v1/parties/{id}", tag = "people", params(IdParam), request_body = PartyPatch,
     responses((status = 200, description = "The party.", body = PartyView))
@@ -212,7 +265,9 @@ pub async fn update_party(
     if let Some(name) = &body.name {
         check_name("/name", name)?;
     }
-    let row = flows::parties::update(&app, &caller.access, PartyId(id), body.name, body.known).await?;
+    let age = age(body.age_band, body.supervisors)?;
+    let change = PartyChange { name: body.name, known: body.known, age };
+    let row = flows::parties::update(&app, &caller.access, PartyId(id), change).await?;
     Ok(axum::Json(row.into()))
 }
 

@@ -50,6 +50,7 @@ pub struct ReplyView {
     /// Who said it.
     pub party_id: PartyId,
     pub kind: ReplyKind,
+    /// In their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// By somebody who reconciles.

@@ -131,9 +131,11 @@ fn is_none(count: &i64) -> bool {
 pub struct Named {
     /// Whose record it is.
     pub by: PartyId,
+    /// Of the record; absent while it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(example = "litter_pick")]
     pub kind: Option<String>,
+    /// The civil day that the record means.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(format = Date, example = "2026-11-21")]
     pub day: Option<String>,
@@ -330,8 +332,8 @@ impl From<flows::sync::Synced> for SyncAnswer {
     }
 }
 
-impl From<flows::sync::Verdict> for Verdict {
-    fn from(verdict: flows::sync::Verdict) -> Self {
+impl From<flows::verdicts::Verdict> for Verdict {
+    fn from(verdict: flows::verdicts::Verdict) -> Self {
         Self {
             activity_id: verdict.activity,
             version: verdict.version,

@@ -11,5 +11,6 @@ pub mod reading;
 pub mod reply;
 pub mod review;
 pub mod rules;
+pub mod share;
 pub mod suspicion;
 pub mod time;

@@ -169,6 +169,8 @@ async fn join(
                 known: true,
                 created_at_ms: now_ms,
                 revision: 1,
+                age_band: None,
+                supervisors: None,
             };
             store::parties::insert_new(txn, vec![row]).await?;
         }

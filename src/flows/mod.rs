@@ -25,6 +25,7 @@ pub mod rules;
 pub mod server_keys;
 pub mod sync;
 mod take;
+pub mod verdicts;
 
 use sea_orm::DbErr;
 

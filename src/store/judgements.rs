@@ -249,6 +249,29 @@ pub async fn find_decision(
     decision::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
 }
 
+/// Who decided first about a record, and when: by a rule or not, of the last decisions. Withdrawals by the party's own
+/// are no decisions about it.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn first_decisions(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<(bool, i64)>, DbErr> {
+    let rows: Vec<(i64, String, Option<Uuid>, i64)> = decision::Entity::find()
+        .select_only()
+        .columns([D::Seq, D::Step, D::DecidedBy, D::DecidedAtMs])
+        .filter(D::NeighbourhoodId.eq(neighbourhood.0))
+        .order_by_desc(D::JournalNo)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let first = rows.into_iter().filter(|(seq, step, _, _)| *seq == 1 && step != "withdraw");
+    Ok(first.map(|(_, _, by, at_ms)| (by.is_none(), at_ms)).collect())
+}
+
 /// The decisions that a batch was sent with, newest first.
 ///
 /// # Errors

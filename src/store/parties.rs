@@ -101,6 +101,19 @@ pub async fn resolve(
     neighbourhood: NeighbourhoodId,
     ids: &BTreeSet<PartyId>,
 ) -> Result<BTreeMap<PartyId, (PartyId, bool)>, DbErr> {
+    let rows = resolve_rows(db, neighbourhood, ids).await?;
+    Ok(rows.into_iter().map(|(id, row)| (id, (PartyId(row.id), row.known))).collect())
+}
+
+/// For each id the row of the party that it stands for; see [`resolve`].
+///
+/// # Errors
+/// `DbErr`.
+pub async fn resolve_rows(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<PartyId>,
+) -> Result<BTreeMap<PartyId, party::Model>, DbErr> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -113,19 +126,19 @@ pub async fn resolve(
         targets.values_mut().for_each(|target| *target = *further.get(target).unwrap_or(target));
     }
     let wanted: BTreeSet<Uuid> = raw.iter().map(|id| *targets.get(id).unwrap_or(id)).collect();
-    let known: BTreeMap<Uuid, bool> = party::Entity::find()
+    let rows: BTreeMap<Uuid, party::Model> = party::Entity::find()
         .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(party::Column::Id.is_in(wanted))
         .all(db)
         .await?
         .into_iter()
-        .map(|row| (row.id, row.known))
+        .map(|row| (row.id, row))
         .collect();
     Ok(ids
         .iter()
         .filter_map(|id| {
             let target = *targets.get(&id.0).unwrap_or(&id.0);
-            known.get(&target).map(|known| (*id, (PartyId(target), *known)))
+            rows.get(&target).map(|row| (*id, row.clone()))
         })
         .collect())
 }

@@ -27,7 +27,7 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 18] = [
+const COORDINATORS: [&str; 19] = [
     "close_account",
     "create_invitation",
     "create_party",
@@ -35,6 +35,7 @@ const COORDINATORS: [&str; 18] = [
     "decide",
     "get_decision",
     "get_party",
+    "get_rules_share",
     "lease_card",
     "list_cards",
     "list_decisions",

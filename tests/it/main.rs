@@ -35,6 +35,7 @@ mod openapi;
 mod pages;
 mod periods;
 mod phone_js;
+mod planted;
 mod quarantine;
 mod read_outs;
 mod rebuild;

@@ -203,7 +203,7 @@ impl Sitting<'_> {
         let neighbours = ids.into_iter().flat_map(|id| self.standing_records(id)).collect();
         Surroundings {
             neighbours,
-            people: BTreeMap::new(),
+            people: people.minors(),
             claims: self.claims_around(looked),
             deliveries: self.near.deliveries.get(&brief.id).cloned().unwrap_or_default(),
             confirmations: self.near.confirmations.values().copied().collect(),

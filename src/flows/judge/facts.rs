@@ -12,7 +12,7 @@ use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::rules::Mode;
-use crate::domain::suspicion::Times;
+use crate::domain::suspicion::{Person, Times};
 use crate::domain::time::civil_day;
 use crate::ledger::{self, Capacity, CleanFacts, Corrections, Decided, LineContext, decide_lines};
 use crate::store;
@@ -109,6 +109,8 @@ pub fn withdrawn(reading: &Reading) -> bool {
 #[derive(Debug, Default)]
 pub struct People {
     known: BTreeMap<PartyId, (PartyId, bool)>,
+    /// Those of them who are under age.
+    minors: BTreeMap<PartyId, Person>,
     aliases: BTreeMap<PartyId, PartyId>,
     /// Every id that stands for a party, its own included.
     ids: BTreeMap<PartyId, BTreeSet<PartyId>>,
@@ -139,7 +141,14 @@ impl People {
             return Ok(());
         }
         let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
-        let known = store::parties::resolve(txn, neighbourhood, &ids).await?;
+        let rows = store::parties::resolve_rows(txn, neighbourhood, &ids).await?;
+        for row in rows.values().filter(|row| row.age_band.is_some()) {
+            let supervisors = row.supervisors.as_ref().map(|ids| serde_json::from_str(ids)).transpose()?;
+            let person = Person { minor: true, supervisors: supervisors.unwrap_or_default() };
+            self.minors.insert(PartyId(row.id), person);
+        }
+        let known: BTreeMap<PartyId, (PartyId, bool)> =
+            rows.into_iter().map(|(id, row)| (id, (PartyId(row.id), row.known))).collect();
         self.aliases.extend(known.iter().map(|(id, (party, _))| (*id, *party)));
         let parties = known.values().map(|(party, _)| *party);
         let members: BTreeSet<PartyId> = parties.filter(|party| !self.ids.contains_key(party)).collect();
@@ -164,6 +173,15 @@ impl People {
     /// The party that an id stands for.
     pub fn resolved(&self, id: PartyId) -> PartyId {
         self.aliases.get(&id).copied().unwrap_or(id)
+    }
+
+    /// What is known of those under age.
+    pub(super) fn minors(&self) -> BTreeMap<PartyId, Person> {
+        let looked_after = |person: &Person| Person {
+            supervisors: person.supervisors.iter().map(|id| self.resolved(*id)).collect(),
+            ..person.clone()
+        };
+        self.minors.iter().map(|(id, person)| (*id, looked_after(person))).collect()
     }
 
     /// Everybody that was loaded.

@@ -183,10 +183,12 @@ fn take_up(
     };
     sitting.change(brief.id, |case| {
         case.doubts = doubts;
-        case.part_of = brief.part_of();
-        case.confirms = brief.confirms();
+        // The journal does not say that somebody looked again, so only a version moves what is made again from it.
         if !brief.rows.is_empty() {
+            case.part_of = brief.part_of();
+            case.confirms = brief.confirms();
             case.names(brief.activity.as_ref(), brief.owner, case.journal_no);
+        }
         }
     });
     if let Some(confirmed) =

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daybook::app::App;
 use daybook::domain::ids::{AccountId, ActivityId, NeighbourhoodId};
+use daybook::domain::reading::Reading;
+use daybook::domain::rules::RulePack;
 use daybook::ledger::{Judgement, StoredDecision};
 use daybook::merge::compact::changes_of;
 use daybook::store::entity::{
     account, activity, activity_version, daybook_change, daybook_snapshot, decision, journal, judgement,
-    party, party_alias, tip, transfer,
+    party, party_alias, rule_pack, tip, transfer,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -28,6 +30,8 @@ pub struct Books {
     pub versions: Vec<activity_version::Model>,
     pub activities: Vec<activity::Model>,
     pub groups: BTreeSet<Uuid>,
+    /// By version.
+    pub packs: BTreeMap<i64, RulePack>,
     /// What each alias was made to stand for.
     pub aliases: BTreeMap<Uuid, Uuid>,
 }
@@ -64,6 +68,8 @@ impl Books {
         let decisions = decisions.collect();
         let aliases = rows!(db, neighbourhood, party_alias, AliasId);
         let groups = rows!(db, neighbourhood, party, Id).into_iter().filter(|row| row.kind == "group");
+        let packs = rows!(db, neighbourhood, rule_pack, Version).into_iter();
+        let packs = packs.map(|row| (row.version, serde_json::from_str(&row.body).expect("rules")));
         let accounts = rows!(db, neighbourhood, account, Id).into_iter();
         Self {
             neighbourhood,
@@ -76,6 +82,7 @@ impl Books {
             versions: rows!(db, neighbourhood, activity_version, Version),
             activities: rows!(db, neighbourhood, activity, Id),
             groups: groups.map(|row| row.id).collect(),
+            packs: packs.collect(),
             aliases: aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect(),
         }
     }
@@ -94,6 +101,12 @@ impl Books {
             changes.entry(row.daybook_id).or_default().push(bytes);
         }
         changes
+    }
+
+    /// What a version said.
+    pub fn reading(&self, id: ActivityId, version: i64) -> Option<Reading> {
+        let row = self.versions.iter().find(|row| row.activity_id == id.0 && row.version == version)?;
+        Some(serde_json::from_str(&row.reading).expect("a reading"))
     }
 
     /// The party that an id stands for.

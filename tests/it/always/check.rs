@@ -3,20 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use daybook::domain::ids::ActivityId;
+use daybook::domain::reading::{Field, Reading};
+use daybook::domain::review::Review;
 use daybook::flows::judge::journal_entry;
 use daybook::ledger::chain::{self, ChainRow, Opened};
-use daybook::ledger::{self, By, Decided, DecisionStep, LineKey};
+use daybook::ledger::{self, By, DecisionStep, LineKey};
 use daybook::store::entity::transfer;
 use uuid::Uuid;
 
 use super::books::Books;
+use super::decided;
 
 /// Minutes of a person and a day that a rule may approve.
 const PERSON_DAY_MINUTES_MAX: i64 = 480;
 
-type Checked = Result<(), String>;
+pub type Checked = Result<(), String>;
 
-fn hold(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
+pub fn hold(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
@@ -29,8 +32,8 @@ pub fn always(books: &Books) -> Checked {
     closings(books)?;
     targets(books)?;
     remainders(books)?;
-    decisions(books)?;
-    clusters(books)?;
+    decided::follow(books)?;
+    carried(books)?;
     clock_minutes(books)?;
     rule_days(books)
 }
@@ -224,73 +227,35 @@ fn remainders(books: &Books) -> Checked {
     Ok(())
 }
 
-/// Decisions of an activity are numbered without gaps, and what is in force is what the last one says: an
-/// approval's own lines, or what stood before the decision that it took back.
-fn decisions(books: &Books) -> Checked {
-    let mut last: BTreeMap<Uuid, (i64, Option<Decided>)> = BTreeMap::new();
-    let mut before: BTreeMap<Uuid, Option<Decided>> = BTreeMap::new();
-    for (row, stored) in &books.decisions {
-        let (seq, own) = last.entry(row.activity_id).or_default();
-        hold(row.seq == *seq + 1, || format!("decision {} of {} follows {seq}", row.seq, row.activity_id))?;
-        before.insert(row.id, own.clone());
-        *seq = row.seq;
-        *own = match stored.step {
-            DecisionStep::Approve | DecisionStep::Reclassify => stored.decided.clone(),
-            DecisionStep::Reject | DecisionStep::Withdraw => None,
-            DecisionStep::Keep
-            | DecisionStep::AskForChanges
-            | DecisionStep::FirstApproval
-            | DecisionStep::Settle
-            | DecisionStep::Merge
-            | DecisionStep::Unmerge => own.clone(),
-            DecisionStep::Undo => {
-                let undone = stored.undoes.as_ref().and_then(|undoes| before.get(&undoes.decision.0));
-                undone.ok_or_else(|| format!("{} undoes what is not there", row.id))?.clone()
-            }
-        };
-    }
-    for (id, (row, judged)) in &books.judgements {
-        let (seq, own) = last.get(&id.0).cloned().unwrap_or_default();
-        hold(row.decision_seq == seq, || {
-            format!("{id} is at decision {}, stored is {seq}", row.decision_seq)
-        })?;
-        hold(judged.own == own, || format!("{id}: in force {:?}\ndecided {own:?}", judged.own))?;
-    }
-    Ok(())
-}
+/// The fields that a posting is made of.
+const LEDGER_FIELDS: [&str; 10] = [
+    "kind",
+    "day",
+    "started_at",
+    "people",
+    "person_minutes",
+    "phase",
+    "programme",
+    "part_of",
+    "confirms",
+    "withdrawn",
+];
 
-/// What a merge froze, and its members.
-type Merged = (Option<Decided>, BTreeSet<ActivityId>);
-
-/// What was merged counts once, as the last merge says: its members point to the canonical one and post nothing, and
-/// once it is taken apart nothing of it is left.
-fn clusters(books: &Books) -> Checked {
-    let mut merged: BTreeMap<Uuid, Option<Merged>> = BTreeMap::new();
-    for (row, stored) in &books.decisions {
-        match stored.step {
-            DecisionStep::Merge if stored.into.is_none() => {
-                let members = stored.members.iter().copied().collect();
-                merged.insert(row.activity_id, Some((stored.decided.clone(), members)));
-            }
-            DecisionStep::Unmerge if stored.into.is_none() => _ = merged.insert(row.activity_id, None),
-            _ => {}
+/// An approval that went along with an edit was of the same ledger fields.
+fn carried(books: &Books) -> Checked {
+    for (id, (_, judged)) in &books.judgements {
+        // What is settled may read as before although phones wrote something else.
+        let Some(covered) = judged.covered.as_ref().filter(|_| judged.settled.is_empty()) else { continue };
+        if judged.review() != Review::Approved || judged.own.is_none() || judged.merged_into.is_some() {
+            continue;
         }
-    }
-    let mut away: BTreeMap<ActivityId, ActivityId> = BTreeMap::new();
-    for (id, (_, judged)) in &books.judgements {
-        let expected = merged.get(&id.0).cloned().flatten();
-        let there: BTreeSet<ActivityId> = judged.members.iter().copied().collect();
-        let (decided, members) = expected.unwrap_or_default();
-        hold(judged.cluster == decided && there == members, || {
-            format!("{id} holds {:?} of {there:?}, merged was {decided:?} of {members:?}", judged.cluster)
-        })?;
-        away.extend(members.into_iter().map(|member| (member, *id)));
-    }
-    for (id, (_, judged)) in &books.judgements {
-        let into = away.get(id).copied();
-        hold(judged.merged_into == into, || format!("{id} is merged into {:?}", judged.merged_into))?;
-        let posted: i64 = books.transfers_of(*id).map(|transfer| transfer.minutes).sum();
-        hold(into.is_none() || posted == 0, || format!("{id} is merged away and holds {posted}"))?;
+        let fields = |version| {
+            let reading: Reading = books.reading(*id, version)?;
+            let matters = |key: &String| key.starts_with("party/") || LEDGER_FIELDS.contains(&key.as_str());
+            Some(reading.fields.into_iter().filter(|(key, _)| matters(key)).collect::<BTreeMap<_, Field>>())
+        };
+        let (decided, newest) = (fields(covered.base), fields(judged.judged_version));
+        hold(decided == newest, || format!("{id} is approved at {decided:?} and reads {newest:?}"))?;
     }
     Ok(())
 }

@@ -40,6 +40,11 @@ impl Air {
         self.replica.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The phone reaches this replica from now on.
+    pub fn reach(&self, replica: usize) {
+        self.replica.store(replica, Ordering::SeqCst);
+    }
+
     /// Bodies of syncs that arrived since the last call.
     pub fn arrived(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut *self.arrived.lock().expect("not poisoned"))

@@ -1,39 +1,21 @@
 //! What happens in the neighbourhood, one step at a time, as the dice fall.
 
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::ActivityId;
+use daybook::domain::ids::{ActivityId, DaybookId};
 use daybook::flows::compact::{Compacted, compact};
 use daybook::phone::Entry;
 use daybook::store::changes::Of;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::radio::Fate;
-use super::world::{DESKS, Sent, World};
+use super::world::{DESKS, World};
 use crate::support::app::START_MS;
-use crate::support::desk::{confirm, item, send};
+use crate::support::desk::confirm;
 
 const DAYS: [&str; 3] = ["2026-11-18", "2026-11-19", "2026-11-20"];
 const KINDS: [Kind; 4] = [Kind::LitterPick, Kind::Repair, Kind::StreetFix, Kind::Hours];
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
-/// Refusals that a person may meet.
-const REFUSALS: [&str; 14] = [
-    "version_changed",
-    "reason_required",
-    "own_credit",
-    "undo_blocked",
-    "conflict_unsettled",
-    "nothing_posted",
-    "unreadable",
-    "field_invalid",
-    "members_unfit",
-    "merged_away",
-    "merged",
-    "not_merged",
-    "nothing_to_settle",
-    "settlement_unfit",
-];
-
 /// What a record is written with; thrown before, since writing borrows the phone.
 struct Draft {
     minutes: Vec<(daybook::domain::ids::PartyId, i64)>,
@@ -83,23 +65,37 @@ impl World<'_> {
     /// One step.
     pub async fn step(&mut self) -> Result<(), String> {
         match self.dice.below(60) {
-            0..9 => self.record(),
-            9..17 => self.edit(),
-            17..27 => self.sync().await?,
-            27..33 => self.clerk().await?,
-            33..36 => self.look().await,
-            36..48 => self.decide().await?,
-            48..50 => self.decide_again().await?,
-            50..52 => self.push_again().await?,
-            52 => self.make_known().await?,
-            54 | 55 => self.compact().await?,
-            53 => self.replicas[0].pass(i64::try_from(self.dice.below(200_000)).expect("few")),
+            0..6 => self.record(),
+            6..12 => self.edit(),
+            12 | 13 => self.edit_apart().await?,
+            14..22 => self.sync().await?,
+            22..26 => self.clerk().await?,
+            26 => self.look().await,
+            27..42 => self.decide().await?,
+            42..47 => self.preview().await?,
+            47..50 => self.decide_at_once().await?,
+            50 => self.decide_again().await?,
+            51 | 52 => self.push_again().await?,
+            53 => self.make_known().await?,
+            54 => self.replicas[0].pass(i64::try_from(self.dice.below(200_000)).expect("few")),
+            55 => self.compact().await?,
+            56 => self.put_rules().await?,
             _ => self.handle(),
         }
         Ok(())
     }
 
-    fn told(&mut self, what: String) {
+    /// Some records that coordinators have looked at, so that there is something to decide about.
+    pub async fn begin(&mut self) -> Result<(), String> {
+        for index in 0..self.phones.len() {
+            self.record();
+            self.sync_phone(index).await?;
+            self.look().await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn told(&mut self, what: String) {
         self.reached.insert(what.split(' ').next().unwrap_or_default().to_owned());
         self.story.push(what);
     }
@@ -144,7 +140,7 @@ impl World<'_> {
         if !new && self.dice.percent(15) {
             draft.withdrawn = Some(self.dice.percent(60));
         }
-        if self.dice.percent(15) {
+        if self.dice.percent(if new { 45 } else { 12 }) {
             draft.bags = 1;
         }
         draft
@@ -165,13 +161,38 @@ impl World<'_> {
         self.told(format!("record phone {index}: {id}"));
     }
 
+    /// The phones that write in a daybook.
+    fn writers(&self, book: DaybookId) -> Vec<usize> {
+        (0..self.phones.len()).filter(|index| self.phones[*index].writes.contains(&book)).collect()
+    }
+
     fn edit(&mut self) {
         if self.activities.is_empty() {
             return;
         }
-        let (book, id) = self.activities[self.dice.below(self.activities.len())];
-        let writers: Vec<usize> =
-            (0..self.phones.len()).filter(|index| self.phones[*index].writes.contains(&book)).collect();
+        // Records that were merged into another are edited like all others, and there are few of them.
+        let merged: Vec<_> =
+            self.activities.iter().filter(|(_, id)| self.merged.contains(id)).copied().collect();
+        let among =
+            if !merged.is_empty() && self.dice.percent(50) { merged } else { self.activities.clone() };
+        let (book, id) = among[self.dice.below(among.len())];
+        self.edit_record(book, id);
+    }
+
+    /// Somebody whose record was merged into another goes on writing in it.
+    pub(super) async fn go_on_writing(&mut self, member: ActivityId) -> Result<(), String> {
+        let Some((book, id)) = self.activities.iter().find(|(_, id)| *id == member).copied() else {
+            return Ok(());
+        };
+        let index = self.edit_record(book, id);
+        self.phones[index].phone.go_online();
+        self.sync_phone(index).await?;
+        self.clerk().await
+    }
+
+    /// One of those who write in it edits a record; answers whose phone.
+    fn edit_record(&mut self, book: DaybookId, id: ActivityId) -> usize {
+        let writers = self.writers(book);
         let index = self.dice.of(&writers);
         let draft = self.draft(index, false);
         if draft.totals.is_some() && !self.occasions.contains(&id) {
@@ -181,10 +202,38 @@ impl World<'_> {
         phone.now_ms += 1;
         phone.edit_in(book, id, |entry| draft.write(entry)).expect("edited");
         self.told(format!("edit phone {index}: {id}"));
+        index
+    }
+
+    /// Two phones write other minutes into one record before either hears of the other.
+    async fn edit_apart(&mut self) -> Result<(), String> {
+        let shared: Vec<_> =
+            self.activities.iter().filter(|(book, _)| self.writers(*book).len() > 1).copied().collect();
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let (book, id) = shared[self.dice.below(shared.len())];
+        let party = self.people[self.dice.below(self.people.len())];
+        let writers = self.writers(book);
+        for (index, minutes) in [(writers[0], 40), (writers[1], 50)] {
+            let phone = &mut self.phones[index].phone;
+            phone.now_ms += 1;
+            phone.edit_in(book, id, |entry| _ = entry.minutes(party, minutes)).expect("edited");
+        }
+        self.told(format!("edit apart phones {writers:?}: {id}"));
+        if self.dice.percent(70) {
+            self.sync_phone(writers[0]).await?;
+            self.sync_phone(writers[1]).await?;
+        }
+        Ok(())
     }
 
     async fn sync(&mut self) -> Result<(), String> {
         let index = self.dice.below(self.phones.len());
+        self.sync_phone(index).await
+    }
+
+    async fn sync_phone(&mut self, index: usize) -> Result<(), String> {
         if self.dice.percent(40) {
             self.phones[index].air.roam();
         }
@@ -224,127 +273,6 @@ impl World<'_> {
         let outcome = compact(&self.replicas[replica].app, of).await.map_err(|error| error.to_string())?;
         self.told(format!("compact {daybook}, replica {replica}: {outcome:?}"));
         if matches!(outcome, Compacted::Alarm(_)) { Err(format!("{outcome:?}")) } else { Ok(()) }
-    }
-
-    async fn look(&mut self) {
-        if !self.activities.is_empty() {
-            let (_, id) = self.activities[self.dice.below(self.activities.len())];
-            self.look_at(id).await;
-        }
-    }
-
-    async fn look_at(&mut self, id: ActivityId) {
-        let desk = self.dice.of(&DESKS);
-        let phone = &mut self.phones[desk].phone;
-        phone.go_online();
-        if let Ok(seen) = phone.get::<Value>(&format!("/v1/activities/{id}")).await {
-            self.seen.insert(id, seen);
-        }
-    }
-
-    async fn decide(&mut self) -> Result<(), String> {
-        let fresh = self.dice.percent(80);
-        if self.seen.is_empty() {
-            self.look().await;
-        }
-        if self.seen.is_empty() {
-            return Ok(());
-        }
-        let known: Vec<ActivityId> = self.seen.keys().copied().collect();
-        let again =
-            self.sent.last().and_then(|sent| serde_json::from_value(sent.item["activity_id"].clone()).ok());
-        let id = again.filter(|_| self.dice.percent(50)).unwrap_or_else(|| self.dice.of(&known));
-        let other = self.dice.of(&known);
-        if fresh {
-            self.look_at(other).await;
-            self.look_at(id).await;
-        }
-        let seen = self.seen[&id].clone();
-        let (step, more) = self.wish(id, other);
-        let desk = self.dice.of(&DESKS);
-        let phone = &mut self.phones[desk].phone;
-        phone.go_online();
-        let wanted = item(phone, &seen, step, &more);
-        let outcome = send(phone, std::slice::from_ref(&wanted)).await.remove(0);
-        let (status, code) =
-            (outcome["status"].as_u64(), outcome["code"].as_str().unwrap_or("decided").to_owned());
-        self.told(format!("{step} desk {desk}: {id} {code}"));
-        self.reached.extend([code.clone(), format!("{step} {code}")]);
-        self.sent.push(Sent { desk, item: wanted, outcome });
-        if status == Some(201) {
-            return self.check().await;
-        }
-        if REFUSALS.contains(&code.as_str()) { Ok(()) } else { Err(format!("refused: {status:?} {code}")) }
-    }
-
-    /// What a coordinator wants of an activity: often to take back what was decided there last.
-    fn wish(&mut self, id: ActivityId, other: ActivityId) -> (&'static str, Value) {
-        let reason = if self.dice.percent(95) { json!("So it was.") } else { Value::Null };
-        let about =
-            |sent: &&Sent| sent.item["activity_id"] == id.to_string() && sent.outcome["status"] == 201;
-        let last = self.sent.iter().rev().find(about).map(|sent| sent.item["id"].clone());
-        if self.dice.percent(if last.is_some() { 40 } else { 10 }) {
-            let last = last.filter(|_| self.dice.percent(80));
-            return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
-        }
-        match self.dice.below(16) {
-            11 | 12 => self.merge(other, &reason),
-            13 => ("unmerge", json!({ "reason": reason })),
-            14 | 15 => self.settle(id),
-            0..4 => ("approve", json!({})),
-            4 => {
-                let party = self.people[self.dice.below(self.people.len())].to_string();
-                let minutes = self.dice.of(&[0, 45, 120]);
-                ("approve", json!({ "corrections": { "minutes": { party: minutes } }, "reason": reason }))
-            }
-            5 | 6 => ("reject", json!({ "reason": reason })),
-            7 | 8 => ("keep", json!({ "reason": reason })),
-            _ => ("ask_for_changes", json!({ "reason": reason })),
-        }
-    }
-
-    /// Another record that was looked at is the same thing.
-    fn merge(&self, other: ActivityId, reason: &Value) -> (&'static str, Value) {
-        let other = &self.seen[&other];
-        let member = json!({
-            "activity_id": other["id"], "version": other["version"], "decision_seq": other["decision_seq"],
-        });
-        ("merge", json!({ "members": [member], "reason": reason }))
-    }
-
-    /// One of the values that phones wrote, or the one that is shown where they do not differ.
-    fn settle(&mut self, id: ActivityId) -> (&'static str, Value) {
-        let conflicts = self.seen[&id]["conflicts"].as_array().cloned().unwrap_or_default();
-        let Some(conflict) = conflicts.first() else { return ("approve", json!({})) };
-        let values = conflict["values"].as_array().cloned().unwrap_or_default();
-        let value = values[self.dice.below(values.len())]["value"].clone();
-        let settles = json!([{
-            "field": conflict["field"], "operations": conflict["operations"], "value": value,
-        }]);
-        let step = if self.dice.percent(50) { "settle" } else { "approve" };
-        (step, json!({ "settles": settles }))
-    }
-
-    /// A decision again: nothing changes, and what was decided is answered as it was.
-    async fn decide_again(&mut self) -> Result<(), String> {
-        if self.sent.is_empty() {
-            return Ok(());
-        }
-        let at = self.dice.below(self.sent.len());
-        let before = self.digest().await;
-        let Sent { desk, item, outcome } = &self.sent[at];
-        let phone = &mut self.phones[*desk].phone;
-        phone.go_online();
-        let again = send(phone, std::slice::from_ref(item)).await.remove(0);
-        let decided = outcome["status"] == 201;
-        let refused = again["status"].as_u64().is_some_and(|status| status >= 400);
-        let same = if decided { again["status"] == 200 } else { refused };
-        if !same || again["decision"] != outcome["decision"] {
-            return Err(format!("answered {outcome}, then {again}"));
-        }
-        let after = self.digest().await;
-        self.told("again a decision".to_owned());
-        if before == after { Ok(()) } else { Err(format!("a decision again: {before}\n{after}")) }
     }
 
     /// A push again: nothing changes.

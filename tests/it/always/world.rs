@@ -53,6 +53,8 @@ pub struct World<'a> {
     /// Activities as a coordinator last saw them.
     pub seen: BTreeMap<ActivityId, Value>,
     pub sent: Vec<Sent>,
+    /// Those that were merged into another, some time.
+    pub merged: BTreeSet<ActivityId>,
     pub pushed: Vec<(usize, Vec<u8>)>,
     /// What happened, for whoever has to find out why.
     pub story: Vec<String>,
@@ -80,6 +82,7 @@ impl<'a> World<'a> {
             occasions: Vec::new(),
             seen: BTreeMap::new(),
             sent: Vec::new(),
+            merged: BTreeSet::new(),
             pushed: Vec::new(),
             story: Vec::new(),
             reached: BTreeSet::new(),
@@ -159,8 +162,12 @@ impl<'a> World<'a> {
     }
 
     /// What always holds.
-    pub async fn check(&self) -> Result<(), String> {
-        check::always(&Books::read(&self.replicas[0].app, self.neighbourhood).await)
+    pub async fn check(&mut self) -> Result<(), String> {
+        let books = Books::read(&self.replicas[0].app, self.neighbourhood).await;
+        if books.journal.iter().any(|row| row.kind == "member_edited") {
+            self.reached.insert("a member is edited".to_owned());
+        }
+        check::always(&books)
     }
 
     /// How much there is of everything that a request may change.

@@ -227,6 +227,7 @@ impl Story {
         send(bilal, Method::POST, "/v1/rules/dry-run", Some(pack.clone())).await;
         send(bilal, Method::PUT, "/v1/rules", Some(pack)).await;
         let _: Value = bilal.get("/v1/rules/1").await.expect("the first rules");
+        let _: Value = bilal.get("/v1/rules/share").await.expect("the share");
     }
 
     /// The sync of the example: a new record goes up, the tablet's change and two verdicts come down.

@@ -1,0 +1,338 @@
+//! The ledger: reading it and judging into it, in one neighbourhood with ten thousand and with a million transfers,
+//! and judging over many neighbourhoods.
+//!
+//! In this process: the real router without sockets, and the clerk's rounds called one after the other, so that
+//! nothing but them is measured. What is judged came over the API: phones synced it, of other days each, and a rule
+//! approves all of it. The transfers that were there before are written straight into the tables, in bulk:
+//! accounts, journal (with its chain), transfers and tip fit each other, but there are no records behind them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use daybook::app::{App, Clock as _, Random as _, SystemClock, SystemRandom};
+use daybook::auth::seal::SealingSecret;
+use daybook::domain::ids::{InvitationId, NeighbourhoodId};
+use daybook::flows::{invite, judge, neighbourhoods, server_keys};
+use daybook::phone::{InProcess, Phone};
+use daybook::store::Database;
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::ConnectionTrait as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::book_rows;
+use crate::database::{Kind, Place};
+use crate::records::Record;
+
+const SECRET: [u8; 32] = [7; 32];
+const PUBLIC_URL: &str = "http://daybook.bench";
+/// Phones that write what is judged in one neighbourhood, each of years of its own.
+const PHONES: u64 = 4;
+/// Records between what two of those phones write.
+const APART: u64 = 2_500;
+/// Clerks at work at once over many neighbourhoods, as of so many replicas.
+const CLERKS: usize = 4;
+/// Commits that are the floor.
+const COMMITS: u32 = 300;
+
+/// How much of it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Of the ledgers, the smallest first.
+    pub transfers: Vec<u64>,
+    /// Judged in each of those neighbourhoods.
+    pub versions: u64,
+    pub neighbourhoods: u64,
+    /// Judged in each of the many.
+    pub each: u64,
+    /// Requests of each kind.
+    pub reads: usize,
+}
+
+/// One kind of read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Read {
+    pub what: String,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+}
+
+/// One ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ledger {
+    pub database: Kind,
+    pub transfers: u64,
+    pub reads: Vec<Read>,
+    pub judged_per_s: f64,
+    /// Single durable commits of one row.
+    pub commits_per_s: f64,
+}
+
+/// Judging over many neighbourhoods.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Many {
+    pub database: Kind,
+    pub neighbourhoods: u64,
+    pub versions: u64,
+    /// By one clerk, neighbourhood by neighbourhood.
+    pub judged_per_s: f64,
+    /// By several at once.
+    pub together_per_s: f64,
+    pub commits_per_s: f64,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Ledgers {
+    pub ledgers: Vec<Ledger>,
+    pub many: Vec<Many>,
+}
+
+/// On the databases that there are.
+pub async fn run(databases: &[Kind], folder: &Path, plan: &Plan) -> anyhow::Result<Ledgers> {
+    let mut all = Ledgers::default();
+    for database in databases.iter().copied() {
+        for transfers in plan.transfers.iter().copied() {
+            eprintln!("{}, a ledger of {transfers} transfers", database.as_str());
+            let desk = Desk::open(database, folder, &format!("ledger_{transfers}")).await?;
+            all.ledgers.push(desk.ledger(transfers, plan).await?);
+            desk.close().await?;
+        }
+        eprintln!("{}, {} neighbourhoods", database.as_str(), plan.neighbourhoods);
+        let desk = Desk::open(database, folder, "ledger_many").await?;
+        all.many.push(desk.many(plan).await?);
+        desk.close().await?;
+    }
+    Ok(all)
+}
+
+/// A server in this process, on a database of its own.
+struct Desk {
+    app: App,
+    router: Router,
+    place: Place,
+}
+
+impl Desk {
+    async fn open(kind: Kind, folder: &Path, name: &str) -> anyhow::Result<Self> {
+        let place = Place::new(kind, folder, name)?;
+        place.create().await?;
+        let db = Database::connect(&place.url, 8).await?;
+        Migrator::up(db.writer(), None).await?;
+        let secret = SealingSecret::new(&SECRET)?;
+        let now_ms = SystemClock.now_ms();
+        let keys = server_keys::ready(&db, &secret, now_ms, &mut |bytes| SystemRandom.fill(bytes)).await?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let app = App::new(db, keys, clock, random, PUBLIC_URL.to_owned(), None);
+        let router = daybook::api::router(app.clone());
+        Ok(Self { app, router, place })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        self.app.db().clone().close().await?;
+        self.place.remove().await
+    }
+
+    /// A neighbourhood in which chance shows nothing to a person, and its coordinator's phone.
+    async fn neighbourhood(&self, name: &str) -> anyhow::Result<(NeighbourhoodId, Phone<InProcess>)> {
+        let id = NeighbourhoodId(self.app.uuid());
+        neighbourhoods::create(&self.app, id, name, chrono_tz::Europe::London).await?;
+        let mut desk = self.phone(id, "Dee", true).await?;
+        let mut pack: Value = desk.get("/v1/rules").await?;
+        pack["version"] = json!(pack["version"].as_i64().context("a version")? + 1);
+        pack["audit_percent"] = json!(0);
+        let body = serde_json::to_vec(&pack)?;
+        desk.request(Method::PUT, "/v1/rules", "application/json", body).await?;
+        Ok((id, desk))
+    }
+
+    async fn phone(
+        &self,
+        neighbourhood: NeighbourhoodId,
+        name: &str,
+        coordinator: bool,
+    ) -> anyhow::Result<Phone<InProcess>> {
+        let invited = invite::Invited { id: InvitationId(self.app.uuid()), coordinator, party: None };
+        let (_, invitation, _) = invite::create(&self.app, neighbourhood, None, invited).await?;
+        let transport = InProcess(self.router.clone());
+        let fill = |bytes: &mut [u8]| SystemRandom.fill(bytes);
+        let mut phone = Phone::new(name, transport, PUBLIC_URL, SystemClock.now_ms(), Box::new(fill))?;
+        phone.enrol(&invitation.text).await?;
+        Ok(phone)
+    }
+
+    /// Reads from a ledger of so many transfers, and judges into it.
+    async fn ledger(&self, transfers: u64, plan: &Plan) -> anyhow::Result<Ledger> {
+        let (id, mut desk) = self.neighbourhood("Balsall Heath").await?;
+        let account = desk.party.0;
+        book_rows::seed(self.app.db(), id, account, transfers).await?;
+        let commits_per_s = self.commits_per_s().await?;
+        let reads = self.reads(&mut desk, account, transfers, plan.reads).await?;
+        for number in 0..PHONES {
+            let mut phone = self.phone(id, &format!("Phone {number}"), false).await?;
+            write(&mut phone, number, number * APART, plan.versions / PHONES).await?;
+        }
+        let started = Instant::now();
+        let judged = judge::until_quiet(&self.app, id).await?;
+        let took = started.elapsed();
+        self.all_approved(plan.versions / PHONES * PHONES, judged).await?;
+        Ok(Ledger {
+            database: self.place.kind,
+            transfers,
+            reads,
+            judged_per_s: per_s(judged, took),
+            commits_per_s,
+        })
+    }
+
+    /// Judges over many neighbourhoods: half of them by one clerk, half by several.
+    async fn many(&self, plan: &Plan) -> anyhow::Result<Many> {
+        let mut ids = Vec::new();
+        for number in 0..plan.neighbourhoods {
+            let (id, mut desk) = self.neighbourhood(&format!("Neighbourhood {number}")).await?;
+            write(&mut desk, PHONES + number, 0, plan.each).await?;
+            ids.push(id);
+        }
+        let commits_per_s = self.commits_per_s().await?;
+        let (one, several) = ids.split_at(ids.len() / 2);
+        let (started, mut alone) = (Instant::now(), 0);
+        for id in one {
+            alone += judge::until_quiet(&self.app, *id).await?;
+        }
+        let took_alone = started.elapsed();
+        let mut clerks = tokio::task::JoinSet::new();
+        let started = Instant::now();
+        for part in several.chunks(several.len().div_ceil(CLERKS).max(1)) {
+            let (app, part) = (self.app.clone(), part.to_vec());
+            clerks.spawn(async move {
+                let mut judged = 0;
+                for id in part {
+                    judged += judge::until_quiet(&app, id).await?;
+                }
+                Ok::<u64, anyhow::Error>(judged)
+            });
+        }
+        let mut together = 0;
+        while let Some(judged) = clerks.join_next().await {
+            together += judged??;
+        }
+        let took_together = started.elapsed();
+        self.all_approved(plan.neighbourhoods * plan.each, alone + together).await?;
+        Ok(Many {
+            database: self.place.kind,
+            neighbourhoods: plan.neighbourhoods,
+            versions: alone + together,
+            judged_per_s: per_s(alone, took_alone),
+            together_per_s: per_s(together, took_together),
+            commits_per_s,
+        })
+    }
+
+    /// One row written anew, durable when it is answered, one after the other.
+    async fn commits_per_s(&self) -> anyhow::Result<f64> {
+        let started = Instant::now();
+        for number in 0..COMMITS {
+            let txn = self.app.db().begin().await?;
+            let sql = format!("UPDATE server_key SET created_at_ms = created_at_ms + {}", number % 2);
+            txn.execute_unprepared(&sql).await?;
+            txn.commit().await?;
+        }
+        Ok(per_s(COMMITS.into(), started.elapsed()))
+    }
+
+    /// A doubt would cost another amount, so there is none.
+    async fn all_approved(&self, versions: u64, judged: u64) -> anyhow::Result<()> {
+        let eye = self.place.look().await?;
+        let approved = eye.number("SELECT COUNT(*) FROM decision").await?.unwrap_or_default();
+        eye.close().await?;
+        ensure!(judged == versions, "{judged} versions were judged, not {versions}");
+        ensure!(u64::try_from(approved)? == versions, "{approved} of {versions} versions were approved");
+        Ok(())
+    }
+
+    async fn reads(
+        &self,
+        desk: &mut Phone<InProcess>,
+        account: Uuid,
+        transfers: u64,
+        count: usize,
+    ) -> anyhow::Result<Vec<Read>> {
+        let expires_at = daybook::domain::time::rfc3339(SystemClock.now_ms() + 86_400_000);
+        let body = json!({
+            "id": self.app.uuid(), "name": "bench", "scope": "ledger:read", "expires_at": expires_at,
+        });
+        let grant: Value = desk.post("/v1/grants", &body).await?;
+        let token = grant["token"].as_str().context("a token")?;
+        let statement = format!("/v1/accounts/{account}/statement");
+        let lines = transfers / book_rows::ACCOUNTS;
+        let mut middle = format!("{statement}?limit=50");
+        for _ in 0..(lines / 2 / 50).max(1) {
+            let page: Value = serde_json::from_slice(&self.get(token, &middle).await?)?;
+            let Some(next) = page["next"].as_str() else { break };
+            middle = format!("{statement}?limit=50&after={next}");
+        }
+        let paths = [
+            ("balance now", format!("/v1/accounts/{account}")),
+            ("balance at a journal number", format!("/v1/accounts/{account}?journal_no={}", transfers / 2)),
+            ("statement, first page of 50", format!("{statement}?limit=50")),
+            ("statement, a page in the middle", middle),
+        ];
+        let mut reads = Vec::new();
+        for (what, path) in paths {
+            let mut took = Vec::with_capacity(count);
+            for number in 0..count + count / 5 {
+                let started = Instant::now();
+                self.get(token, &path).await?;
+                // The first ones warm up.
+                if number >= count / 5 {
+                    took.push(started.elapsed().as_secs_f64() * 1_000.0);
+                }
+            }
+            took.sort_by(f64::total_cmp);
+            let at = |hundredth: usize| took[(took.len() - 1) * hundredth / 100];
+            reads.push(Read { what: what.to_owned(), p50_ms: at(50), p95_ms: at(95) });
+        }
+        Ok(reads)
+    }
+
+    async fn get(&self, token: &str, path: &str) -> anyhow::Result<Vec<u8>> {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let answer = self.router.clone().oneshot(request.body(Body::empty())?).await?;
+        let status = answer.status();
+        let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&bytes));
+        Ok(bytes.to_vec())
+    }
+}
+
+/// Records `count` activities from a number on, and syncs them.
+async fn write(phone: &mut Phone<InProcess>, log: u64, from: u64, count: u64) -> anyhow::Result<()> {
+    let (book, party) = (phone.own, phone.party);
+    for number in from..from + count {
+        let record = Record::of(log, number);
+        phone.edit_in(book, record.id, |entry| {
+            entry.put("kind", record.kind).day(&record.day).started_at(record.started_at_ms);
+            entry.minutes(party, record.minutes).note(&record.note);
+            for (item, count) in &record.tallies {
+                entry.put(&format!("{item}#b"), *count);
+            }
+            if let Some((lat, lon)) = record.place {
+                entry.place(lat, lon, 5.0);
+            }
+        })?;
+    }
+    let report = phone.sync().await?;
+    ensure!(report.refused == 0 && report.held == 0, "{report:?}");
+    Ok(())
+}
+
+fn per_s(count: u64, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
