@@ -122,6 +122,9 @@ pub struct PartyView {
     pub name: String,
     /// Enrolled, or confirmed by a coordinator.
     pub known: bool,
+    /// The party that it was made an alias of: both are one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<PartyId>,
     /// `under_18`; absent for adults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "under_18")]
@@ -129,9 +132,6 @@ pub struct PartyView {
     /// Who may look after them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub supervisors: BTreeSet<PartyId>,
-    /// The party that it was made an alias of: both are one person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias_of: Option<PartyId>,
     pub created_at: Instant,
     /// Rises with every change of the party.
     pub revision: i64,
@@ -164,9 +164,9 @@ impl From<party::Model> for PartyView {
             sector: row.sector,
             name: row.name,
             known: row.known,
+            alias_of: None,
             age_band: row.age_band,
             supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
-            alias_of: None,
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
         }

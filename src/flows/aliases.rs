@@ -170,11 +170,8 @@ pub(super) async fn join(
     store::aliases::insert(txn, row.clone()).await?;
     store::aliases::carry_memberships(txn, neighbourhood, alias, id).await?;
     store::aliases::end_roles(txn, neighbourhood, alias).await?;
-    // Somebody is known once either of the two is.
-    let known = party.known || other.as_ref().is_some_and(|other| other.known);
-    let again = party::Model { known, revision: party.revision + 1, ..party };
-    store::parties::update(txn, again).await?;
     if let Some(other) = other {
+        store::parties::update(txn, both(party, &other)).await?;
         store::parties::update(txn, party::Model { revision: other.revision + 1, ..other }).await?;
     }
     let mut batch = Batch::default();
@@ -187,6 +184,20 @@ pub(super) async fn join(
     batch.push(store::aliases::make_due(backend, neighbourhood, &ids, sitting.now_ms()));
     batch.execute(txn).await?;
     Ok(row)
+}
+
+/// A party with what is known of another that is the same person: known once either is, and under age if either is
+/// said to be.
+fn both(party: party::Model, other: &party::Model) -> party::Model {
+    let of_age = if party.age_band.is_some() { &party } else { other };
+    let (age_band, supervisors) = (of_age.age_band.clone(), of_age.supervisors.clone());
+    party::Model {
+        known: party.known || other.known,
+        age_band,
+        supervisors,
+        revision: party.revision + 1,
+        ..party
+    }
 }
 
 /// An alias with what the journal says of it, in the transaction that made it or later.

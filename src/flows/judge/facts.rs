@@ -177,7 +177,11 @@ impl People {
 
     /// What is known of those under age.
     pub(super) fn minors(&self) -> BTreeMap<PartyId, Person> {
-        self.minors.clone()
+        let looked_after = |person: &Person| Person {
+            supervisors: person.supervisors.iter().map(|id| self.resolved(*id)).collect(),
+            ..person.clone()
+        };
+        self.minors.iter().map(|(id, person)| (*id, looked_after(person))).collect()
     }
 
     /// Everybody that was loaded.
