@@ -72,6 +72,8 @@ pub struct Access {
     pub party: PartyId,
     /// The parties whose daybooks it may sync: its own and those of its groups.
     pub owners: Vec<PartyId>,
+    /// The ids that records may name it by: its own and its aliases.
+    pub names: Vec<PartyId>,
     pub grant: GrantId,
     pub device: Option<DeviceId>,
     pub scopes: Scopes,

@@ -20,6 +20,9 @@ mod m20261124_000012_lean_rows;
 mod m20261124_000013_confirmations;
 mod m20261129_000014_suspicions;
 mod m20261129_000015_read_outs;
+mod m20261129_000016_one_person;
+mod m20261129_000017_replies;
+mod m20261129_000018_minors;
 
 mod sql;
 
@@ -45,6 +48,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000013_confirmations::Migration),
             Box::new(m20261129_000014_suspicions::Migration),
             Box::new(m20261129_000015_read_outs::Migration),
+            Box::new(m20261129_000016_one_person::Migration),
+            Box::new(m20261129_000017_replies::Migration),
+            Box::new(m20261129_000018_minors::Migration),
         ]
     }
 }

@@ -23,6 +23,7 @@ use crate::domain::reading::Reading;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::time::parse_day;
 use crate::flows;
+use crate::flows::reply::{Speaker, speaker};
 use crate::store;
 use crate::store::activities::Filter;
 use crate::store::entity::{activity, activity_version, judgement};
@@ -37,7 +38,7 @@ pub struct ActivityFilter {
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
-    /// The party whose daybook it is.
+    /// The party whose daybook it is; an alias stands for its party.
     pub party_id: Option<Uuid>,
     /// The daybook that it was recorded in.
     pub daybook_id: Option<Uuid>,
@@ -58,6 +59,8 @@ pub struct ActivityFilter {
     /// Only with this kind of conflict.
     #[param(inline)]
     pub conflict: Option<Conflict>,
+    /// `true`: others' records that give you minutes, instead of your own.
+    pub names_me: Option<bool>,
 }
 
 /// A version of an activity: a reading, as numbered when the server received it.
@@ -95,6 +98,8 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// List activities, newest received first: your own; with `reconcile` the neighbourhood's.
+///
+/// With `names_me` those of others that give you minutes.
 #[utoipa::path(
     get, path = "/v1/activities", tag = "activities", params(ActivityFilter),
     responses((status = 200, description = "A page of activities.", body = Page<ActivityView>))
@@ -108,10 +113,11 @@ pub async fn list_activities(
     let access = &caller.access;
     let most = limit(params.limit);
     let after = opened(&app, "activities", params.after.as_deref())?;
-    let filter = filter(access, params, after)?;
+    let filter = filter(&app, access, params, after).await?;
     let db = app.db().read();
     let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
-    let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact));
+    let named = filter.naming.is_some();
+    let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
     let (headers, page) = paged(&app, "activities", &here, rows, most, place, |(row, judged)| {
         view(&row, judged.as_ref(), zone, exact)
@@ -121,7 +127,12 @@ pub async fn list_activities(
     Ok((headers, axum::Json(Page { items, next: page.next })))
 }
 
-fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -> ApiResult<Filter> {
+async fn filter(
+    app: &App,
+    access: &Access,
+    params: ActivityFilter,
+    after: Option<(i64, Uuid)>,
+) -> ApiResult<Filter> {
     for (name, day) in [("day_from", &params.day_from), ("day_until", &params.day_until)] {
         if day.as_ref().is_some_and(|day| parse_day(day).is_none()) {
             return Err(ApiError::query(name, format!("{name} is a day as 2026-11-21.")));
@@ -131,8 +142,13 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
         return Err(ApiError::query("programme", "programme is text without NUL."));
     }
     // What is not the caller's own is not there.
-    let asked = params.party_id.map(PartyId);
-    let party = if access.scopes.has(Scope::Reconcile) { asked } else { Some(access.party) };
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let asked = match params.party_id.map(PartyId) {
+        Some(asked) => Some(store::aliases::stands_for(db, neighbourhood, asked, None).await?),
+        None => None,
+    };
+    let named = params.names_me == Some(true);
+    let party = if access.scopes.has(Scope::Reconcile) || named { asked } else { Some(access.party) };
     if asked.is_some() && asked != party {
         return Err(NOT_FOUND.into());
     }
@@ -145,6 +161,7 @@ fn filter(access: &Access, params: ActivityFilter, after: Option<(i64, Uuid)>) -
         day_until: params.day_until,
         review: params.review.map(|review| word(&review)),
         conflict: params.conflict.map(|conflict| word(&conflict)),
+        naming: named.then(|| access.names.clone()),
         after,
     })
 }
@@ -155,21 +172,24 @@ async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
     Ok(tenant.time_zone.parse().unwrap_or(chrono_tz::UTC))
 }
 
-/// An activity that the caller may see: of its own daybooks and its groups', or all with `reconcile`.
-async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<activity::Model> {
-    let db = app.db().read();
-    let row = store::activities::find(db, access.neighbourhood, ActivityId(id)).await?.ok_or(NOT_FOUND)?;
-    if access.scopes.has(Scope::Reconcile) {
-        return Ok(row);
-    }
-    let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
-    if owners.contains(&PartyId(row.party_id)) { Ok(row) } else { Err(NOT_FOUND.into()) }
+/// An activity that the caller may see, and who they are to it: of its own daybooks and its groups', one that names
+/// them, or any with `reconcile`.
+pub(super) async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<(activity::Model, Speaker)> {
+    let (db, id) = (app.db().read(), ActivityId(id));
+    let row = store::activities::find(db, access.neighbourhood, id).await?.ok_or(NOT_FOUND)?;
+    let speaker = speaker(db, access, id, PartyId(row.party_id)).await?;
+    Ok((row, speaker.ok_or(NOT_FOUND)?))
+}
+
+/// Who is named in a record sees where it was as the public does, and not which devices wrote it.
+fn is_bystander(access: &Access, speaker: Speaker) -> bool {
+    speaker == Speaker::Named && !access.scopes.has(Scope::Reconcile)
 }
 
 /// Read an activity.
 ///
 /// `ETag` changes with every change of the activity, decisions included. In `conflicts` each surviving value
-/// comes with the device that brought it and its times.
+/// comes with the device that brought it and its times, but for whoever is only named in it.
 #[utoipa::path(
     get, path = "/v1/activities/{id}", tag = "activities",
     params(IdParam, ("If-None-Match" = Option<String>, Header, description = "An ETag: answers 304 where nothing changed.")),
@@ -185,11 +205,12 @@ pub async fn get_activity(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let access = &caller.access;
-    let row = visible(&app, access, id).await?;
+    let (row, speaker) = visible(&app, access, id).await?;
+    let bystander = is_bystander(access, speaker);
     let ids = [ActivityId(id)].into();
     let judged =
         store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?.into_iter().next();
-    let exact = access.scopes.has(Scope::PlacesExact);
+    let exact = access.scopes.has(Scope::PlacesExact) && !bystander;
     let tag = etag(row.revision + judged.as_ref().map_or(0, |judged| judged.revision), exact);
     let tag = HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?;
     if headers.get(IF_NONE_MATCH) == Some(&tag) {
@@ -197,7 +218,9 @@ pub async fn get_activity(
     }
     let seen = view(&row, judged.as_ref(), zone(&app, access).await?, exact);
     let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    with_origins(&app, &row, &mut seen).await?;
+    if !bystander {
+        with_origins(&app, &row, &mut seen).await?;
+    }
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
 }
 
@@ -213,7 +236,10 @@ pub async fn list_versions(
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<VersionView>>)> {
     let access = &caller.access;
-    let row = visible(&app, access, id).await?;
+    let (row, speaker) = visible(&app, access, id).await?;
+    if is_bystander(access, speaker) {
+        return Err(NOT_FOUND.into());
+    }
     let most = limit(paging.limit);
     let list = format!("versions of {id}");
     let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;

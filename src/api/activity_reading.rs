@@ -49,6 +49,7 @@ pub fn view(
     let fields = Fields(&reading);
     let revision = row.revision + judged.map_or(0, |row| row.revision);
     let mut view = bare(row, &reading, &judgement, revision, exact);
+    view.replies = judged.and_then(|row| row.replies).unwrap_or_default();
     if !judgement.settled.is_empty() && row.version == judgement.judged_version {
         let state = ActivityState::decode(&row.state).ok()?;
         let settled = settled_fields(&judgement.settled, &state.contested(&reading));
@@ -125,6 +126,7 @@ fn bare(
         merged_into: judgement.merged_into,
         members: judgement.members.clone(),
         audit: judgement.audit,
+        replies: 0,
         version: version_name(row.version, reading),
         judged_version: judgement.judged_version,
         revision,

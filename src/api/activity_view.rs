@@ -113,6 +113,9 @@ pub struct ActivityView {
     /// Approved by a rule, and chosen at random for a person to look at.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub audit: bool,
+    /// How much was said about it: `GET /v1/activities/{id}/replies`.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub replies: i64,
     /// `<number>-<8 hex of the reading's hash>`: names exactly this reading.
     #[schema(example = "3-5bb5a4c5")]
     pub version: String,
@@ -133,6 +136,10 @@ pub struct ActivityView {
     pub received_at: Instant,
     /// Minutes posted to accounts for this activity, remainder included.
     pub posted: i64,
+}
+
+fn is_none(count: &i64) -> bool {
+    *count == 0
 }
 
 /// Minutes of one party.

@@ -46,6 +46,14 @@ codes! {
     INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
     KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
     PERIOD_OVERLAPS: 409 "period_overlaps" "Some of the days are in a closed period" "See GET /v1/periods for those that are closed, and close days that none of them holds.";
+    SAME_PARTY: 409 "same_party" "A party is no alias of itself" "Name two parties: the one that stays, and the one that becomes its alias.";
+    ALIAS_ELSEWHERE: 409 "alias_elsewhere" "It is an alias of another party" "See detail for the party that it stands for; an alias stays what it is.";
+    IS_ALIAS: 409 "is_alias" "The id is an alias" "Use the id in detail: that of the party that it stands for.";
+    NOT_RESIDENTS: 409 "not_residents" "Only two residents are one person" "Groups and organisations keep their accounts: put the members into one of them instead.";
+    OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
+    ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "It holds what belongs to nobody by name, and takes in what other accounts leave.";
+    NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
+    TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it.";
     PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
     LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, and decide on what is there now.";

@@ -57,6 +57,7 @@ pub mod scope {
         Any = None,
         Sync = Some(Scope::Sync),
         ActivitiesRead = Some(Scope::ActivitiesRead),
+        ActivitiesWrite = Some(Scope::ActivitiesWrite),
         LedgerRead = Some(Scope::LedgerRead),
         Reconcile = Some(Scope::Reconcile),
         Manage = Some(Scope::Manage),

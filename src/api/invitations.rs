@@ -99,13 +99,19 @@ pub async fn create_invitation(
 ) -> ApiResult<impl IntoResponse> {
     let access = &caller.access;
     // A device may do whatever its owner may, so a script with a narrow token cannot invite one.
-    let own_device = body.party_id == Some(access.party) && !body.coordinator && access.device.is_some();
+    let named = match body.party_id {
+        Some(named) => {
+            Some(store::aliases::stands_for(app.db().read(), access.neighbourhood, named, None).await?)
+        }
+        None => None,
+    };
+    let own_device = named == Some(access.party) && !body.coordinator && access.device.is_some();
     if !own_device && !access.scopes.has(Scope::Manage) {
         let detail =
             "This needs the scope manage; without it, invite your own devices from one of your devices.";
         return Err(ApiError::new(INSUFFICIENT_SCOPE, detail));
     }
-    let invited = Invited { id: body.id, coordinator: body.coordinator, party: body.party_id };
+    let invited = Invited { id: body.id, coordinator: body.coordinator, party: named };
     let (row, minted, new) =
         flows::invite::create(&app, access.neighbourhood, Some(access.party), invited).await?;
     let link = format!("{}/join#{}", app.public_url(), minted.text);

@@ -26,7 +26,7 @@ use crate::store::entity::journal;
 pub struct JournalEntry {
     /// 1, 2, 3 … without gaps.
     pub no: i64,
-    /// `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `device_enrolled`, … More will come.
+    /// `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, … More will come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "transfer")]
     pub kind: Option<String>,
@@ -68,7 +68,7 @@ pub struct EntryFilter {
 }
 
 /// Kinds that the owner of the activity may read; what else is about it is for those who reconcile.
-const OWNERS_KINDS: [&str; 4] = ["version", "transfer", "member_edited", "told"];
+const OWNERS_KINDS: [&str; 5] = ["version", "transfer", "member_edited", "told", "reply"];
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {

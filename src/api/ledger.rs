@@ -14,10 +14,11 @@ use super::types::{Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::{Kind, Phase};
-use crate::domain::ids::{AccountId, ActivityId, TransferId};
+use crate::domain::ids::{AccountId, ActivityId, PartyId, TransferId};
 use crate::flows;
 use crate::ledger::{Asset, Capacity};
 use crate::store;
+use crate::store::aliases::Holders;
 use crate::store::entity::{account, transfer};
 
 /// An account: a party's, or the neighbourhood's for minutes of people who are not named.
@@ -32,6 +33,14 @@ pub struct AccountView {
     /// Minutes that may be spent, where the neighbourhood's rules switch it on.
     pub credit_minutes: i64,
     pub created_at: Instant,
+    /// When it was closed first, if it was: what it held went to the neighbourhood's account. It is never deleted, and
+    /// a later correction still posts to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Instant>,
+    /// The party whose account it became part of: both are one person. In lists; read by either id, an account is
+    /// that of the party.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<AccountId>,
     /// The balances are those after this number of the journal; absent in lists, which show the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal_no: Option<i64>,
@@ -41,28 +50,50 @@ pub struct AccountView {
     pub day: Option<String>,
 }
 
-/// One posting on an account.
+/// One posting on an account: for an activity, with what the activity says; or one that closed an account, with
+/// `cause`, `counter_account_id` and `reason` instead.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StatementLine {
     pub transfer_id: TransferId,
-    pub activity_id: ActivityId,
+    /// The account that it was posted to: where the party is a person who was entered twice, that of either id.
+    pub account_id: AccountId,
+    /// Of an activity's posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity_id: Option<ActivityId>,
     pub asset: Asset,
     /// Above zero came from the commons, below zero went back.
     pub minutes: i64,
-    /// The balance of this asset after it.
+    /// The balance of this asset on `account_id` after it.
     pub balance_after: i64,
-    pub kind: Kind,
-    pub phase: Phase,
+    /// Of an activity's posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Of an activity's posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// The programme that the activity belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub programme: Option<String>,
     /// The place that the activity names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The day that the minutes belong to.
+    /// The day that the minutes belong to; where an account was closed, the day of that.
     #[schema(format = Date, example = "2026-11-21")]
     pub day: String,
-    pub capacity: Capacity,
+    /// Of an activity's posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// `party_alias`: two parties are one person, and the account of one went into the other's. `account_closed`: the
+    /// account was closed, and its remainder went to the neighbourhood's. Absent for an activity. More will come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "account_closed")]
+    pub cause: Option<String>,
+    /// The account on the other side of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter_account_id: Option<AccountId>,
+    /// Why, in the words of whoever did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Its number in the journal.
     pub journal_no: i64,
     pub posted_at: Instant,
@@ -89,6 +120,8 @@ impl From<account::Model> for AccountView {
             contribution_minutes: row.contribution,
             credit_minutes: row.credit,
             created_at: Instant(row.created_at_ms),
+            closed_at: row.closed_at_ms.map(Instant),
+            alias_of: None,
             journal_no: None,
             day: None,
         }
@@ -115,11 +148,22 @@ pub async fn list_accounts(
     let access = &caller.access;
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "accounts", paging.after.as_deref())?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let only = (!access.scopes.has(Scope::Reconcile)).then_some(AccountId(access.party.0));
-    let rows =
-        store::ledger::accounts_page(app.db().read(), access.neighbourhood, only, after, most + 1).await?;
-    let (headers, page) =
-        paged(&app, "accounts", "/v1/accounts", rows, most, |row| row.id, AccountView::from)?;
+    let rows = store::ledger::accounts_page(db, neighbourhood, only, after, most + 1).await?;
+    let others = Holders::read(db, neighbourhood).await?.at(i64::MAX);
+    let (headers, page) = paged(
+        &app,
+        "accounts",
+        "/v1/accounts",
+        rows,
+        most,
+        |row| row.id,
+        |row| {
+            let alias_of = others.get(&AccountId(row.id)).copied();
+            AccountView { alias_of, ..row.into() }
+        },
+    )?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -128,6 +172,9 @@ pub async fn list_accounts(
 /// Somebody to whom nothing was posted yet has one at zero. `journal_no` gives the balances after that number: what
 /// the statement says there. With `day` only minutes of days up to that one count, as they were known at that
 /// number.
+///
+/// The id of a party that became another's alias gives that party's account, with the party's `id`; at a
+/// `journal_no` before it did, the account that it had then.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}", tag = "ledger", params(IdParam, AccountQuery),
     responses((status = 200, description = "The account.", body = AccountView))
@@ -140,13 +187,19 @@ pub async fn get_account(
 ) -> ApiResult<axum::Json<AccountView>> {
     day("day", query.day.as_deref())?;
     let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let row = account(&app, &caller.access, id).await?;
+    visible(&app, &caller.access, id).await?;
     let tip = store::ledger::find_tip(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
     let no = journal_no("journal_no", query.journal_no.as_deref(), tip.journal_no)?;
-    let (account, no) = (AccountId(id), no.unwrap_or(tip.journal_no));
+    let no = no.unwrap_or(tip.journal_no);
+    let party = store::aliases::stands_for(db, neighbourhood, PartyId(id), Some(no)).await?;
+    let row = account(&app, &caller.access, party.0).await?;
+    let account = AccountId(party.0);
     let balances = match &query.day {
         None => store::totals::balances_at(db, neighbourhood, account, no).await?,
-        Some(day) => store::totals::balances_of_days(db, neighbourhood, account, no, day).await?,
+        Some(day) => {
+            let accounts = Holders::read(db, neighbourhood).await?.accounts(account, no);
+            store::totals::balances_of_days(db, neighbourhood, &accounts, no, day).await?
+        }
     };
     Ok(axum::Json(AccountView {
         contribution_minutes: balances.contribution,
@@ -157,20 +210,27 @@ pub async fn get_account(
     }))
 }
 
-/// The caller's own account, its groups', or any for those who reconcile.
-async fn account(app: &App, access: &Access, id: Uuid) -> ApiResult<account::Model> {
-    let db = app.db().read();
+/// The account that an id leads to now: the caller's own, its groups', or any for those who reconcile.
+async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<AccountId> {
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let party = store::aliases::stands_for(db, neighbourhood, PartyId(id), None).await?;
     if !access.scopes.has(Scope::Reconcile) {
-        let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
-        if !owners.iter().any(|owner| owner.0 == id) {
+        let owners = flows::daybooks::owners(db, neighbourhood, access.party).await?;
+        if !owners.contains(&party) {
             return Err(NOT_FOUND.into());
         }
     }
+    Ok(AccountId(party.0))
+}
+
+/// The row of an account, made up where nothing was posted to it yet.
+async fn account(app: &App, access: &Access, id: Uuid) -> ApiResult<account::Model> {
+    let db = app.db().read();
     let found = store::ledger::accounts_of(db, access.neighbourhood, &[AccountId(id)].into()).await?;
     if let Some(row) = found.into_iter().next() {
         return Ok(row);
     }
-    let party = store::parties::find(db, access.neighbourhood, crate::domain::ids::PartyId(id)).await?;
+    let party = store::parties::find(db, access.neighbourhood, PartyId(id)).await?;
     let party = party.ok_or(NOT_FOUND)?;
     Ok(account::Model {
         neighbourhood_id: party.neighbourhood_id,
@@ -179,10 +239,14 @@ async fn account(app: &App, access: &Access, id: Uuid) -> ApiResult<account::Mod
         contribution: 0,
         credit: 0,
         created_at_ms: party.created_at_ms,
+        closed_at_ms: None,
     })
 }
 
 /// Read the postings of an account, newest first, each with the balance after it.
+///
+/// Where a person was entered twice, by whichever id it is read, the statement is of both: `account_id` says where
+/// each was posted, and a pair with the `cause` `party_alias` took what one held to the other.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}/statement", tag = "ledger", params(IdParam, Paging),
     responses((status = 200, description = "A page of postings.", body = Page<StatementLine>))
@@ -194,12 +258,14 @@ pub async fn get_statement(
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<StatementLine>>)> {
     let access = &caller.access;
-    let account = AccountId(account(&app, access, id).await?.id);
+    let party = visible(&app, access, id).await?;
+    account(&app, access, party.0).await?;
     let most = limit(paging.limit);
     let list = format!("statement of {id}");
     let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
     let db = app.db().read();
-    let rows = store::ledger::statement(db, access.neighbourhood, account, before, most + 1).await?;
+    let accounts = Holders::read(db, access.neighbourhood).await?.accounts(party, i64::MAX);
+    let rows = store::ledger::statement(db, access.neighbourhood, &accounts, before, most + 1).await?;
     let path = format!("/v1/accounts/{id}/statement");
     let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.journal_no, line)?;
     let items: Result<Vec<StatementLine>, flows::FlowError> = page.items.into_iter().collect();
@@ -209,16 +275,20 @@ pub async fn get_statement(
 fn line(row: transfer::Model) -> Result<StatementLine, flows::FlowError> {
     Ok(StatementLine {
         transfer_id: TransferId(row.id),
-        activity_id: ActivityId(row.activity_id),
+        account_id: AccountId(row.account_id),
+        activity_id: row.activity_id.map(ActivityId),
         asset: read(row.asset)?,
         minutes: row.minutes,
         balance_after: row.balance_after,
-        kind: read(row.kind)?,
-        phase: read(row.phase)?,
+        kind: row.kind.map(read).transpose()?,
+        phase: row.phase.map(read).transpose()?,
         programme: row.programme,
         place: row.place,
         day: row.day,
-        capacity: read(row.capacity)?,
+        capacity: row.capacity.map(read).transpose()?,
+        cause: row.cause,
+        counter_account_id: row.counter_account_id.map(AccountId),
+        reason: row.reason,
         journal_no: row.journal_no,
         posted_at: Instant(row.posted_at_ms),
     })

@@ -3,8 +3,10 @@
 pub mod activities;
 mod activity_reading;
 pub mod activity_view;
+pub mod aliases;
 pub mod body;
 pub mod cards;
+pub mod closings;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;
@@ -32,7 +34,8 @@ pub mod parties;
 pub mod periods;
 pub mod preview;
 pub mod quarantine;
-pub mod rules;
+pub mod replies;
+mod rules;
 pub mod suspicions;
 pub mod sync;
 pub mod totals;
@@ -93,17 +96,20 @@ fn table() -> OpenApiRouter<App> {
         .merge(grants::routes())
         .merge(oauth::routes())
         .merge(parties::routes())
+        .merge(aliases::routes())
         .merge(sync::routes())
         .merge(daybooks::routes())
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(replies::routes())
         .merge(cards::routes())
         .merge(preview::routes())
         .merge(decisions::routes())
         .merge(suspicions::routes())
         .merge(rules::routes())
         .merge(ledger::routes())
+        .merge(closings::routes())
         .merge(totals::routes())
         .merge(periods::routes())
         .merge(journal::routes())

@@ -1,5 +1,7 @@
 //! Parties: who contributes. Coordinators name, confirm and group them.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -15,9 +17,10 @@ use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page, check_name, word};
 use crate::app::App;
 use crate::domain::ids::PartyId;
+use crate::domain::limits::SUPERVISORS_MAX;
 use crate::domain::time::{civil_day, parse_day};
 use crate::flows;
-use crate::flows::parties::PartyFacts;
+use crate::flows::parties::{Age, PartyChange, PartyFacts};
 use crate::store;
 use crate::store::entity::party;
 
@@ -51,6 +54,24 @@ pub struct PartyRequest {
     /// As people call it.
     #[schema(example = "Friends of the Park", min_length = 1, max_length = 200)]
     pub name: String,
+    /// Of a resident; an adult unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub age_band: Option<AgeBand>,
+    /// Adults, at most 10, who may look after somebody under age: a record that names a minor and none of them waits
+    /// for a coordinator.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(max_items = 10)]
+    pub supervisors: BTreeSet<PartyId>,
+}
+
+/// How old somebody is, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeBand {
+    Adult,
+    #[serde(rename = "under_18")]
+    Under18,
 }
 
 /// What can be changed of a party.
@@ -64,6 +85,27 @@ pub struct PartyPatch {
     /// True confirms somebody whom a phone met offline; records that wait for it are judged again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<bool>,
+    /// Together with `supervisors`, which it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub age_band: Option<AgeBand>,
+    /// With `age_band`: adults, at most 10, who may look after somebody under age.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(max_items = 10)]
+    pub supervisors: BTreeSet<PartyId>,
+}
+
+/// Checks who looks after whom. The pointers are the same in all requests.
+fn age(band: Option<AgeBand>, supervisors: BTreeSet<PartyId>) -> ApiResult<Option<Age>> {
+    if supervisors.len() > SUPERVISORS_MAX {
+        let detail = format!("At /supervisors: at most {SUPERVISORS_MAX}.");
+        return Err(ApiError::field("/supervisors", "too_many", detail));
+    }
+    if band != Some(AgeBand::Under18) && !supervisors.is_empty() {
+        let detail = "At /supervisors: only of somebody whose age_band is under_18.";
+        return Err(ApiError::field("/supervisors", "age_band", detail));
+    }
+    Ok(band.map(|band| Age { band: (band == AgeBand::Under18).then(|| word(&band)), supervisors }))
 }
 
 /// Anyone who contributes.
@@ -80,6 +122,16 @@ pub struct PartyView {
     pub name: String,
     /// Enrolled, or confirmed by a coordinator.
     pub known: bool,
+    /// The party that it was made an alias of: both are one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<PartyId>,
+    /// `under_18`; absent for adults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "under_18")]
+    pub age_band: Option<String>,
+    /// Who may look after them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub supervisors: BTreeSet<PartyId>,
     pub created_at: Instant,
     /// Rises with every change of the party.
     pub revision: i64,
@@ -112,6 +164,9 @@ impl From<party::Model> for PartyView {
             sector: row.sector,
             name: row.name,
             known: row.known,
+            alias_of: None,
+            age_band: row.age_band,
+            supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
         }
@@ -138,7 +193,9 @@ pub async fn list_parties(
     let most = limit(paging.limit);
     let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
     let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, page) = paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    let (headers, mut page) =
+        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
+    standing_for(&app, &caller, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -156,7 +213,11 @@ pub async fn create_party(
     Json(body): Json<PartyRequest>,
 ) -> ApiResult<impl IntoResponse> {
     check_name("/name", &body.name)?;
-    let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name };
+    let age = age(body.age_band, body.supervisors)?.unwrap_or_default();
+    if body.kind != PartyKind::Resident && age.band.is_some() {
+        return Err(ApiError::field("/age_band", "kind", "At /age_band: only a resident has an age."));
+    }
+    let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name, age };
     let (row, new) = flows::parties::create(&app, &caller.access, body.id, facts).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(PartyView::from(row))))
@@ -173,10 +234,24 @@ pub async fn get_party(
     Id(id): Id,
 ) -> ApiResult<axum::Json<PartyView>> {
     let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+    let mut views = [PartyView::from(row.ok_or(NOT_FOUND)?)];
+    standing_for(&app, &caller, &mut views).await?;
+    let [view] = views;
+    Ok(axum::Json(view))
 }
 
-/// Name a party anew, or confirm somebody whom a phone met offline.
+/// Says which parties are aliases, and of whom.
+async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyView]) -> ApiResult<()> {
+    let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
+    let found = store::parties::resolve(app.db().read(), caller.access.neighbourhood, &ids).await?;
+    for view in views {
+        let party = found.get(&view.id).map(|(party, _)| *party);
+        view.alias_of = party.filter(|party| *party != view.id);
+    }
+    Ok(())
+}
+
+/// Name a party anew, confirm somebody whom a phone met offline, or say who is under age.
 #[utoipa::path(
     patch, path = "/v1/parties/{id}", tag = "people", params(IdParam), request_body = PartyPatch,
     responses((status = 200, description = "The party.", body = PartyView))
@@ -190,11 +265,13 @@ pub async fn update_party(
     if let Some(name) = &body.name {
         check_name("/name", name)?;
     }
-    let row = flows::parties::update(&app, &caller.access, PartyId(id), body.name, body.known).await?;
+    let age = age(body.age_band, body.supervisors)?;
+    let change = PartyChange { name: body.name, known: body.known, age };
+    let row = flows::parties::update(&app, &caller.access, PartyId(id), change).await?;
     Ok(axum::Json(row.into()))
 }
 
-/// Put somebody into a group or organisation.
+/// Put somebody into a group or organisation. An alias stands for its party.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(

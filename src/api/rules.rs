@@ -11,7 +11,9 @@ use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, VERSION_C
 use super::extract::{Coordinator, Resident, scope};
 use crate::app::App;
 use crate::domain::ids::ActivityId;
+use crate::domain::limits::SHARE_DECISIONS_MAX;
 use crate::domain::rules::RulePack;
+use crate::domain::share::{Decided, First, Share};
 use crate::flows::judge::Assessed;
 use crate::flows::rules::{self, Put, Trial};
 use crate::store;
@@ -56,10 +58,45 @@ impl From<Assessed> for Assessment {
     }
 }
 
+/// How much rules decide by themselves, and whether that has moved.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RulesShare {
+    /// The last seven days.
+    pub lately: ShareOfRecords,
+    /// The four weeks before them.
+    pub before: ShareOfRecords,
+    /// By how many of a hundred the share may move: of the rules in force.
+    pub share_drift_percent: i64,
+    /// It moved by more, either way, with at least 20 records in both times: records, or rules, have become others.
+    pub alarm: bool,
+}
+
+/// Records by who decided first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ShareOfRecords {
+    /// All, of the last 5,000 decisions.
+    #[schema(example = 300)]
+    pub records: i64,
+    /// Those that a rule approved.
+    #[schema(example = 271)]
+    pub by_rule: i64,
+    /// Of a hundred so many, rounded down; absent where there are no records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 90)]
+    pub percent: Option<i64>,
+}
+
+impl From<Decided> for ShareOfRecords {
+    fn from(decided: Decided) -> Self {
+        Self { records: decided.records, by_rule: decided.by_rule, percent: decided.percent() }
+    }
+}
+
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(get_rules, put_rules)
         .merge(super::openapi::guarded!(try_rules))
+        .merge(super::openapi::guarded!(get_rules_share))
         .merge(super::openapi::guarded!(get_rules_version))
 }
 
@@ -119,6 +156,28 @@ pub async fn try_rules(
         then: then.into(),
     });
     Ok(axum::Json(RulesTrial { records, approved, would_be_approved, differing: differing.collect() }))
+}
+
+/// Read how much the rules decide by themselves, this week beside the four before it.
+#[utoipa::path(
+    get, path = "/v1/rules/share", tag = "reconcile",
+    responses((status = 200, description = "The shares.", body = RulesShare))
+)]
+pub async fn get_rules_share(
+    State(app): State<App>,
+    caller: Coordinator<scope::Reconcile>,
+) -> ApiResult<axum::Json<RulesShare>> {
+    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
+    let pack = store::neighbourhoods::rules(db, neighbourhood).await?;
+    let first = store::judgements::first_decisions(db, neighbourhood, SHARE_DECISIONS_MAX).await?;
+    let first = first.into_iter().map(|(by_rule, at_ms)| First { by_rule, at_ms });
+    let share = Share::of(first, app.now_ms());
+    Ok(axum::Json(RulesShare {
+        lately: share.lately.into(),
+        before: share.before.into(),
+        share_drift_percent: pack.share_drift_percent,
+        alarm: share.has_drifted(pack.share_drift_percent),
+    }))
 }
 
 /// Read an earlier version of the rules: decisions name the one that was in force.

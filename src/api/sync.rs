@@ -112,7 +112,35 @@ pub struct Verdict {
     /// when the rules go on with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected_by: Option<Instant>,
+    /// How much was said about the record: `GET /v1/activities/{id}/replies`. Absent where nothing was.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub replies: i64,
+    /// It is somebody else's record, and names you: `minutes` are yours. Absent for your own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub named: Option<Named>,
     pub at: Instant,
+}
+
+fn is_none(count: &i64) -> bool {
+    *count == 0
+}
+
+/// Somebody else's record that names the caller, who may read it (`GET /v1/activities/{id}`), and say that they were
+/// not part of it (`POST /v1/activities/{id}/replies`).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Named {
+    /// Whose record it is.
+    pub by: PartyId,
+    /// Of the record; absent while it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(example = "litter_pick")]
+    pub kind: Option<String>,
+    /// The civil day that the record means.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(format = Date, example = "2026-11-21")]
+    pub day: Option<String>,
+    /// Its newest version still gives you minutes. Otherwise it is no longer yours to read.
+    pub still: bool,
 }
 
 /// Why, in a code for programs and in plain words for people.
@@ -304,8 +332,8 @@ impl From<flows::sync::Synced> for SyncAnswer {
     }
 }
 
-impl From<flows::sync::Verdict> for Verdict {
-    fn from(verdict: flows::sync::Verdict) -> Self {
+impl From<flows::verdicts::Verdict> for Verdict {
+    fn from(verdict: flows::verdicts::Verdict) -> Self {
         Self {
             activity_id: verdict.activity,
             version: verdict.version,
@@ -316,6 +344,13 @@ impl From<flows::sync::Verdict> for Verdict {
             settled: verdict.settled,
             reason: verdict.reason.map(|(code, text)| Reason { code, text }),
             expected_by: verdict.expected_by_ms.map(Instant),
+            replies: verdict.replies,
+            named: verdict.named.map(|named| Named {
+                by: named.by,
+                kind: named.kind,
+                day: named.day,
+                still: named.still,
+            }),
             at: Instant(verdict.at_ms),
         }
     }

@@ -109,6 +109,9 @@ pub fn routes() -> OpenApiRouter<App> {
 ///
 /// Sums are a pure function of the query and `journal_no`: asked again with the same number, they are the same for
 /// ever. `restated_no` shows beside each what it has become since, through corrections and late records.
+///
+/// Sums are of what activities gave. What closes an account is in none of them; minutes of a party that became
+/// another's alias are that other party's from that number of the journal on, whichever of the two ids is asked for.
 #[utoipa::path(
     get, path = "/v1/totals", tag = "ledger", params(TotalsQuery),
     responses((status = 200, description = "Sums.", body = Totals))
@@ -194,12 +197,20 @@ async fn narrowed(app: &App, access: &Access, query: TotalsQuery) -> ApiResult<N
 
 /// The account that a caller's sums are of; nothing is all of them. What is not the caller's own is not there.
 pub async fn account(app: &App, access: &Access, asked: Option<PartyId>) -> ApiResult<Option<AccountId>> {
-    if access.scopes.has(Scope::Reconcile) {
-        return Ok(asked.map(|party| AccountId(party.0)));
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let asked = match asked {
+        None if access.scopes.has(Scope::Reconcile) => return Ok(None),
+        // A phone's own id never had an account; one that had is looked at as of each number.
+        Some(asked) => store::aliases::stands_for(db, neighbourhood, asked, Some(0)).await?,
+        None => store::aliases::stands_for(db, neighbourhood, access.party, None).await?,
+    };
+    if !access.scopes.has(Scope::Reconcile) {
+        let owners = flows::daybooks::owners(db, neighbourhood, access.party).await?;
+        if !owners.contains(&store::aliases::stands_for(db, neighbourhood, asked, None).await?) {
+            return Err(NOT_FOUND.into());
+        }
     }
-    let asked = asked.unwrap_or(access.party);
-    let owners = flows::daybooks::owners(app.db().read(), access.neighbourhood, access.party).await?;
-    if owners.contains(&asked) { Ok(Some(AccountId(asked.0))) } else { Err(NOT_FOUND.into()) }
+    Ok(Some(AccountId(asked.0)))
 }
 
 /// What sums are grouped by, out of a query.

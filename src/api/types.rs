@@ -130,3 +130,19 @@ pub fn check_name(pointer: &str, name: &str) -> super::error::ApiResult<()> {
         super::error::ApiError::field(pointer, "name", detail)
     })
 }
+
+/// A reason in plain words: 1 to 1,000 characters, without NUL.
+///
+/// # Errors
+/// A problem that names the field.
+pub fn check_reason(pointer: &str, reason: &str) -> super::error::ApiResult<()> {
+    use crate::domain::limits::REASON_CHARACTERS_MAX;
+    let fits = !reason.trim().is_empty()
+        && reason.chars().count() <= REASON_CHARACTERS_MAX
+        && !reason.contains('\0');
+    fits.then_some(()).ok_or_else(|| {
+        let detail =
+            format!("At {pointer}: a reason has 1 to {REASON_CHARACTERS_MAX} characters, without NUL.");
+        super::error::ApiError::field(pointer, "reason", detail)
+    })
+}

@@ -106,3 +106,11 @@ id!(
     /// A period whose figures are fixed at a journal number.
     PeriodId
 );
+id!(
+    /// One closing of an account.
+    ClosingId
+);
+id!(
+    /// What somebody said about a record.
+    ReplyId
+);

@@ -102,6 +102,16 @@ pub const PAGE_ITEMS_MAX: u64 = 200;
 pub const NAME_CHARACTERS_MAX: usize = 200;
 /// Characters of a reason.
 pub const REASON_CHARACTERS_MAX: usize = 1_000;
+/// People who may look after one minor.
+pub const SUPERVISORS_MAX: usize = 10;
+/// Decisions, the last ones, among which the share of automatic approvals is counted.
+pub const SHARE_DECISIONS_MAX: u64 = 5_000;
+/// Characters of a reply.
+pub const REPLY_CHARACTERS_MAX: usize = 1_000;
+/// Replies about one activity.
+pub const REPLIES_MAX: i64 = 100;
+/// People named in somebody else's record who are told of it, those with the least ids first.
+pub const NAMED_PARTIES_MAX: usize = 200;
 /// Fields that one decision settles.
 pub const SETTLEMENTS_MAX: usize = 100;
 /// Activities that one merge puts into another.

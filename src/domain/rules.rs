@@ -33,6 +33,10 @@ pub struct RulePack {
     /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
     #[serde(default = "audit_percent")]
     pub audit_percent: i64,
+    /// The share of records that rules approve by themselves may move by so many of a hundred from one week to the
+    /// four before it; beyond that `GET /v1/rules/share` raises its alarm. 0 to 100.
+    #[serde(default = "share_drift_percent")]
+    pub share_drift_percent: i64,
     /// Where ordinary ends: beyond it a person looks. What is left out has its default.
     #[serde(default)]
     pub thresholds: Thresholds,
@@ -87,9 +91,17 @@ const SILENCE_DAYS: (i64, i64) = (1, 365);
 /// See [`PERSON_DAY_MINUTES`].
 const AUDIT_PERCENT: (i64, i64) = (0, 100);
 
+/// See [`PERSON_DAY_MINUTES`].
+const SHARE_DRIFT_PERCENT: (i64, i64) = (0, 100);
+
 /// `posting.md`, "Clean".
 fn audit_percent() -> i64 {
     5
+}
+
+/// Our choice: a week of 300 records moves by some five of a hundred by chance (three standard deviations at 90 %).
+fn share_drift_percent() -> i64 {
+    15
 }
 
 impl RulePack {
@@ -106,6 +118,7 @@ impl RulePack {
             second_person_above_minutes: None,
             silence_days: None,
             audit_percent: audit_percent(),
+            share_drift_percent: share_drift_percent(),
             thresholds: Thresholds::default(),
         }
     }
@@ -119,6 +132,7 @@ impl RulePack {
             ("second_person_above_minutes", self.second_person_above_minutes, SECOND_PERSON_MINUTES),
             ("silence_days", self.silence_days, SILENCE_DAYS),
             ("audit_percent", Some(self.audit_percent), AUDIT_PERCENT),
+            ("share_drift_percent", Some(self.share_drift_percent), SHARE_DRIFT_PERCENT),
         ];
         let outside = bounds
             .into_iter()
@@ -190,7 +204,8 @@ mod tests {
             pack.fault().map(|(field, _)| field)
         };
         type Change = fn(&mut RulePack, i64);
-        let bounds: [(&str, Change, (i64, i64)); 5] = [
+        let bounds: [(&str, Change, (i64, i64)); 6] = [
+            ("share_drift_percent", |pack, value| pack.share_drift_percent = value, SHARE_DRIFT_PERCENT),
             ("person_day_minutes_max", |pack, value| pack.person_day_minutes_max = value, PERSON_DAY_MINUTES),
             ("report_items_threshold", |pack, value| pack.report_items_threshold = value, REPORT_ITEMS),
             (

@@ -27,7 +27,7 @@ pub async fn access_of(
     let db = app.db().read();
     let Some(row) = store::access::find_grant(db, neighbourhood, grant).await? else { return Ok(None) };
     let party = PartyId(row.party_id);
-    let store::parties::Standing { groups, coordinator } =
+    let store::parties::Standing { groups, aliases, coordinator } =
         store::parties::standing(db, neighbourhood, party).await?;
     let granted = Scopes::known(&row.scopes);
     let scopes = granted.iter().filter(|scope| coordinator || !COORDINATORS.contains(scope)).collect();
@@ -36,6 +36,7 @@ pub async fn access_of(
         neighbourhood,
         party,
         owners,
+        names: [party].into_iter().chain(names_of(app, neighbourhood, party, aliases).await?).collect(),
         grant,
         device: row.device_id.map(DeviceId),
         scopes,
@@ -47,4 +48,18 @@ pub async fn access_of(
     });
     app.access_cache().insert(key, access.clone());
     Ok(Some(access))
+}
+
+/// All ids that stand for a party: those that do directly, and those that do through these.
+async fn names_of(
+    app: &App,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    direct: Vec<PartyId>,
+) -> Result<Vec<PartyId>, FlowError> {
+    if direct.is_empty() {
+        return Ok(direct);
+    }
+    let all = store::parties::aliases_of(app.db().read(), neighbourhood, &[party].into()).await?;
+    Ok(all.into_iter().map(|(alias, _)| alias).collect())
 }

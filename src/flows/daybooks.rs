@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::ConnectionTrait;
 
+use super::aliases::acting;
 use super::{FlowError, is_unique_violation};
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
@@ -15,7 +16,8 @@ use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{daybook, daybook_change};
 
-/// The parties whose daybooks a party may sync: its own and those of its groups today.
+/// The parties whose daybooks a party may sync: its own and those of its groups today. An id that became another
+/// party's gives that party's.
 ///
 /// # Errors
 /// [`FlowError`] of the database.
@@ -24,6 +26,7 @@ pub async fn owners(
     neighbourhood: NeighbourhoodId,
     party: PartyId,
 ) -> Result<Vec<PartyId>, FlowError> {
+    let party = store::aliases::stands_for(db, neighbourhood, party, None).await?;
     let me = BTreeSet::from([party]);
     let memberships = store::parties::memberships(db, neighbourhood, &me).await?;
     let mut owners = vec![party];
@@ -46,7 +49,9 @@ pub async fn create(
 ) -> Result<(daybook::Model, bool), FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Enrol);
     let txn = timing.begin(app.db().begin()).await?;
-    if !owners(&txn, caller.neighbourhood, caller.party).await?.contains(&party) {
+    let me = acting(&txn, caller).await?;
+    let party = store::aliases::stands_for(&txn, caller.neighbourhood, party, None).await?;
+    if !owners(&txn, caller.neighbourhood, me).await?.contains(&party) {
         return Err(FlowError::NotFound);
     }
     let created = insert(app, &txn, caller.neighbourhood, id, party).await?;

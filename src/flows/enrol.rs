@@ -1,20 +1,21 @@
 //! Enrolment: an invitation and a proof of a key become a device with a grant; the ids that the phone made
 //! offline stay what they are.
 
-use std::collections::BTreeSet;
-
 use super::FlowError;
+use super::aliases::{Why, join as join_parties};
 use super::judge::{Sitting, look_again};
 use crate::app::{Access, App};
 use crate::auth::rotation::ENROLMENT_REPLAY_MS;
 use crate::auth::scopes::Scopes;
 use crate::auth::secrets::{Presented, refresh_token, same_hash};
-use crate::domain::ids::{DaybookId, DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
+use crate::domain::ids::{AccountId, DaybookId, DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::Transaction;
-use crate::store::entity::{access_grant, device, invitation, party};
+use crate::store::entity::{access_grant, device, invitation, party, party_alias};
 
+/// Why somebody whom phones had met is another party now.
+const ENROLLED: &str = "Enrolled a phone that others had met.";
 /// How long a grant of a device lasts at most (design, section 7).
 pub const DEVICE_GRANT_LIFE_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 
@@ -62,7 +63,7 @@ pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError>
         return replay(app, &txn, &invitation, device).await;
     }
     check(&invitation, app.now_ms())?;
-    let party = join(app, &txn, neighbourhood, &invitation, &request).await?;
+    let party = join(app, &mut sitting, &invitation, &request).await?;
     super::daybooks::insert(app, &txn, neighbourhood, request.daybook, party).await?;
     let enrolled = insert_device(app, &txn, neighbourhood, party, &request).await?;
     let at_ms = app.now_ms();
@@ -120,26 +121,25 @@ async fn replay(
 /// The party that the phone belongs to: the one that the invitation names, or the phone's own.
 async fn join(
     app: &App,
-    txn: &Transaction,
-    neighbourhood: NeighbourhoodId,
+    sitting: &mut Sitting<'_>,
     invitation: &invitation::Model,
     request: &Enrolment,
 ) -> Result<PartyId, FlowError> {
-    let now_ms = app.now_ms();
+    let (txn, neighbourhood, now_ms) = (sitting.txn(), sitting.neighbourhood(), app.now_ms());
     let there = store::parties::find(txn, neighbourhood, request.party).await?;
     // An id that stands for somebody already goes on doing so; nobody else can join under it.
-    let stands_for = store::parties::resolve(txn, neighbourhood, &BTreeSet::from([request.party])).await?;
-    let other =
-        stands_for.get(&request.party).map(|(party, _)| *party).filter(|party| *party != request.party);
-    if other.is_some() && other != invitation.party_id.map(PartyId) {
+    let stands_for = store::aliases::stands_for(txn, neighbourhood, request.party, None).await?;
+    let other = (stands_for != request.party).then_some(stands_for);
+    let invited = match invitation.party_id.map(PartyId) {
+        Some(party) => Some(store::aliases::stands_for(txn, neighbourhood, party, None).await?),
+        None => None,
+    };
+    if other.is_some() && other != invited {
         return Err(FlowError::IdReused);
     }
-    if let Some(party) = invitation.party_id.map(PartyId) {
-        if party != request.party {
-            if there.is_some_and(|there| there.known) {
-                return Err(FlowError::IdReused);
-            }
-            store::parties::insert_alias(txn, neighbourhood, request.party, party, now_ms).await?;
+    if let Some(party) = invited {
+        if party != request.party && other.is_none() {
+            alias(sitting, (request.party, there), party, invitation).await?;
         }
         // Somebody whom a phone met is known once enrolled.
         if let Some(met) = store::parties::find(txn, neighbourhood, party).await?.filter(|met| !met.known) {
@@ -169,6 +169,8 @@ async fn join(
                 known: true,
                 created_at_ms: now_ms,
                 revision: 1,
+                age_band: None,
+                supervisors: None,
             };
             store::parties::insert_new(txn, vec![row]).await?;
         }
@@ -177,6 +179,34 @@ async fn join(
         store::parties::insert_role(txn, neighbourhood, request.party, role, now_ms).await?;
     }
     Ok(request.party)
+}
+
+/// Makes the phone's own party id stand for the party that it was invited as. Whom other phones met under that id
+/// may have minutes already.
+async fn alias(
+    sitting: &mut Sitting<'_>,
+    (id, there): (PartyId, Option<party::Model>),
+    party: PartyId,
+    invitation: &invitation::Model,
+) -> Result<(), FlowError> {
+    let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
+    if there.as_ref().is_some_and(|there| there.known) {
+        return Err(FlowError::IdReused);
+    }
+    if there.is_none() && sitting.account(AccountId(id.0)).await?.is_none() {
+        let row = party_alias::Model {
+            neighbourhood_id: neighbourhood.0,
+            alias_id: id.0,
+            party_id: party.0,
+            created_at_ms: sitting.now_ms(),
+            journal_no: None,
+        };
+        return Ok(store::aliases::insert(txn, row).await?);
+    }
+    let invited =
+        store::parties::find(txn, neighbourhood, party).await?.ok_or(FlowError::InvitationInvalid)?;
+    let why = Why { by: invitation.created_by.map(PartyId), reason: ENROLLED };
+    join_parties(sitting, (id, there), invited, why).await.map(|_| ())
 }
 
 async fn insert_device(

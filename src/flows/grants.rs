@@ -2,6 +2,7 @@
 
 use super::FlowError;
 use super::access::access_of;
+use super::aliases::acting;
 use super::invite::derived_secret;
 use crate::app::{Access, App};
 use crate::auth::access::{NewToken, issue};
@@ -98,11 +99,12 @@ pub async fn create_personal(
         let shown = if recent { Some(personal(app, caller, id, row.created_at_ms)?.0) } else { None };
         return Ok((row, shown, false));
     }
+    let party = acting(&txn, caller).await?;
     let (text, hash) = personal(app, caller, id, now_ms)?;
     let row = access_grant::Model {
         neighbourhood_id: caller.neighbourhood.0,
         id: id.0,
-        party_id: caller.party.0,
+        party_id: party.0,
         device_id: None,
         name: name.to_owned(),
         scopes: scopes.to_string(),

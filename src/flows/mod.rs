@@ -3,7 +3,9 @@
 
 pub mod accept;
 pub mod access;
+pub mod aliases;
 pub mod cards;
+pub mod closings;
 pub mod compact;
 pub mod daybooks;
 pub mod decide;
@@ -18,10 +20,12 @@ pub mod parties;
 pub mod periods;
 pub mod quarantine;
 pub mod rebuild;
+pub mod reply;
 pub mod rules;
 pub mod server_keys;
 pub mod sync;
 mod take;
+pub mod verdicts;
 
 use sea_orm::DbErr;
 

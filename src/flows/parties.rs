@@ -1,10 +1,14 @@
 //! Naming and confirming parties, and putting people into groups: what coordinators do.
 
+use std::collections::BTreeSet;
+
 use super::FlowError;
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
+use crate::domain::suspicion::SuspicionKind;
 use crate::metrics::Flow;
 use crate::store;
+use crate::store::Transaction;
 use crate::store::entity::{membership, party};
 
 /// What a coordinator says of a party.
@@ -13,6 +17,46 @@ pub struct PartyFacts {
     pub kind: String,
     pub sector: String,
     pub name: String,
+    pub age: Age,
+}
+
+/// How old somebody is, as far as it matters, and who may look after them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Age {
+    /// None is an adult.
+    pub band: Option<String>,
+    pub supervisors: BTreeSet<PartyId>,
+}
+
+/// What changes of a party.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartyChange {
+    pub name: Option<String>,
+    pub known: Option<bool>,
+    pub age: Option<Age>,
+}
+
+impl Age {
+    fn columns(self) -> Result<(Option<String>, Option<String>), FlowError> {
+        let supervisors = (!self.supervisors.is_empty()).then_some(self.supervisors);
+        let supervisors = supervisors.map(|ids| serde_json::to_string(&ids)).transpose()?;
+        Ok((self.band, supervisors))
+    }
+
+    async fn check(&self, txn: &Transaction, caller: &Access, of: PartyId) -> Result<(), FlowError> {
+        let rows =
+            store::parties::of_ids(txn, caller.neighbourhood, self.supervisors.iter().copied()).await?;
+        let adults =
+            rows.iter().filter(|row| row.age_band.is_none() && row.kind == "resident" && row.id != of.0);
+        if adults.count() == self.supervisors.len() {
+            return Ok(());
+        }
+        Err(FlowError::Field {
+            pointer: "/supervisors".to_owned(),
+            code: "unknown",
+            detail: "At /supervisors: ids of residents of this neighbourhood who are adults.".to_owned(),
+        })
+    }
 }
 
 /// Adds a party that is known from the start. Answers whether it is new.
@@ -28,9 +72,13 @@ pub async fn create(
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     if let Some(there) = store::parties::find(&txn, caller.neighbourhood, id).await? {
-        let same = there.name == facts.name && there.kind == facts.kind && there.sector == facts.sector;
+        let (age_band, supervisors) = facts.age.columns()?;
+        let same = (&there.name, &there.kind, &there.sector) == (&facts.name, &facts.kind, &facts.sector)
+            && (&there.age_band, &there.supervisors) == (&age_band, &supervisors);
         return if same { Ok((there, false)) } else { Err(FlowError::IdReused) };
     }
+    facts.age.check(&txn, caller, id).await?;
+    let (age_band, supervisors) = facts.age.columns()?;
     let row = party::Model {
         neighbourhood_id: caller.neighbourhood.0,
         id: id.0,
@@ -40,22 +88,23 @@ pub async fn create(
         known: true,
         created_at_ms: app.now_ms(),
         revision: 1,
+        age_band,
+        supervisors,
     };
     store::parties::insert_new(&txn, vec![row.clone()]).await?;
     timing.commit(txn.commit()).await?;
     Ok((row, true))
 }
 
-/// Changes a party: its name, or that it is known now. What waits for it is judged again.
+/// Changes a party: its name, that it is known now, how old it is. What waits for it is judged again.
 ///
 /// # Errors
-/// [`FlowError::NotFound`].
+/// [`FlowError::NotFound`]; [`FlowError::Field`] for supervisors who are no adults here.
 pub async fn update(
     app: &App,
     caller: &Access,
     id: PartyId,
-    name: Option<String>,
-    known: Option<bool>,
+    change: PartyChange,
 ) -> Result<party::Model, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
@@ -64,12 +113,22 @@ pub async fn update(
     let Some(mut row) = store::parties::find(&txn, caller.neighbourhood, id).await? else {
         return Err(FlowError::NotFound);
     };
+    let PartyChange { name, known, age } = change;
     row.name = name.unwrap_or(row.name);
     row.known = known.unwrap_or(row.known);
+    let of_age = age.is_some();
+    if let Some(age) = age {
+        age.check(&txn, caller, id).await?;
+        (row.age_band, row.supervisors) = age.columns()?;
+    }
     row.revision += 1;
     store::parties::update(&txn, row.clone()).await?;
     if known == Some(true) {
         super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", app.now_ms()).await?;
+    }
+    if of_age {
+        let code = SuspicionKind::MinorPresent.code_for_residents();
+        super::judge::look_again(&txn, caller.neighbourhood, code, app.now_ms()).await?;
     }
     timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);
@@ -90,6 +149,9 @@ pub async fn put_member(
 ) -> Result<(), FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
+    // Whoever is a member under an id that became another's is so under that.
+    store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
+    let member = store::aliases::stands_for(&txn, caller.neighbourhood, member, None).await?;
     let found = store::parties::find(&txn, caller.neighbourhood, group).await?;
     let member_there = store::parties::find(&txn, caller.neighbourhood, member).await?.is_some();
     if !member_there || found.is_none_or(|group| group.kind == "resident") {

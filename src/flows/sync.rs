@@ -8,19 +8,18 @@ use tracing::Instrument as _;
 
 use super::FlowError;
 use super::accept::{Accepted, ChunkOutcome};
+use super::daybooks::owners;
 use super::documents::Download;
 use super::take::{charge, take};
+use super::verdicts::{Verdicts, verdicts};
 use crate::app::{Access, App};
-use crate::domain::ids::{ActivityId, DaybookId, PartyId};
-use crate::domain::limits::{ANSWER_MS, SYNC_VERDICTS_MAX};
-use crate::domain::review::{Conflict, Review};
+use crate::domain::ids::{DaybookId, PartyId};
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::intake;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, party};
-use crate::store::judgements::VerdictRow;
 
 /// Rows read at once for an answer.
 const ANSWER_ROWS: u64 = 256;
@@ -100,32 +99,6 @@ pub struct SnapshotLink {
     pub bytes: u64,
 }
 
-/// The latest judgements of the caller's activities.
-#[derive(Debug)]
-pub struct Verdicts {
-    pub items: Vec<Verdict>,
-    pub next: String,
-    pub more: bool,
-    pub pending: bool,
-}
-
-/// One of them.
-#[derive(Debug)]
-pub struct Verdict {
-    pub activity: ActivityId,
-    pub version: i64,
-    pub revision: i64,
-    pub review: Review,
-    pub conflict: Conflict,
-    pub minutes: Option<i64>,
-    /// By field, what a coordinator said counts.
-    pub settled: BTreeMap<String, serde_json::Value>,
-    pub reason: Option<(String, String)>,
-    /// Until when somebody will have looked, or nobody's word will be waited for any more.
-    pub expected_by_ms: Option<i64>,
-    pub at_ms: i64,
-}
-
 /// Syncs.
 ///
 /// # Errors
@@ -141,14 +114,14 @@ pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, Flow
 async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
     charge(app, caller, &push)?;
     meet(app, caller, push.parties).await?;
-    let mine = caller.owners.clone();
+    let mut mine = caller.owners.clone();
     let mut room = push.limit_bytes;
     let mut intake = intake::Room::default();
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
     let mut waits = false;
     for daybook in push.daybooks {
         let begun = Instant::now();
-        let synced = sync_one(app, caller, &mine, daybook, room, &mut intake).await?;
+        let synced = sync_one(app, caller, &mut mine, daybook, room, &mut intake).await?;
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
@@ -156,7 +129,7 @@ async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError
         room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
         daybooks.push(synced);
     }
-    let verdicts = verdicts(app, caller, &mine, waits, push.verdicts_after.as_deref()).await?;
+    let verdicts = verdicts(app, caller, waits, push.verdicts_after.as_deref()).await?;
     Ok(Synced { server_time_ms: app.now_ms(), verdicts, daybooks })
 }
 
@@ -181,6 +154,8 @@ async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result
         known: false,
         created_at_ms: now_ms,
         revision: 1,
+        age_band: None,
+        supervisors: None,
     });
     let mut timing = app.metrics().database.transaction(Flow::Meet);
     let txn = timing.begin(app.db().begin()).await?;
@@ -192,14 +167,19 @@ async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result
 async fn sync_one(
     app: &App,
     caller: &Access,
-    mine: &[PartyId],
+    mine: &mut Vec<PartyId>,
     push: DaybookPush,
     room: u64,
     intake: &mut intake::Room,
 ) -> Result<DaybookSynced, FlowError> {
     let DaybookPush { id, cursor, entries } = push;
     let nothing = |state| DaybookSynced { state, ..empty(id, cursor.clone()) };
-    let row = store::daybooks::find(app.db().read(), caller.neighbourhood, id).await?;
+    let db = app.db().read();
+    let row = store::daybooks::find(db, caller.neighbourhood, id).await?;
+    if row.as_ref().is_some_and(|row| !mine.contains(&PartyId(row.party_id))) {
+        // Whose it is, and who is calling, may be another a moment ago: a phone told that it is gone makes it anew.
+        *mine = owners(db, caller.neighbourhood, caller.party).await?;
+    }
     let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
         return Ok(nothing(State::NotFound));
     };
@@ -349,71 +329,13 @@ async fn read(
     pulled(cursor, changes, false)
 }
 
-async fn verdicts(
-    app: &App,
-    caller: &Access,
-    mine: &[PartyId],
-    waits: bool,
-    given: Option<&str>,
-) -> Result<Verdicts, FlowError> {
-    let db = app.db().read();
-    let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, mine).await?;
-    let (start, mut rows) = verdict_rows(app, caller, mine, given).await?;
-    let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = match rows.last() {
-        Some(last) => cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &last.chain),
-        None => start,
-    };
-    let items = rows.into_iter().filter_map(verdict);
-    Ok(Verdicts { items: items.collect(), next: next.encode(), more, pending })
-}
-
-/// What follows on a cursor, or on nothing where its chain is not ours.
-async fn verdict_rows(
-    app: &App,
-    caller: &Access,
-    mine: &[PartyId],
-    given: Option<&str>,
-) -> Result<(Cursor, Vec<VerdictRow>), FlowError> {
-    let cursor = given.and_then(Cursor::decode).unwrap_or_else(start_of_all);
-    let after = |no| {
-        store::judgements::verdicts(app.db().read(), caller.neighbourhood, mine, no, SYNC_VERDICTS_MAX + 1)
-    };
-    let found = after(i64::try_from(cursor.position).unwrap_or(i64::MAX)).await?;
-    if cursor == start_of_all() || found.start.is_some_and(|chain| chain.starts_with(&cursor.chain)) {
-        return Ok((cursor, found.rows));
-    }
-    Ok((start_of_all(), after(0).await?.rows))
-}
-
-fn verdict(row: VerdictRow) -> Option<Verdict> {
-    let judged: crate::ledger::Judgement = serde_json::from_str(&row.body).ok()?;
-    Some(Verdict {
-        activity: ActivityId(row.activity_id),
-        version: row.judged_version,
-        revision: row.activity_revision + row.revision,
-        review: judged.review(),
-        conflict: serde_json::from_value(row.conflict.into()).ok()?,
-        minutes: judged.minutes(),
-        settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
-        reason: row.reason_code.zip(row.reason_text),
-        expected_by_ms: row
-            .waits_since_ms
-            .map(|since_ms| since_ms.saturating_add(ANSWER_MS))
-            .or(row.due_at_ms),
-        at_ms: row.judged_at_ms,
-    })
-}
-
 /// Before the first change, or the first journal number.
-fn start_of_all() -> Cursor {
+pub(super) fn start_of_all() -> Cursor {
     Cursor::at(0, &CHAIN_START)
 }
 
 /// The cursor of a stored row; its chain always has 32 bytes.
-fn cursor_at(position: u64, chain: &[u8]) -> Cursor {
+pub(super) fn cursor_at(position: u64, chain: &[u8]) -> Cursor {
     Cursor::at(position, &chain.try_into().unwrap_or(CHAIN_START))
 }
 

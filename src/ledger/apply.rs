@@ -14,6 +14,7 @@ pub fn apply(before: &Judgement, decision: &StoredDecision) -> Judgement {
     after.revision = before.revision.saturating_add(1);
     after.person_decided |= matches!(decision.by, By::Person(_));
     after.audit = decision.by == By::Rule && (before.audit || decision.audit);
+    after.unanswered &= !matches!(decision.by, By::Person(_));
     after.first = None;
     after.settled.extend(decision.settles.clone());
     let mark = |kind| Some(Mark { kind, version: decision.version, reason: decision.reason.clone() });

@@ -24,6 +24,8 @@ pub struct CleanFacts {
     pub open_suspicions: Vec<SuspicionKind>,
     /// More records are near it than it was compared with.
     pub crowded: bool,
+    /// People of this version who say that they were not part of it.
+    pub declined: Vec<PartyId>,
 }
 
 /// One reason for a person to look.
@@ -46,6 +48,8 @@ pub enum Doubt {
     Suspicion { kind: SuspicionKind },
     /// More records are near than it was compared with.
     Crowded,
+    /// The party says that it was not part of it.
+    Declined { party: PartyId },
 }
 
 impl Doubt {
@@ -61,6 +65,7 @@ impl Doubt {
             Self::TwoPeople { .. } => "two_people",
             Self::Suspicion { kind } => kind.code_for_residents(),
             Self::Crowded => SuspicionKind::SameEvent.code_for_residents(),
+            Self::Declined { .. } => "declined",
         }
     }
 
@@ -88,6 +93,9 @@ impl Doubt {
             }
             Self::Suspicion { kind } => kind.said_to_residents().to_owned(),
             Self::Crowded => SuspicionKind::SameEvent.said_to_residents().to_owned(),
+            Self::Declined { .. } => {
+                "We need to check who took part: one of the people says it was without them.".to_owned()
+            }
         }
     }
 }
@@ -116,6 +124,7 @@ pub fn doubts(
     doubts.extend(pack.needs_two(minutes).then_some(Doubt::TwoPeople { minutes }));
     doubts.extend(facts.open_suspicions.iter().map(|kind| Doubt::Suspicion { kind: *kind }));
     doubts.extend(facts.crowded.then_some(Doubt::Crowded));
+    doubts.extend(facts.declined.iter().map(|party| Doubt::Declined { party: *party }));
     doubts
 }
 
@@ -197,6 +206,7 @@ mod tests {
     #[test]
     fn every_doubt_is_said_without_blame() {
         let facts = CleanFacts {
+            declined: vec![party(4)],
             unknown_parties: vec![party(0)],
             minutes_that_day: [(party(0), 500)].into(),
             unreadable_fields: true,
@@ -228,6 +238,7 @@ mod tests {
             "check_supervision",
             "check_counted_once",
             "check_counted_once",
+            "declined",
             "occasion_total",
             "two_people",
         ];

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use crate::domain::ids::{ActivityId, DecisionId, NeighbourhoodId, TransferId};
+use crate::domain::ids::{AccountId, ActivityId, DecisionId, NeighbourhoodId, TransferId};
 
 /// The id of one line of one posting: equal exactly if all four are.
 #[must_use]
@@ -30,6 +30,12 @@ pub fn rule_decision_id(
 #[must_use]
 pub fn member_decision_id(decision: DecisionId, member: ActivityId) -> DecisionId {
     DecisionId(hashed("daybook member decision 1", decision.0, member.0, [0, 0]))
+}
+
+/// The id of one leg of what closes an account, by the number of the journal's entry that says so.
+#[must_use]
+pub fn leg_id(neighbourhood: NeighbourhoodId, account: AccountId, no: i64, leg: i64) -> TransferId {
+    TransferId(hashed("daybook closing 1", neighbourhood.0, account.0, [no, leg]))
 }
 
 /// A UUID of version 8 over a purpose and fields of fixed length.
@@ -64,6 +70,7 @@ mod tests {
             transfer_id(NeighbourhoodId(a.0), ActivityId(n.0), 3, 4),
             TransferId(rule_decision_id(n, a, 3).0),
             TransferId(member_decision_id(DecisionId(n.0), a).0),
+            leg_id(n, AccountId(a.0), 3, 4),
         ];
         assert!(others.iter().all(|other| *other != id));
     }

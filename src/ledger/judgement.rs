@@ -57,6 +57,9 @@ pub struct Judgement {
     /// of a person ends it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
+    /// A resident said something that nobody has answered; any decision of a person ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
 }
 
 /// The first approval of something that needs two people.

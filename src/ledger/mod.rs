@@ -12,6 +12,7 @@
 pub mod apply;
 pub mod chain;
 pub mod clean;
+pub mod closing;
 pub mod cluster;
 pub mod confirm;
 pub mod decide;
@@ -19,6 +20,7 @@ pub mod decision;
 pub mod derived_id;
 pub mod judgement;
 pub mod lines;
+pub mod reply;
 pub mod settle;
 pub mod take_up;
 pub mod target;
@@ -28,6 +30,7 @@ mod tests;
 
 pub use apply::apply;
 pub use clean::{CleanFacts, Doubt, doubts};
+pub use closing::{Cause, Leg, Remainder, legs};
 pub use cluster::{
     ClusterRefusal, Decisions, MergeRequest, Seen, UnmergeRequest, member_edited, merge, merged_lines,
     unmerge,
@@ -35,12 +38,13 @@ pub use cluster::{
 pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};
 pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
-pub use derived_id::{member_decision_id, rule_decision_id, transfer_id};
+pub use derived_id::{leg_id, member_decision_id, rule_decision_id, transfer_id};
 pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
 pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,
     Reclassification, decide_lines,
 };
+pub use reply::{Reply, replied};
 pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields, written};
 pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, take_up};
 pub use target::{Posting, Transfer, difference, post, target};

@@ -22,8 +22,8 @@ pub struct Transfer {
     pub posting_seq: i64,
     /// 1, 2, 3 … within the posting.
     pub line_no: i64,
-    /// Signed: above zero from the commons to the account, below zero back. The account is as frozen; it
-    /// resolves through aliases when the leg is written.
+    /// Signed: above zero from the commons to the account, below zero back. The account is the one that the frozen one
+    /// stands for.
     pub line: Line,
 }
 
@@ -55,7 +55,8 @@ pub fn difference(target: &[Line], posted: &[Line]) -> Vec<Line> {
     lines(minutes)
 }
 
-/// Posts the difference. Always the last step for an activity, whatever moved its target.
+/// Posts the difference. Always the last step for an activity, whatever moved its target. `stands_for` gives the account
+/// that a frozen one stands for now: what two ids of one person differ by is nothing.
 #[must_use]
 pub fn post(
     before: &Judgement,
@@ -63,11 +64,16 @@ pub fn post(
     activity: ActivityId,
     parts_minutes: i64,
     holding: AccountId,
+    stands_for: impl Fn(AccountId) -> AccountId,
 ) -> Posting {
     let target = target(before, parts_minutes, holding);
-    let difference = difference(&target, &before.posted);
+    let resolved = |lines: &[Line]| -> Vec<Line> {
+        lines.iter().map(|line| Line { account: stands_for(line.account), ..line.clone() }).collect()
+    };
+    let difference = difference(&resolved(&target), &resolved(&before.posted));
     let mut after = before.clone();
     if difference.is_empty() {
+        after.posted = target;
         return Posting { after, transfers: Vec::new() };
     }
     let posting_seq = before.posting_seq.saturating_add(1);
@@ -155,11 +161,35 @@ mod tests {
     }
 
     #[test]
+    fn what_one_person_has_under_two_ids_is_one_line() {
+        let own = |party, minutes| Some(frozen(&pick(&[(party, minutes)])));
+        let posted = |before: &Judgement| {
+            let one = |_| account(9);
+            let Posting { after, transfers } =
+                post(before, neighbourhood(), activity_id(1), 0, holding(), one);
+            assert_eq!(after.posted, target(before, 0, holding()));
+            (
+                after,
+                transfers
+                    .iter()
+                    .map(|transfer| (transfer.line.account, transfer.line.minutes))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let (first, transfers) = posted(&Judgement { own: own(0, 90), ..Judgement::default() });
+        assert_eq!(transfers, [(account(9), 90)]);
+        let (second, transfers) = posted(&Judgement { own: own(1, 60), ..first });
+        assert_eq!(transfers, [(account(9), -30)]);
+        let (third, transfers) = posted(&Judgement { own: own(0, 60), ..second.clone() });
+        assert_eq!((transfers, third.posting_seq), (Vec::new(), second.posting_seq));
+    }
+
+    #[test]
     fn posting_twice_posts_once() {
-        let first = post(&judged(&occasion()), neighbourhood(), activity_id(1), 0, holding());
+        let first = post(&judged(&occasion()), neighbourhood(), activity_id(1), 0, holding(), |id| id);
         assert_eq!(first.transfers.iter().map(|transfer| transfer.line_no).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((first.after.posting_seq, first.after.revision), (1, 1));
-        let second = post(&first.after, neighbourhood(), activity_id(1), 0, holding());
+        let second = post(&first.after, neighbourhood(), activity_id(1), 0, holding(), |id| id);
         assert_eq!(second, Posting { after: first.after, transfers: Vec::new() });
     }
 }

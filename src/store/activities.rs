@@ -363,6 +363,8 @@ pub struct Filter {
     pub day_until: Option<String>,
     pub review: Option<String>,
     pub conflict: Option<String>,
+    /// Only those that name any of these.
+    pub naming: Option<Vec<PartyId>>,
     /// Received before (milliseconds, id): where the last page ended.
     pub after: Option<(i64, Uuid)>,
 }
@@ -415,6 +417,12 @@ fn equals(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
         .add_option(filter.conflict.as_ref().map(|conflict| A::Conflict.eq(conflict)))
         .add_option(filter.day_from.as_ref().map(|day| A::Day.gte(day)))
         .add_option(filter.day_until.as_ref().map(|day| A::Day.lte(day)))
+        .add_option(
+            filter
+                .naming
+                .as_ref()
+                .map(|names| A::Id.in_subquery(super::replies::naming(neighbourhood, names))),
+        )
 }
 
 /// What nobody has judged yet counts as received.

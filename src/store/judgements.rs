@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
 use super::entity::decision::Column as D;
 use super::entity::judgement::Column as J;
-use super::entity::{activity, activity_version, decision, journal, judgement};
-use crate::domain::ids::{ActivityId, DecisionId, NeighbourhoodId, PartyId};
+use super::entity::{activity_version, decision, journal, judgement};
+use crate::domain::ids::{ActivityId, DecisionId, NeighbourhoodId};
 
 const LIST_MAX: usize = 400;
 
@@ -228,120 +228,13 @@ pub fn upsert(backend: DbBackend, rows: Vec<judgement::Model>) -> Statement {
             J::Confirms,
             J::Doubts,
             J::WaitsSinceMs,
+            J::Named,
+            J::Replies,
         ])
         .to_owned();
     judgement::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
         .on_conflict(conflict)
         .build(backend)
-}
-
-/// What a phone is told of one activity: its judgement, and where its record stands.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct VerdictRow {
-    pub activity_id: Uuid,
-    pub body: String,
-    pub judged_version: i64,
-    pub reason_code: Option<String>,
-    pub reason_text: Option<String>,
-    pub due_at_ms: Option<i64>,
-    pub waits_since_ms: Option<i64>,
-    pub judged_at_ms: i64,
-    pub journal_no: i64,
-    /// Of the judgement.
-    pub revision: i64,
-    pub activity_revision: i64,
-    pub conflict: String,
-    /// The journal's at this number.
-    pub chain: Vec<u8>,
-}
-
-/// Verdicts after a journal number, in that order.
-#[derive(Debug, Clone, Default)]
-pub struct Verdicts {
-    /// The journal's chain at that number, if there is one.
-    pub start: Option<Vec<u8>>,
-    pub rows: Vec<VerdictRow>,
-}
-
-/// The verdicts of parties after a journal number: their activities whose judgement changed, in that order.
-/// One statement, since every sync asks: the number's own row comes first, with nothing joined to it or more.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn verdicts(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    parties: &[PartyId],
-    after: i64,
-    limit: u64,
-) -> Result<Verdicts, DbErr> {
-    let query = verdicts_query(neighbourhood, parties, after, limit);
-    let mut verdicts = Verdicts::default();
-    for row in db.query_all(&query).await? {
-        if after > 0 && verdicts.start.is_none() {
-            verdicts.start = Some(row.try_get("", "start")?);
-        }
-        if row.try_get::<Option<i64>>("", "journal_no")?.is_some() {
-            verdicts.rows.push(VerdictRow::from_query_result(&row, "")?);
-        }
-    }
-    Ok(verdicts)
-}
-
-fn verdicts_query(
-    neighbourhood: NeighbourhoodId,
-    parties: &[PartyId],
-    after: i64,
-    limit: u64,
-) -> SelectStatement {
-    use activity::Column as A;
-    use journal::Column as N;
-    let start = Alias::new("start");
-    let of_parties = Condition::all()
-        .add(Expr::col((judgement::Entity, J::NeighbourhoodId)).eq(neighbourhood.0))
-        .add(Expr::col((judgement::Entity, J::PartyId)).is_in(parties.iter().map(|id| id.0)))
-        .add(Expr::col((judgement::Entity, J::JournalNo)).gt(after));
-    let of_activity = Condition::all()
-        .add(Expr::col((activity::Entity, A::NeighbourhoodId)).eq(neighbourhood.0))
-        .add(Expr::col((activity::Entity, A::Id)).eq(Expr::col((judgement::Entity, J::ActivityId))));
-    let of_number = Condition::all()
-        .add(Expr::col((journal::Entity, N::NeighbourhoodId)).eq(neighbourhood.0))
-        .add(Expr::col((journal::Entity, N::No)).eq(Expr::col((judgement::Entity, J::JournalNo))));
-    let mut query = Query::select();
-    for column in [
-        J::ActivityId,
-        J::Body,
-        J::JudgedVersion,
-        J::ReasonCode,
-        J::ReasonText,
-        J::DueAtMs,
-        J::WaitsSinceMs,
-        J::JudgedAtMs,
-        J::JournalNo,
-        J::Revision,
-    ] {
-        query.column((judgement::Entity, column));
-    }
-    query
-        .expr_as(Expr::col((activity::Entity, A::Revision)), "activity_revision")
-        .column((activity::Entity, A::Conflict))
-        .column((journal::Entity, N::Chain));
-    if after > 0 {
-        query
-            .expr_as(Expr::col((start.clone(), N::Chain)), "start")
-            .from_as(journal::Entity, start.clone())
-            .left_join(judgement::Entity, of_parties)
-            .and_where(Expr::col((start.clone(), N::NeighbourhoodId)).eq(neighbourhood.0))
-            .and_where(Expr::col((start, N::No)).eq(after));
-    } else {
-        query.from(judgement::Entity).cond_where(of_parties);
-    }
-    query
-        .left_join(activity::Entity, of_activity)
-        .left_join(journal::Entity, of_number)
-        .order_by((judgement::Entity, J::JournalNo), Order::Asc)
-        .limit(limit)
-        .to_owned()
 }
 
 /// One decision.
@@ -354,6 +247,29 @@ pub async fn find_decision(
     id: DecisionId,
 ) -> Result<Option<decision::Model>, DbErr> {
     decision::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// Who decided first about a record, and when: by a rule or not, of the last decisions. Withdrawals by the party's own
+/// are no decisions about it.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn first_decisions(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    limit: u64,
+) -> Result<Vec<(bool, i64)>, DbErr> {
+    let rows: Vec<(i64, String, Option<Uuid>, i64)> = decision::Entity::find()
+        .select_only()
+        .columns([D::Seq, D::Step, D::DecidedBy, D::DecidedAtMs])
+        .filter(D::NeighbourhoodId.eq(neighbourhood.0))
+        .order_by_desc(D::JournalNo)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let first = rows.into_iter().filter(|(seq, step, _, _)| *seq == 1 && step != "withdraw");
+    Ok(first.map(|(_, _, by, at_ms)| (by.is_none(), at_ms)).collect())
 }
 
 /// The decisions that a batch was sent with, newest first.

@@ -159,27 +159,27 @@ pub async fn accounts_page(
 pub fn upsert_accounts(backend: DbBackend, rows: Vec<account::Model>) -> Statement {
     use account::Column as A;
     let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
-        .update_columns([A::Contribution, A::Credit])
+        .update_columns([A::Contribution, A::Credit, A::ClosedAtMs])
         .to_owned();
     account::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
         .on_conflict(conflict)
         .build(backend)
 }
 
-/// The transfers of an account, newest first, below a journal number.
+/// The transfers of accounts, newest first, below a journal number.
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn statement(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    account: AccountId,
+    accounts: &[AccountId],
     before: Option<i64>,
     limit: u64,
 ) -> Result<Vec<transfer::Model>, DbErr> {
     let mut query = transfer::Entity::find()
         .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(transfer::Column::AccountId.eq(account.0));
+        .filter(transfer::Column::AccountId.is_in(accounts.iter().map(|account| account.0)));
     if let Some(before) = before {
         query = query.filter(transfer::Column::JournalNo.lt(before));
     }
@@ -300,6 +300,7 @@ pub(super) fn minutes_query(
         .filter(T::AccountId.is_in(accounts.iter().map(|id| id.0)))
         .filter(T::Day.is_in(days.iter().cloned()))
         .filter(T::Asset.eq("contribution"))
+        .filter(T::ActivityId.is_not_null())
         .group_by(T::AccountId)
         .group_by(T::Day)
         .group_by(T::ActivityId)

@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod activities;
+pub mod aliases;
 pub mod batch;
 pub mod bound;
 pub mod cards;
 pub mod changes;
+pub mod closings;
 pub mod database;
 pub mod daybooks;
 pub mod entity;
@@ -19,10 +21,12 @@ pub mod neighbourhoods;
 pub mod parties;
 pub mod periods;
 pub mod quarantine;
+pub mod replies;
 pub mod snapshots;
 pub mod suspicions;
 pub mod totals;
 pub mod transaction;
+pub mod verdicts;
 
 pub use batch::Batch;
 pub use bound::Bound;

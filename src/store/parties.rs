@@ -101,32 +101,63 @@ pub async fn resolve(
     neighbourhood: NeighbourhoodId,
     ids: &BTreeSet<PartyId>,
 ) -> Result<BTreeMap<PartyId, (PartyId, bool)>, DbErr> {
+    let rows = resolve_rows(db, neighbourhood, ids).await?;
+    Ok(rows.into_iter().map(|(id, row)| (id, (PartyId(row.id), row.known))).collect())
+}
+
+/// For each id the row of the party that it stands for; see [`resolve`].
+///
+/// # Errors
+/// `DbErr`.
+pub async fn resolve_rows(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<PartyId>,
+) -> Result<BTreeMap<PartyId, party::Model>, DbErr> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let raw: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let aliases = party_alias::Entity::find()
-        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::AliasId.is_in(raw.clone()))
-        .all(db)
-        .await?;
-    let targets: BTreeMap<Uuid, Uuid> = aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect();
+    let raw: BTreeSet<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut targets = alias_targets(db, neighbourhood, &raw).await?;
+    let mut further = targets.clone();
+    // What an id stands for may have become another's in turn.
+    while !further.is_empty() {
+        further = alias_targets(db, neighbourhood, &further.into_values().collect()).await?;
+        targets.values_mut().for_each(|target| *target = *further.get(target).unwrap_or(target));
+    }
     let wanted: BTreeSet<Uuid> = raw.iter().map(|id| *targets.get(id).unwrap_or(id)).collect();
-    let known: BTreeMap<Uuid, bool> = party::Entity::find()
+    let rows: BTreeMap<Uuid, party::Model> = party::Entity::find()
         .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(party::Column::Id.is_in(wanted))
         .all(db)
         .await?
         .into_iter()
-        .map(|row| (row.id, row.known))
+        .map(|row| (row.id, row))
         .collect();
     Ok(ids
         .iter()
         .filter_map(|id| {
             let target = *targets.get(&id.0).unwrap_or(&id.0);
-            known.get(&target).map(|known| (*id, (PartyId(target), *known)))
+            rows.get(&target).map(|row| (*id, row.clone()))
         })
         .collect())
+}
+
+/// Of those among these ids that are aliases: what each was made to stand for.
+async fn alias_targets(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, Uuid>, DbErr> {
+    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
+        .select_only()
+        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
+        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_alias::Column::AliasId.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Those of `ids` that are groups.
@@ -153,33 +184,6 @@ pub async fn groups_among(
     Ok(found.into_iter().map(PartyId).collect())
 }
 
-/// Makes `alias` stand for `party`; once made it stays.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn insert_alias(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    alias: PartyId,
-    party: PartyId,
-    at_ms: i64,
-) -> Result<(), DbErr> {
-    let row = party_alias::Model {
-        neighbourhood_id: neighbourhood.0,
-        alias_id: alias.0,
-        party_id: party.0,
-        created_at_ms: at_ms,
-    };
-    let key = OnConflict::columns([party_alias::Column::NeighbourhoodId, party_alias::Column::AliasId])
-        .do_nothing()
-        .to_owned();
-    party_alias::Entity::insert(row.into_active_model().reset_all())
-        .on_conflict(key)
-        .exec_without_returning(db)
-        .await
-        .map(|_| ())
-}
-
 /// The roles of a party.
 ///
 /// # Errors
@@ -198,10 +202,12 @@ pub async fn roles(
     Ok(rows.into_iter().map(|row| row.role).collect())
 }
 
-/// What a party may beyond its own: the groups that it is in today, and whether it coordinates.
+/// What a party may beyond its own: the groups that it is in today, and whether it coordinates; and the ids that
+/// stand for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     pub groups: Vec<PartyId>,
+    pub aliases: Vec<PartyId>,
     pub coordinator: bool,
 }
 
@@ -215,30 +221,39 @@ pub async fn standing(
     party: PartyId,
 ) -> Result<Standing, DbErr> {
     use membership::Column as M;
+    use party_alias::Column as L;
     use party_role::Column as R;
     let mut query = Query::select();
     query
-        .expr_as(Expr::val(false), "coordinator")
+        .expr_as(Expr::val("group"), "what")
         .expr_as(Expr::col((membership::Entity, M::GroupId)), "id")
         .from(membership::Entity)
         .and_where(Expr::col((membership::Entity, M::NeighbourhoodId)).eq(neighbourhood.0))
         .and_where(Expr::col((membership::Entity, M::MemberId)).eq(party.0))
         .and_where(Expr::col((membership::Entity, M::UntilDay)).is_null());
     let coordinates = Query::select()
-        .expr_as(Expr::val(true), "coordinator")
+        .expr_as(Expr::val("coordinator"), "what")
         .expr_as(Expr::col((party_role::Entity, R::PartyId)), "id")
         .from(party_role::Entity)
         .and_where(Expr::col((party_role::Entity, R::NeighbourhoodId)).eq(neighbourhood.0))
         .and_where(Expr::col((party_role::Entity, R::PartyId)).eq(party.0))
         .and_where(Expr::col((party_role::Entity, R::Role)).eq(COORDINATOR))
         .to_owned();
-    query.union(UnionType::All, coordinates);
+    let aliases = Query::select()
+        .expr_as(Expr::val("alias"), "what")
+        .expr_as(Expr::col((party_alias::Entity, L::AliasId)), "id")
+        .from(party_alias::Entity)
+        .and_where(Expr::col((party_alias::Entity, L::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((party_alias::Entity, L::PartyId)).eq(party.0))
+        .to_owned();
+    query.union(UnionType::All, coordinates).union(UnionType::All, aliases);
     let mut standing = Standing::default();
     for row in db.query_all(&query).await? {
-        if row.try_get::<bool>("", "coordinator")? {
-            standing.coordinator = true;
-        } else {
-            standing.groups.push(PartyId(row.try_get("", "id")?));
+        let id = PartyId(row.try_get("", "id")?);
+        match row.try_get::<String>("", "what")?.as_str() {
+            "coordinator" => standing.coordinator = true,
+            "alias" => standing.aliases.push(id),
+            _ => standing.groups.push(id),
         }
     }
     Ok(standing)
@@ -302,7 +317,7 @@ pub async fn put_member(db: &impl ConnectionTrait, row: membership::Model) -> Re
         .map(|_| ())
 }
 
-/// The ids that became aliases of parties: (alias, party).
+/// The ids that stand for parties, directly or through another: (alias, party).
 ///
 /// # Errors
 /// `DbErr`.
@@ -311,15 +326,23 @@ pub async fn aliases_of(
     neighbourhood: NeighbourhoodId,
     parties: &BTreeSet<PartyId>,
 ) -> Result<Vec<(PartyId, PartyId)>, DbErr> {
-    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
-        .select_only()
-        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
-        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(|(alias, party)| (PartyId(alias), PartyId(party))).collect())
+    let mut standing_for: BTreeMap<Uuid, Uuid> = parties.iter().map(|id| (id.0, id.0)).collect();
+    let (mut asked, mut found) = (standing_for.clone(), Vec::new());
+    while !asked.is_empty() {
+        let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
+            .select_only()
+            .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
+            .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(party_alias::Column::PartyId.is_in(asked.keys().copied()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        let new = rows.into_iter().filter(|(alias, _)| !standing_for.contains_key(alias));
+        asked = new.filter_map(|(alias, of)| Some((alias, *asked.get(&of)?))).collect();
+        standing_for.extend(asked.clone());
+        found.extend(asked.iter().map(|(alias, party)| (PartyId(*alias), PartyId(*party))));
+    }
+    Ok(found)
 }
 
 /// The parties that are groups.

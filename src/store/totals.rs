@@ -1,11 +1,14 @@
 //! Sums over the ledger, as they stood at any journal number.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement};
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::{CaseStatement, Condition, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
+use super::aliases::Holders;
 use super::entity::{party, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
 
@@ -38,6 +41,7 @@ pub struct TotalsBy {
 /// What totals are narrowed to.
 #[derive(Debug, Clone, Default)]
 pub struct Narrowed {
+    /// With what had become part of it by then.
     pub account: Option<AccountId>,
     pub kind: Option<String>,
     pub programme: Option<String>,
@@ -53,7 +57,8 @@ pub struct Between {
 }
 
 /// Sums of recognised minutes up to two journal numbers, by what is asked for; what is zero at both is left out.
-/// An activity counts where its minutes in the sum are not zero.
+/// An activity counts where its minutes in the sum are not zero. What closes an account is of no activity and in no
+/// sum: minutes that somebody had under another id are theirs from the number on at which the two became one.
 ///
 /// # Errors
 /// `DbErr`.
@@ -64,13 +69,51 @@ pub async fn totals(
     narrowed: &Narrowed,
     between: Between,
 ) -> Result<Vec<Total>, DbErr> {
-    let query = totals_query(neighbourhood, by, narrowed, between);
-    let rows = db.query_all(&query).await?;
-    let mut totals =
-        rows.iter().map(|row| Total::from_query_result(row, "")).collect::<Result<Vec<Total>, DbErr>>()?;
+    let holders = Holders::read(db, neighbourhood).await?;
+    let Between { earlier, later } = between;
+    let of_people = by.party || narrowed.account.is_some();
+    let mut totals = if of_people && holders.at(earlier) != holders.at(later) {
+        // Whose minutes they are differs between the two, so each is summed up by itself.
+        let each = |at| Between { earlier: at, later: at };
+        let before = sums(db, neighbourhood, by, narrowed, (each(earlier), &holders)).await?;
+        let after = sums(db, neighbourhood, by, narrowed, (each(later), &holders)).await?;
+        beside(before, after)
+    } else {
+        sums(db, neighbourhood, by, narrowed, (between, &holders)).await?
+    };
     // The same order on both databases.
     totals.sort();
     Ok(totals)
+}
+
+/// Sums at two numbers between which nobody's account became another's.
+async fn sums(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    by: TotalsBy,
+    narrowed: &Narrowed,
+    (between, holders): (Between, &Holders),
+) -> Result<Vec<Total>, DbErr> {
+    let query = totals_query(neighbourhood, by, narrowed, (between, holders));
+    let rows = db.query_all(&query).await?;
+    rows.iter().map(|row| Total::from_query_result(row, "")).collect()
+}
+
+/// Sums at one number beside those at a later one.
+fn beside(before: Vec<Total>, after: Vec<Total>) -> Vec<Total> {
+    let key = |total: &Total| {
+        let of = |text: &Option<String>| text.clone();
+        (of(&total.kind), of(&total.month), of(&total.programme), of(&total.sector), total.account_id)
+    };
+    let nothing_later = |total: Total| Total { later_minutes: 0, later_activities: 0, ..total };
+    let before = before.into_iter().map(|total| (key(&total), nothing_later(total)));
+    let mut all: BTreeMap<_, Total> = before.collect();
+    for total in after {
+        let Total { later_minutes, later_activities, .. } = total;
+        let there = all.entry(key(&total)).or_insert(Total { minutes: 0, activities: 0, ..total });
+        (there.later_minutes, there.later_activities) = (later_minutes, later_activities);
+    }
+    all.into_values().collect()
 }
 
 /// Over [`of_activities`]: what one activity posted and took back again is no activity of the sum.
@@ -78,18 +121,21 @@ fn totals_query(
     neighbourhood: NeighbourhoodId,
     by: TotalsBy,
     narrowed: &Narrowed,
-    between: Between,
+    (between, holders): (Between, &Holders),
 ) -> SelectStatement {
     let mut query = Query::select();
     for (name, _) in keys(by) {
         query.column(name).group_by_col(name);
+    }
+    if by.party {
+        query.expr_as(Expr::col("holder"), "account_id").group_by_col("holder");
     }
     query
         .expr_as(Expr::cust("CAST(SUM(earlier) AS bigint)"), "minutes")
         .expr_as(Expr::cust("COUNT(CASE WHEN earlier <> 0 THEN 1 END)"), "activities")
         .expr_as(Expr::cust("CAST(SUM(later) AS bigint)"), "later_minutes")
         .expr_as(Expr::cust("COUNT(CASE WHEN later <> 0 THEN 1 END)"), "later_activities")
-        .from_subquery(of_activities(neighbourhood, by, narrowed, between), "of_activities")
+        .from_subquery(of_activities(neighbourhood, by, narrowed, (between, holders)), "of_activities")
         .cond_having(Condition::any().add(Expr::cust("SUM(earlier) <> 0")).add(Expr::cust("SUM(later) <> 0")))
         .to_owned()
 }
@@ -99,13 +145,17 @@ fn of_activities(
     neighbourhood: NeighbourhoodId,
     by: TotalsBy,
     narrowed: &Narrowed,
-    between: Between,
+    (between, holders): (Between, &Holders),
 ) -> SelectStatement {
     let of = |column: T| Expr::col((transfer::Entity, column));
     let mut query = Query::select();
     query.from(transfer::Entity);
     for (name, key) in keys(by) {
         query.expr_as(key.clone(), name).add_group_by([key]);
+    }
+    if by.party {
+        // By its name: an expression with bound values is not the same to PostgreSQL when it is written twice.
+        query.expr_as(holder(holders, between.later), "holder").group_by_col("holder");
     }
     if by.sector {
         let is = Condition::all()
@@ -120,22 +170,37 @@ fn of_activities(
         .and_where(of(T::NeighbourhoodId).eq(neighbourhood.0))
         .and_where(of(T::Asset).eq("contribution"))
         .and_where(of(T::JournalNo).lte(between.later))
-        .cond_where(narrowing(narrowed))
+        .and_where(of(T::ActivityId).is_not_null())
+        .cond_where(narrowing(narrowed, holders, between.later))
         .add_group_by([of(T::ActivityId)])
         .to_owned()
 }
 
-fn narrowing(narrowed: &Narrowed) -> Condition {
+/// The account that a transfer's account had become part of by a number.
+fn holder(holders: &Holders, no: i64) -> Expr {
+    let account = || Expr::col((transfer::Entity, T::AccountId));
+    let others = holders.at(no);
+    if others.is_empty() {
+        return account();
+    }
+    let case = others.into_iter().fold(CaseStatement::new(), |case, (alias, holder)| {
+        case.case(account().eq(alias.0), Expr::value(holder.0))
+    });
+    case.finally(account()).into()
+}
+
+fn narrowing(narrowed: &Narrowed, holders: &Holders, no: i64) -> Condition {
     let of = |column: T| Expr::col((transfer::Entity, column));
+    let accounts = narrowed.account.map(|account| holders.accounts(holders.holder(account, no), no));
     Condition::all()
-        .add_option(narrowed.account.map(|account| of(T::AccountId).eq(account.0)))
+        .add_option(accounts.map(|accounts| of(T::AccountId).is_in(accounts.iter().map(|account| account.0))))
         .add_option(narrowed.kind.as_ref().map(|kind| of(T::Kind).eq(kind)))
         .add_option(narrowed.programme.as_ref().map(|programme| of(T::Programme).eq(programme)))
         .add_option(narrowed.day_from.as_ref().map(|day| of(T::Day).gte(day)))
         .add_option(narrowed.day_until.as_ref().map(|day| of(T::Day).lte(day)))
 }
 
-/// The names of what is grouped by, and what each is.
+/// The names of what is grouped by, and what each is; but for the party.
 fn keys(by: TotalsBy) -> Vec<(&'static str, Expr)> {
     let of = |column: T| Expr::col((transfer::Entity, column));
     let sector = Expr::col((party::Entity, party::Column::Sector));
@@ -145,7 +210,6 @@ fn keys(by: TotalsBy) -> Vec<(&'static str, Expr)> {
         (by.month, "month", month),
         (by.programme, "programme", of(T::Programme)),
         (by.sector, "sector", sector),
-        (by.party, "account_id", of(T::AccountId)),
     ];
     all.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, key)| (name, key)).collect()
 }
@@ -182,26 +246,27 @@ fn last_balance(
     asset: &str,
     journal_no: i64,
 ) -> sea_orm::Select<transfer::Entity> {
-    of_account(neighbourhood, account, asset, journal_no)
+    of_accounts(neighbourhood, &[account], asset, journal_no)
         .column(T::BalanceAfter)
         .order_by_desc(T::JournalNo)
         .limit(1)
 }
 
-/// What of [`balances_at`] belongs to days up to one, that day included: a sum over the account's transfers.
+/// What of [`balances_at`] belongs to days up to one, that day included: a sum over the transfers of an account and of
+/// those that became part of it.
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn balances_of_days(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    account: AccountId,
+    accounts: &[AccountId],
     journal_no: i64,
     day_until: &str,
 ) -> Result<Balances, DbErr> {
     let mut found = [0; 2];
     for (balance, asset) in found.iter_mut().zip(["contribution", "credit"]) {
-        let sum: Option<Option<i64>> = of_account(neighbourhood, account, asset, journal_no)
+        let sum: Option<Option<i64>> = of_accounts(neighbourhood, accounts, asset, journal_no)
             .column_as(Expr::cust("CAST(SUM(minutes) AS bigint)"), "minutes")
             .filter(T::Day.lte(day_until))
             .into_tuple()
@@ -212,16 +277,16 @@ pub async fn balances_of_days(
     Ok(Balances { contribution: found[0], credit: found[1] })
 }
 
-fn of_account(
+fn of_accounts(
     neighbourhood: NeighbourhoodId,
-    account: AccountId,
+    accounts: &[AccountId],
     asset: &str,
     journal_no: i64,
 ) -> sea_orm::Select<transfer::Entity> {
     transfer::Entity::find()
         .select_only()
         .filter(T::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(T::AccountId.eq(account.0))
+        .filter(T::AccountId.is_in(accounts.iter().map(|account| account.0)))
         .filter(T::Asset.eq(asset))
         .filter(T::JournalNo.lte(journal_no))
 }

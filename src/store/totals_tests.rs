@@ -36,7 +36,8 @@ async fn the_totals_of_some_days_look_only_at_these() {
     let days = (Some("2026-11-01".to_owned()), Some("2026-11-30".to_owned()));
     let narrowed = Narrowed { day_from: days.0, day_until: days.1, ..Narrowed::default() };
     let by = TotalsBy { kind: true, sector: true, ..TotalsBy::default() };
-    let query = totals_query(HERE, by, &narrowed, Between { earlier: 3, later: 7 });
+    let nobody = Holders::default();
+    let query = totals_query(HERE, by, &narrowed, (Between { earlier: 3, later: 7 }, &nobody));
     let steps = steps(DbBackend::Sqlite.build(&query)).await;
     let on = |table: &str| {
         steps.iter().filter(|step| step.split(' ').any(|word| word == table)).collect::<Vec<_>>()

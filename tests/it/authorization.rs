@@ -27,19 +27,22 @@ const PUBLIC: [&str; 8] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 16] = [
+const COORDINATORS: [&str; 19] = [
+    "close_account",
     "create_invitation",
     "create_party",
     "create_period",
     "decide",
     "get_decision",
     "get_party",
+    "get_rules_share",
     "lease_card",
     "list_cards",
     "list_decisions",
     "list_parties",
     "list_suspicions",
     "preview_decisions",
+    "put_alias",
     "put_member",
     "put_rules",
     "try_rules",

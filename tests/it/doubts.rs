@@ -3,13 +3,15 @@
 use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
-use daybook::domain::limits::{ANSWER_MS, TRACE_ACTIVITIES_MAX};
+use daybook::domain::limits::{ANSWER_MS, SUPERVISORS_MAX, TRACE_ACTIVITIES_MAX};
 use daybook::domain::review::Review;
 use daybook::phone::Entry;
 use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
-use crate::support::desk::{balance, became, decide, merge, post, rebuilt_is_live, told, undo};
+use crate::support::desk::{
+    balance, became, decide, merge, post, rebuilt_is_live, refused, rules, told, undo,
+};
 use crate::support::{TestApp, TestPhone, both};
 
 const DAY: &str = "2026-11-20";
@@ -227,6 +229,45 @@ async fn carried(
     bo.book(book).apply(&changes).expect("applied");
     post(app, bo).await;
     id
+}
+
+both! {
+    async fn a_record_with_a_minor_names_who_looked_after_them_or_waits(app: TestApp) {
+        let (mut asha, bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let (me, other, kim) = (asha.party, bo.party, PartyId(app.app.uuid()));
+        let of = |supervisors: Vec<PartyId>| json!({ "age_band": "under_18", "supervisors": supervisors });
+        let mut young = of(vec![other]);
+        for (key, value) in [("id", json!(kim)), ("kind", json!("resident")), ("sector", json!("resident")), ("name", json!("Kim"))] {
+            young[key] = value;
+        }
+        let made: Value = desk.post("/v1/parties", &young).await.expect("a party");
+        assert_eq!((&made["age_band"], &made["supervisors"]), (&json!("under_18"), &json!([other])));
+        let _: Value = desk.post("/v1/parties", &young).await.expect("the same again");
+        let alone = asha.record(Kind::LitterPick, DAY, |r| { r.minutes(me, 90).minutes(kim, 60); }).expect("recorded");
+        let with = asha.record(Kind::LitterPick, "2026-11-19", |r| { r.minutes(other, 90).minutes(kim, 60); }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, alone), (Review::Received, None, "check_supervision"));
+        assert_eq!(told(&asha, with), (Review::Approved, Some(150), ""));
+        // Asha may look after Kim too, as it turns out.
+        let patch = |body: Value| serde_json::to_vec(&body).expect("JSON");
+        let path = format!("/v1/parties/{kim}");
+        for (body, code) in [
+            (of(vec![kim]), "field_invalid"),
+            (of(vec![PartyId(app.app.uuid())]), "field_invalid"),
+            (json!({ "supervisors": [me] }), "field_invalid"),
+            (json!({ "age_band": "adult", "supervisors": [me] }), "field_invalid"),
+            (of((0..=SUPERVISORS_MAX).map(|_| PartyId(app.app.uuid())).collect()), "field_invalid"),
+        ] {
+            let answer = desk.request(Method::PATCH, &path, "application/json", patch(body)).await;
+            assert_eq!(refused(answer), (422, code.to_owned()));
+        }
+        desk.request(Method::PATCH, &path, "application/json", patch(of(vec![me, other]))).await.expect("changed");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, alone), (Review::Approved, Some(150), ""));
+        rebuilt_is_live(&app).await;
+    }
 }
 
 both! {

@@ -5,11 +5,14 @@ use daybook::domain::ids::{ActivityId, DaybookId};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::support::app::activity;
-use crate::support::desk::{balance, became, decide, post, statement, told, undo};
+use crate::support::app::{START_MS, activity};
+use crate::support::desk::{balance, became, decide, post, rebuilt_is_live, statement, told, undo};
 use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
+const HOUR_MS: i64 = 3_600_000;
+/// Ten in the morning on that day.
+const TEN_MS: i64 = START_MS - 24 * HOUR_MS;
 
 /// All minutes that stand in the neighbourhood's ledger.
 async fn total(desk: &mut TestPhone) -> i64 {
@@ -100,6 +103,71 @@ both! {
         assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (0, 631));
         undo(&mut desk, part, &approved).await;
         assert_eq!((balance(&mut desk, app.neighbourhood).await, total(&mut desk).await), (160, 630));
+    }
+}
+
+both! {
+    async fn a_part_heard_before_its_occasion_takes_no_more_than_that_has(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = app.coordinator("Dee").await;
+        let occasion = ActivityId(asha.uuid());
+        let (a, b) = (asha.party, bo.party);
+        let part = bo.record(Kind::LitterPick, DAY, |r| { r.minutes(b, 200).part_of(occasion); }).expect("recorded");
+        post(&app, &mut bo).await;
+        assert_eq!(told(&bo, part), (Review::Approved, Some(200), ""));
+        asha.edit(occasion, |r| { r.kind(Kind::LitterPick).day(DAY).minutes(a, 90).totals(2, 180); }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, occasion), (Review::Received, None, "check_share"));
+        let cards: Value = desk.get("/v1/cards").await.expect("cards");
+        assert_eq!(cards["items"].as_array().map(Vec::len), Some(1), "{cards}");
+        assert_eq!(cards["items"][0]["suspicions"][0]["kind"], "over_claimed");
+        rebuilt_is_live(&app).await;
+        // An inert edit of either finds the same, and changes nothing.
+        bo.edit(part, |r| { r.note("By the canal."); }).expect("edited");
+        post(&app, &mut bo).await;
+        asha.edit(occasion, |r| { r.note("In the rain."); }).expect("edited");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, occasion), (Review::Received, None, "check_share"));
+
+        let less = json!({ "corrections": { "minutes": { b.to_string(): 90 } }, "reason": "Two of you gave 180." });
+        assert_eq!(became(&decide(&mut desk, part, "approve", less).await), (201, ""));
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, occasion), (Review::Approved, Some(90), ""));
+        assert_eq!((total(&mut desk).await, balance(&mut bo, b).await), (180, 90));
+        // What a person corrected is not held against it again.
+        bo.edit(part, |r| { r.note("By the canal, twice."); }).expect("edited");
+        post(&app, &mut bo).await;
+        let open: Value = desk.get("/v1/suspicions?state=open").await.expect("suspicions");
+        assert_eq!(open["items"], json!([]));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_part_was_when_and_where_its_occasion_was(app: TestApp) {
+        let (mut asha, mut bo, mut cy) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Cy").await);
+        let (a, b, c) = (asha.party, bo.party, cy.party);
+        let morning = asha.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(a, 90).totals(3, 270).started_at(TEN_MS).place(52.456, -1.890, 8.0);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        // Cy was at both, hours apart, and says of neither when.
+        bo.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(b, 60).minutes(c, 60).started_at(TEN_MS + 4 * HOUR_MS).place(52.470, -1.890, 8.0);
+        }).expect("recorded");
+        post(&app, &mut bo).await;
+        let part = cy.record(Kind::LitterPick, DAY, |r| { r.minutes(c, 80).part_of(morning); }).expect("recorded");
+        post(&app, &mut cy).await;
+        assert_eq!(told(&cy, part), (Review::Approved, Some(80), ""));
+        // Where the times meet, one of the two may tell of the other.
+        bo.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(b, 50).minutes(c, 50).started_at(TEN_MS + HOUR_MS / 2).place(52.456, -1.890, 8.0);
+        }).expect("recorded");
+        post(&app, &mut bo).await;
+        let open: Value = app.coordinator("Dee").await.get("/v1/suspicions?state=open").await.expect("suspicions");
+        let about: Vec<&Value> = open["items"].as_array().expect("items").iter().map(|item| &item["about"]).collect();
+        assert!(about.iter().any(|about| about.as_array().expect("ids").contains(&json!(part))), "{open}");
+        rebuilt_is_live(&app).await;
     }
 }
 

@@ -306,6 +306,45 @@ both! {
 }
 
 both! {
+    async fn a_share_of_automatic_approvals_that_moves_raises_an_alarm(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let me = asha.party;
+        for day in 1..=20 {
+            asha.record(Kind::Hours, &format!("2026-11-{day:02}"), |a| { a.minutes(me, 30 + day); }).expect("recorded");
+        }
+        post(&app, &mut asha).await;
+        let share: Value = desk.get("/v1/rules/share").await.expect("the share");
+        assert_eq!(share["lately"], json!({ "records": 20, "by_rule": 20, "percent": 100 }));
+        assert_eq!((&share["before"]["records"], &share["alarm"]), (&json!(0), &json!(false)));
+        for phone in [&mut asha, &mut desk] {
+            phone.now_ms += 8 * DAY_MS;
+        }
+        app.pass(8 * DAY_MS);
+        let mut recorded = Vec::new();
+        for day in 1..=20 {
+            // More than a rule approves, for the fifth of them.
+            let minutes = if day % 5 == 0 { 500 } else { 30 } + day;
+            let id = asha.record(Kind::Repair, &format!("2026-10-{day:02}"), |a| { a.minutes(me, minutes); });
+            recorded.push((day, id.expect("recorded")));
+        }
+        post(&app, &mut asha).await;
+        let undecided: Value = desk.get("/v1/rules/share").await.expect("the share");
+        assert_eq!((&undecided["lately"]["records"], &undecided["alarm"]), (&json!(16), &json!(false)));
+        for (_, id) in recorded.iter().filter(|(day, _)| day % 5 == 0) {
+            assert_eq!(became(&decide(&mut desk, *id, "approve", json!({})).await), (201, ""));
+        }
+        let share: Value = desk.get("/v1/rules/share").await.expect("the share");
+        assert_eq!(share["lately"], json!({ "records": 20, "by_rule": 16, "percent": 80 }));
+        assert_eq!((&share["before"]["percent"], &share["alarm"]), (&json!(100), &json!(true)));
+        rules(&mut desk, json!({ "share_drift_percent": 20 })).await;
+        let share: Value = desk.get("/v1/rules/share").await.expect("the share");
+        assert_eq!((&share["share_drift_percent"], &share["alarm"]), (&json!(20), &json!(false)));
+    }
+}
+
+both! {
     async fn rules_are_tried_on_past_records_before_they_are_put_in_force(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;

@@ -96,7 +96,7 @@ fn number(no: i64) -> String {
 /// The transfer that is damaged, in one of its rows.
 fn moved(books: &Books) -> (&transfer::Model, i64, String) {
     let moved = &books.transfers[1];
-    (moved, moved.journal_no, format!("activity {}", moved.activity_id))
+    (moved, moved.journal_no, format!("activity {}", moved.activity_id.unwrap_or_default()))
 }
 
 /// Damages an entry of the journal.

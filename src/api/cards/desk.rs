@@ -8,6 +8,7 @@ use super::super::activity_reading::{view, with_origins};
 use super::super::activity_view::ActivityView;
 use super::super::decision_request::{SeenActivity, StepName};
 use super::super::error::{ApiResult, NOT_FOUND};
+use super::super::replies::ReplyView;
 use super::super::suspicions::{SuspicionView, suspicion_view};
 use super::super::types::Instant;
 use super::suggested::{DecisionDraft, SuggestionView, drafts};
@@ -38,6 +39,7 @@ pub(super) fn place(card: &Card) -> Place {
 /// An activity that cards may hold.
 struct Shown {
     view: ActivityView,
+    replies: Vec<ReplyView>,
     entry: Entry,
 }
 
@@ -78,6 +80,7 @@ impl Desk {
         }
         let rows = rows(app, access, &ids).await?;
         let people = people(app, access, &rows).await?;
+        let mut replies = replies(app, access, &rows).await?;
         let resolve = |id| people.get(&id).map_or(id, |(party, _)| *party);
         let exact = access.scopes.has(Scope::PlacesExact);
         let mut shown = BTreeMap::new();
@@ -102,7 +105,8 @@ impl Desk {
             entry.disputed.retain(|disputed| {
                 exact || !matches!(Key::parse(&disputed.field), Key::PlaceLat | Key::PlaceLon)
             });
-            shown.insert(origin.id, Shown { view: seen, entry });
+            let replies = replies.remove(&origin.id).unwrap_or_default();
+            shown.insert(origin.id, Shown { view: seen, replies, entry });
         }
         let leases = store::cards::leases(db, neighbourhood, app.now_ms()).await?;
         let leases = leases.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
@@ -129,7 +133,8 @@ impl Desk {
             named.extend(shown.view.parties.iter().map(|party| party.party_id));
             named.insert(shown.view.party_id);
             let needs = shown.entry.needs.iter().copied().collect();
-            activities.push(CardActivity { activity: shown.view.clone(), needs });
+            let replies = shown.replies.clone();
+            activities.push(CardActivity { activity: shown.view.clone(), needs, replies });
         }
         let people = named.into_iter().map(|id| self.person(id)).collect();
         let suspicions = card.suspicions.iter().filter_map(|wanted| {
@@ -236,6 +241,21 @@ async fn rows(app: &App, access: &Access, ids: &BTreeSet<ActivityId>) -> ApiResu
     Ok(rows)
 }
 
+/// What was said about the records, by record and in that order.
+async fn replies(
+    app: &App,
+    access: &Access,
+    rows: &[Rows],
+) -> ApiResult<BTreeMap<ActivityId, Vec<ReplyView>>> {
+    let spoken_of = rows.iter().filter(|row| row.judgement.replies.is_some());
+    let ids: BTreeSet<ActivityId> = spoken_of.map(|row| ActivityId(row.activity.id)).collect();
+    let mut replies: BTreeMap<ActivityId, Vec<ReplyView>> = BTreeMap::new();
+    for row in store::replies::about(app.db().read(), access.neighbourhood, &ids).await? {
+        replies.entry(ActivityId(row.activity_id)).or_default().push(ReplyView::from(row));
+    }
+    Ok(replies)
+}
+
 /// Everybody whom the records name, by the id that they are named by.
 async fn people(
     app: &App,
@@ -278,9 +298,14 @@ fn entry(row: &Rows, record: Record, seen: &ActivityView) -> ApiResult<Entry> {
         Doubt::UnknownParty { party } => Some(*party),
         _ => None,
     });
+    let declined = doubts.iter().filter_map(|doubt| match doubt {
+        Doubt::Declined { party } => Some(*party),
+        _ => None,
+    });
     Ok(Entry {
         review: row.judged.review(),
         unknown_parties: unknown.collect(),
+        declined: declined.collect(),
         needs: if waits { needs(&row.judged, &doubts) } else { BTreeSet::new() },
         disputed: disputed(&row.reading, seen),
         merged_into: row.judged.merged_into,
@@ -291,6 +316,10 @@ fn entry(row: &Rows, record: Record, seen: &ActivityView) -> ApiResult<Entry> {
 
 /// Why something needs a person, besides what is suspected of it.
 fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
+    if judged.unanswered && !matches!(judged.review(), Review::Received | Review::EditedAfterApproval) {
+        let audit = judged.audit.then_some(Need::Audit);
+        return [Need::Reply].into_iter().chain(audit).collect();
+    }
     let mut needs: BTreeSet<Need> = doubts
         .iter()
         .filter_map(|doubt| match doubt {
@@ -301,6 +330,7 @@ fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
             Doubt::OccasionTotal { .. } => Some(Need::OccasionTotal),
             Doubt::TwoPeople { .. } => Some(Need::SecondPerson),
             Doubt::Crowded => Some(Need::Rules),
+            Doubt::Declined { .. } => Some(Need::Declined),
             Doubt::Suspicion { .. } => None,
         })
         .collect();
@@ -311,7 +341,8 @@ fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
     needs.extend((judged.review() == Review::EditedAfterApproval).then_some(Need::Edited));
     needs.extend(judged.withdrawn.then_some(Need::Withdrawn));
     needs.extend(judged.first.is_some().then_some(Need::SecondPerson));
-    if needs.is_empty() && doubts.is_empty() {
+    needs.extend(judged.unanswered.then_some(Need::Reply));
+    if needs.iter().all(|need| *need == Need::Reply) && doubts.is_empty() {
         needs.insert(Need::Rules);
     }
     needs

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::activity_view::ActivityView;
+use super::super::replies::ReplyView;
 use super::super::suspicions::SuspicionView;
 use super::super::types::Instant;
 use super::suggested::SuggestionView;
@@ -46,6 +47,9 @@ pub struct CardActivity {
     pub activity: ActivityView,
     /// Why it needs a person, besides the suspicions; empty for what is only there to be compared with.
     pub needs: Vec<Need>,
+    /// What was said about it, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replies: Vec<ReplyView>,
 }
 
 /// Somebody whom a card's records name.

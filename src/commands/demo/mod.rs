@@ -100,6 +100,7 @@ async fn token(app: &App, people: &People, party: PartyId, scopes: &str) -> anyh
         neighbourhood: people.neighbourhood,
         party,
         owners: vec![party],
+        names: vec![party],
         grant: GrantId(app.uuid()),
         device: None,
         scopes: Scopes::ALL,

@@ -51,6 +51,10 @@ pub enum Need {
     Withdrawn,
     /// No rule may approve it: the rules say so, or a person decided here before.
     Rules,
+    /// Somebody who is named says that they were not part of it.
+    Declined,
+    /// Somebody said something that nobody has answered.
+    Reply,
     /// Drawn by lot to be looked at, though a rule approved it.
     Audit,
 }
@@ -83,6 +87,8 @@ pub struct Entry {
     pub disputed: Vec<Disputed>,
     /// People whom nobody has enrolled or confirmed.
     pub unknown_parties: BTreeSet<PartyId>,
+    /// People who say that they were not part of it.
+    pub declined: BTreeSet<PartyId>,
     pub merged_into: Option<ActivityId>,
     /// Minutes that an approval as it stands would move, whichever way.
     pub moves: i64,

@@ -167,7 +167,10 @@ pub enum Question {
 pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
     let mut done: BTreeSet<ActivityId> = BTreeSet::new();
     let mut suggested = Vec::new();
-    let needing = || group.entries.iter().copied().filter(|entry| group.needs(entry) && stands(entry));
+    let needing = || {
+        let undone = group.entries.iter().copied().filter(|entry| group.needs(entry) && stands(entry));
+        undone.filter(|entry| !only_answered(group, entry))
+    };
     for entry in needing() {
         let settled: Vec<Suggestion> =
             entry.disputed.iter().filter_map(|disputed| settle(entry, disputed)).collect();
@@ -210,6 +213,11 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
 /// Something can still be decided about it.
 fn stands(entry: &Entry) -> bool {
     entry.merged_into.is_none() && !matches!(entry.review, Review::Rejected | Review::Withdrawn)
+}
+
+/// Words are what it needs, and no decision.
+fn only_answered(group: &Group<'_>, entry: &Entry) -> bool {
+    entry.needs.iter().all(|need| *need == Need::Reply) && group.about(entry.record.id).next().is_none()
 }
 
 fn settle(entry: &Entry, disputed: &super::Disputed) -> Option<Suggestion> {
@@ -258,7 +266,7 @@ fn question(group: &Group<'_>, entry: &Entry) -> Option<Question> {
         Need::UnknownParty => Some(Question::Who),
         Need::Conflict | Need::Withdrawn => Some(Question::TakenBack),
         Need::Unreadable | Need::DayMinutes | Need::OccasionTotal => Some(Question::Figures),
-        Need::Edited | Need::SecondPerson | Need::Rules | Need::Audit => None,
+        Need::Edited | Need::SecondPerson | Need::Rules | Need::Declined | Need::Reply | Need::Audit => None,
     });
     let by_suspicion =
         group.about(entry.record.id).filter_map(|suspicion| question_of(group, entry, suspicion));
@@ -338,6 +346,14 @@ fn said_by_one(entry: &Entry) -> bool {
     entry.record.minutes.len() == 1
 }
 
+/// Who was not part of it is left out.
+fn cuts_and_declined(group: &Group<'_>, entry: &Entry) -> BTreeMap<PartyId, i64> {
+    let mut cuts = cuts(group, entry);
+    let said = |party: &PartyId| Some((*party, *entry.record.minutes.get(party)?));
+    cuts.extend(entry.declined.iter().filter_map(said));
+    cuts
+}
+
 fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
     if entries.is_empty() {
         return None;
@@ -345,7 +361,7 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
     let mut corrections = Vec::new();
     let mut taken = 0_i64;
     for entry in entries {
-        for (party, cut) in cuts(group, entry) {
+        for (party, cut) in cuts_and_declined(group, entry) {
             let said = entry.record.minutes.get(&party).copied().unwrap_or(0);
             let minutes = said.saturating_sub(cut);
             corrections.push(Correction { activity: entry.record.id, party, minutes });
@@ -354,6 +370,9 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
     }
     let minutes = entries.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.record.person_minutes()));
     let reason = match (corrections.is_empty(), entries.len()) {
+        (false, _) if entries.iter().any(|entry| !entry.declined.is_empty()) => {
+            "Without whoever says that they were not part of it the rest stands.".to_owned()
+        }
         (false, _) => format!("{taken} minutes would count twice; without them the rest stands."),
         (true, 1) => "The figures are ordinary; what was noticed does not change them.".to_owned(),
         (true, all) => format!("All {all} are ordinary; what was noticed does not change their figures."),

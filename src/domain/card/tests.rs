@@ -26,6 +26,7 @@ fn entry(record: Record, needs: &[Need]) -> Entry {
         needs: needs.iter().copied().collect(),
         disputed: Vec::new(),
         unknown_parties: BTreeSet::new(),
+        declined: BTreeSet::new(),
         merged_into: None,
     }
 }

@@ -21,8 +21,8 @@ pub struct Surroundings {
     pub neighbours: Vec<Arc<Record>>,
     /// What is known of the people that the record names; who is missing is an adult.
     pub people: BTreeMap<PartyId, Person>,
-    /// What its occasion has approved, if it is a part.
-    pub occasion: Option<Occasion>,
+    /// What it takes from its occasion, if it is a part, and what its parts take, if it is an occasion.
+    pub claims: Vec<Claim>,
     /// The changes that this version is made of, in a group's daybook; none in a resident's own.
     pub deliveries: Vec<Delivery>,
     /// Confirmations by, and of records of, those who confirm here, of the last [`Thresholds::mutual_days`].
@@ -39,11 +39,14 @@ pub struct Person {
     pub supervisors: BTreeSet<PartyId>,
 }
 
-/// The minutes of an occasion in force.
+/// What a part takes from an occasion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Occasion {
-    pub id: ActivityId,
-    /// In all.
+pub struct Claim {
+    pub part: ActivityId,
+    pub occasion: ActivityId,
+    /// By everybody whom the part names.
+    pub claimed: i64,
+    /// The occasion's minutes in all.
     pub total: i64,
     /// By name, in the occasion itself.
     pub named: i64,
@@ -95,12 +98,12 @@ pub fn examine(record: &Record, around: &Surroundings, thresholds: &Thresholds) 
         amount::rule(record, thresholds),
         clock::rule(record, thresholds),
         carried::rule(record, around),
-        occasion::rule(record, around),
         people::rule(record, around, thresholds),
     ]
     .into_iter()
     .flatten()
     .collect();
+    found.extend(around.claims.iter().filter_map(occasion::rule));
     found.extend(elsewhere::with_reports(record, &around.reports, thresholds));
     for other in &around.neighbours {
         let pairs = [

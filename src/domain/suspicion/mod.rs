@@ -39,9 +39,9 @@ pub use evidence::{
     ImplausibleAmount, Measure, MinorPresent, MutualConfirmation, OverClaimed, Overlap, OverlapOf,
     OwnConfirmation, PhotoSeenBefore, SameEvent,
 };
-pub use examine::{Confirmation, Delivery, Occasion, OfficialReport, Person, Surroundings, examine};
+pub use examine::{Claim, Confirmation, Delivery, OfficialReport, Person, Surroundings, examine};
 pub use place::Place;
-pub use record::{Origin, Record, Source, Times};
+pub use record::{Origin, Record, Setting, Source, Times};
 pub use thresholds::{MinutesMax, ThresholdFault, Thresholds};
 
 use super::ids::{ActivityId, PartyId, SuspicionId};
@@ -186,11 +186,9 @@ impl Suspicion {
         hex(&digest(&lines.join("\n")))
     }
 
-    /// The rules find it by looking at this record. That a part takes too much shows in the part, and not in the
-    /// occasion.
+    /// The rules find it by looking at this record.
     fn shows_in(&self, record: ActivityId) -> bool {
-        let elsewhere = matches!(&self.evidence, Evidence::OverClaimed(found) if found.occasion == record);
-        self.about.contains(&record) && !elsewhere
+        self.about.contains(&record)
     }
 
     /// The two people whose habit it is about.

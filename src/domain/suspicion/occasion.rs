@@ -1,15 +1,21 @@
-//! A part that takes more than its occasion has left (`posting.md`: "approve a part").
+//! A part that takes more than its occasion has left (`posting.md`: "approve a part"), whichever of the two came
+//! first.
 
 use super::Suspicion;
 use super::evidence::{Evidence, OverClaimed};
-use super::examine::{Occasion, Surroundings};
-use super::record::Record;
+use super::examine::Claim;
 
-pub(super) fn rule(record: &Record, around: &Surroundings) -> Option<Suspicion> {
-    record.activity.part_of?;
-    let Occasion { id, total, named, other_parts } = around.occasion?;
-    let remainder = total.saturating_sub(named).saturating_sub(other_parts).max(0);
-    let claimed = record.minutes.values().fold(0_i64, |sum, minutes| sum.saturating_add(*minutes));
-    let evidence = OverClaimed { occasion: id, claimed, remainder, total, named, other_parts };
-    (claimed > remainder).then(|| Suspicion::new([record.id, id], Evidence::OverClaimed(evidence)))
+impl Claim {
+    /// What the occasion has left for the part.
+    #[must_use]
+    pub fn remainder(&self) -> i64 {
+        self.total.saturating_sub(self.named).saturating_sub(self.other_parts).max(0)
+    }
+}
+
+pub(super) fn rule(claim: &Claim) -> Option<Suspicion> {
+    let Claim { part, occasion, claimed, total, named, other_parts } = *claim;
+    let remainder = claim.remainder();
+    let evidence = OverClaimed { occasion, claimed, remainder, total, named, other_parts };
+    (claimed > remainder).then(|| Suspicion::new([part, occasion], Evidence::OverClaimed(evidence)))
 }

@@ -57,6 +57,17 @@ pub struct Record {
     pub service_code: Option<String>,
     pub fixes_request: Option<String>,
     pub source: Option<Source>,
+    /// When and where its occasion is, if it is a part and that is known.
+    pub setting: Option<Setting>,
+}
+
+/// When and where an event is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// See [`Record::span`].
+    pub span: Option<(i64, i64)>,
+    pub place: Option<Place>,
+    pub place_id: Option<String>,
 }
 
 /// Whose record it is, where, and when it came.
@@ -100,6 +111,7 @@ impl Record {
             service_code: text(Key::Street("service_code")).and_then(label),
             fixes_request: text(Key::Street("fixes_request")),
             source,
+            setting: None,
             activity,
         };
         record.derive();
@@ -122,6 +134,31 @@ impl Record {
             .collect();
         self.derive();
         self
+    }
+
+    /// The same as a part of an occasion: what it leaves out of when and where is that of the occasion, if the days
+    /// agree.
+    #[must_use]
+    pub fn at(mut self, occasion: &Self) -> Self {
+        if occasion.days.contains(&self.activity.day) {
+            let (span, place) = (occasion.span(), occasion.place.clone());
+            self.setting = Some(Setting { span, place, place_id: occasion.activity.place_id.clone() });
+        }
+        self
+    }
+
+    /// When the event was: by the record's own time, else by its occasion's.
+    pub(super) fn event_span(&self) -> Option<(i64, i64)> {
+        self.span().or_else(|| self.setting.as_ref()?.span)
+    }
+
+    /// Where the event was: by the record's own place, else by its occasion's.
+    pub(super) fn event_place(&self) -> (Option<&Place>, Option<&String>) {
+        let own = (self.place.as_ref(), self.activity.place_id.as_ref());
+        match (&self.setting, own) {
+            (Some(setting), (None, None)) => (setting.place.as_ref(), setting.place_id.as_ref()),
+            _ => own,
+        }
     }
 
     /// Computes what follows from the activity.

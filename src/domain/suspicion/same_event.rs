@@ -3,7 +3,8 @@
 //!
 //! Two people who each log their own minutes of a pick that they did together are no doubles: nothing is
 //! counted twice. They are in doubt only where one of them counts people without a name, among whom the other
-//! may be. Records of one occasion say themselves that they belong together.
+//! may be. Records of one occasion say themselves that they belong together; a part that does not say when or where
+//! it was took place with its occasion.
 
 use super::Suspicion;
 use super::evidence::{Evidence, SameEvent};
@@ -127,7 +128,7 @@ fn untimed(
 /// How they lie in time.
 pub(super) fn when(record: &Record, other: &Record) -> When {
     let at_least = |(start, minutes): (i64, i64)| (start, minutes.max(SPAN_MINUTES_MIN));
-    match (record.span().map(at_least), other.span().map(at_least)) {
+    match (record.event_span().map(at_least), other.event_span().map(at_least)) {
         (Some(a), Some(b)) => {
             let minutes = shared_minutes(a, b);
             let percent = minutes.saturating_mul(100) / a.1.min(b.1);
@@ -140,9 +141,9 @@ pub(super) fn when(record: &Record, other: &Record) -> When {
 
 /// How they lie in space: by the register's place, or by the distance, with the doubt that a phone's fix has.
 pub(super) fn apart(record: &Record, other: &Record, thresholds: &Thresholds) -> Where {
-    let same_place =
-        record.activity.place_id.is_some() && record.activity.place_id == other.activity.place_id;
-    let Some((a, b)) = record.place.as_ref().zip(other.place.as_ref()) else {
+    let ((a, a_id), (b, b_id)) = (record.event_place(), other.event_place());
+    let same_place = a_id.is_some() && a_id == b_id;
+    let Some((a, b)) = a.zip(b) else {
         return Where { distance_m: None, same_place, near: same_place };
     };
     let distance_m = whole_m(a.distance_m(b));

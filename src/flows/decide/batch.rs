@@ -59,9 +59,9 @@ pub enum Applied {
 
 impl Effects {
     fn of(sitting: &Sitting<'_>, wishes: &[Wish]) -> Self {
-        let transfers = sitting.posted().iter().map(|row| {
-            let (activity, account) = (ActivityId(row.activity_id), AccountId(row.account_id));
-            (activity, account, row.asset.clone(), row.minutes, row.day.clone())
+        let transfers = sitting.posted().iter().filter_map(|row| {
+            let (activity, account) = (ActivityId(row.activity_id?), AccountId(row.account_id));
+            Some((activity, account, row.asset.clone(), row.minutes, row.day.clone()))
         });
         let decided = sitting.decided().iter().map(|row| ActivityId(row.activity_id));
         let about: BTreeSet<ActivityId> =

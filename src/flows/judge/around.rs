@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::FlowError;
+use super::claims::Looked;
 use super::doubted::{Doubted, Noted, State};
 use super::facts::{Brief, People};
 use super::sitting::Sitting;
@@ -12,10 +13,10 @@ use crate::domain::ids::{AccountId, ActivityId, PartyId, SuspicionId};
 use crate::domain::limits::{SUSPICIONS_OPEN_MAX, TRACE_ACTIVITIES_MAX};
 use crate::domain::review::Review;
 use crate::domain::suspicion::{
-    Change, Confirmation, Known, Occasion, Origin, Record, Surroundings, Suspicion, SuspicionKind, Times,
-    compare, examine, near,
+    Change, Confirmation, Known, Origin, Record, Surroundings, Suspicion, SuspicionKind, Times, compare,
+    examine, near,
 };
-use crate::ledger::{Asset, Decided, DecisionStep, Judgement, StoredDecision};
+use crate::ledger::{Asset, Changed, Decided, DecisionStep, Judgement, StoredDecision};
 use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{activity_trace, activity_version};
@@ -42,10 +43,12 @@ impl Sitting<'_> {
         ids.extend(
             posted.flat_map(|(_, minutes)| minutes).filter(|(_, minutes)| **minutes > 0).map(|(id, _)| *id),
         );
+        let claimed = self.case(record.id).and_then(|case| case.judgement.claim()).map(|(of, _)| of);
+        let occasions = record.activity.part_of.into_iter().chain(claimed);
+        ids.extend(occasions.flat_map(|of| [of, self.standing_for(of)]).chain(record.activity.confirms));
         let occasion = record.activity.part_of;
-        ids.extend(occasion.into_iter().chain(record.activity.confirms));
         let related = self.cases().filter(|(_, case)| {
-            case.part_of.is_some_and(|of| of == record.id || Some(of) == occasion)
+            case.part_of.is_some_and(|of| self.standing_for(of) == record.id || Some(of) == occasion)
                 || case.confirms == Some(record.id)
         });
         ids.extend(related.map(|(id, _)| *id));
@@ -54,8 +57,13 @@ impl Sitting<'_> {
     }
 
     /// Asks the rules about a version that is taken up or looked at again, notes what is new, and answers what
-    /// is open about it.
-    pub(super) fn examine(&mut self, brief: &Brief, people: &People) -> Result<Found, FlowError> {
+    /// is open about it. `changed` is against what was decided.
+    pub(super) fn examine(
+        &mut self,
+        brief: &Brief,
+        people: &People,
+        changed: Changed,
+    ) -> Result<Found, FlowError> {
         let mut crowded = false;
         let merged_away = self.case(brief.id).is_some_and(|case| case.judgement.merged_into.is_some());
         match record(brief, self, |id| people.resolved(id)) {
@@ -63,15 +71,12 @@ impl Sitting<'_> {
             Some(record) => {
                 crowded = self.is_crowded(&record, people);
                 let mut room = SUSPICIONS_OPEN_MAX.saturating_sub(self.open_about(brief.id).count());
-                for change in self.doubts_about(brief, &record, people) {
+                for change in self.doubts_about(brief, &record, people, changed) {
                     if matches!(change, Change::Raise(_)) {
                         let Some(left) = room.checked_sub(1) else { continue };
                         room = left;
                     }
                     self.note(change)?;
-                }
-                if !brief.rows.is_empty() {
-                    self.look_again_at_parts(brief.id);
                 }
                 self.leave(brief, record);
             }
@@ -96,12 +101,18 @@ impl Sitting<'_> {
 
     /// What the rules say of a version, against what is known. Of two records each is compared as it reads and as it
     /// was decided: whichever of the two is looked at, the same is found, or they would raise and lapse in turn.
-    fn doubts_about(&mut self, brief: &Brief, record: &Record, people: &People) -> Vec<Change> {
-        let around = self.surroundings(brief, record, people);
-        let mut found = examine(record, &around, &self.pack.thresholds);
+    fn doubts_about(
+        &mut self,
+        brief: &Brief,
+        record: &Record,
+        people: &People,
+        changed: Changed,
+    ) -> Vec<Change> {
+        let around = self.surroundings(brief, &Looked::new(brief, record, changed), people);
+        let mut found = examine(&self.at_its_occasion(record.clone()), &around, &self.pack.thresholds);
         let judged = self.case(brief.id).map(|case| case.judgement.clone());
         if let Some(decided) = judged.as_ref().and_then(Judgement::in_force) {
-            let stands = self.as_decided(record.clone(), decided);
+            let stands = self.at_its_occasion(self.as_decided(record.clone(), decided));
             let again = examine(&stands, &around, &self.pack.thresholds).into_iter();
             let pairs = again.filter(|suspicion| {
                 matches!(suspicion.kind(), SuspicionKind::Overlap | SuspicionKind::SameEvent)
@@ -157,17 +168,6 @@ impl Sitting<'_> {
         }
     }
 
-    /// The occasion is another now: parts that took too much may fit.
-    fn look_again_at_parts(&mut self, occasion: ActivityId) {
-        let claimed = self
-            .open_about(occasion)
-            .filter(|(_, doubted)| doubted.suspicion.kind() == SuspicionKind::OverClaimed);
-        let about: BTreeSet<ActivityId> =
-            claimed.flat_map(|(_, doubted)| doubted.suspicion.about.iter().copied()).collect();
-        let parts: Vec<ActivityId> = about.into_iter().filter(|id| *id != occasion).collect();
-        self.look_again_at(&parts);
-    }
-
     fn open_about(&self, id: ActivityId) -> impl Iterator<Item = (&SuspicionId, &Doubted)> {
         let about = self.near.about.get(&id).into_iter().flatten();
         let book = about.filter_map(|id| self.near.book.get_key_value(id));
@@ -195,8 +195,8 @@ impl Sitting<'_> {
         self.near.records.insert(brief.id, record);
     }
 
-    fn surroundings(&mut self, brief: &Brief, record: &Record, people: &People) -> Surroundings {
-        let mut ids = self.neighbours(record, people);
+    fn surroundings(&mut self, brief: &Brief, looked: &Looked<'_>, people: &People) -> Surroundings {
+        let mut ids = self.neighbours(looked.record, people);
         // What is in doubt already is compared, however many others are near.
         ids.extend(
             self.open_about(brief.id).flat_map(|(_, doubted)| doubted.suspicion.about.iter().copied()),
@@ -205,8 +205,8 @@ impl Sitting<'_> {
         let neighbours = ids.into_iter().flat_map(|id| self.standing_records(id)).collect();
         Surroundings {
             neighbours,
-            people: BTreeMap::new(),
-            occasion: self.occasion(brief),
+            people: people.minors(),
+            claims: self.claims_around(looked),
             deliveries: self.near.deliveries.get(&brief.id).cloned().unwrap_or_default(),
             confirmations: self.near.confirmations.values().copied().collect(),
             reports: Vec::new(),
@@ -236,11 +236,11 @@ impl Sitting<'_> {
         if judged.merged_into.is_some() || matches!(judged.review(), Review::Rejected | Review::Withdrawn) {
             return Vec::new();
         }
-        let mut records = vec![Arc::new(record.clone())];
+        let mut records = vec![Arc::new(self.at_its_occasion(record.clone()))];
         if let Some(decided) = judged.in_force() {
             let stands = self.as_decided(record.clone(), decided);
             if stands != *record {
-                records.push(Arc::new(stands));
+                records.push(Arc::new(self.at_its_occasion(stands)));
             }
         }
         records
@@ -253,17 +253,13 @@ impl Sitting<'_> {
         record.decided(decided.started_at_ms, decided.part_of, minutes)
     }
 
-    /// The minutes of an occasion that a version is part of, if they are in force.
-    fn occasion(&self, brief: &Brief) -> Option<Occasion> {
-        let id = brief.part_of()?;
-        let decided = self.case(id)?.judgement.in_force()?;
-        let others = self.claims(id).filter(|(part, _)| *part != brief.id);
-        Some(Occasion {
-            id,
-            total: decided.person_minutes?,
-            named: decided.named,
-            other_parts: others.map(|(_, minutes)| minutes).sum(),
-        })
+    /// A part says with its occasion when and where it was.
+    fn at_its_occasion(&self, record: Record) -> Record {
+        let occasion = record.activity.part_of.map(|of| self.standing_for(of));
+        match occasion.and_then(|id| self.near.records.get(&id)) {
+            Some(occasion) => record.at(occasion),
+            None => record,
+        }
     }
 
     /// What a person's decision says about the suspicions: once every record that one is about is decided, it is

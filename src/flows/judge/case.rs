@@ -1,10 +1,14 @@
 //! An activity that is judged, and its row.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::FlowError;
+use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use crate::domain::limits::NAMED_PARTIES_MAX;
 use crate::domain::review::Review;
 use crate::ledger::{Doubt, Judgement};
-use crate::store::entity::judgement;
+use crate::store::entity::{judgement, named_party};
 
 /// An activity in a sitting.
 #[derive(Debug, Clone)]
@@ -24,6 +28,11 @@ pub struct Case {
     pub due_at_ms: Option<i64>,
     /// Since when it needs a person.
     pub waits_since_ms: Option<i64>,
+    /// Who else is named in it, by the ids that it names them by; with the journal number at which a version left
+    /// them out, if one did.
+    pub named: BTreeMap<PartyId, Option<i64>>,
+    /// How much was said about it.
+    pub replies: i64,
     /// The last journal number that is about it.
     pub journal_no: i64,
     /// When that was.
@@ -45,6 +54,8 @@ impl Case {
             confirms: None,
             due_at_ms: None,
             waits_since_ms: None,
+            named: BTreeMap::new(),
+            replies: 0,
             journal_no: 0,
             judged_at_ms: 0,
             changed: false,
@@ -62,7 +73,34 @@ impl Case {
     fn needs_a_person(&self) -> bool {
         let undecided = matches!(self.judgement.review(), Review::Received | Review::EditedAfterApproval);
         let left_to_rules = self.doubts.is_empty() && self.due_at_ms.is_some();
-        (undecided && !left_to_rules) || self.judgement.audit
+        (undecided && !left_to_rules) || self.judgement.audit || self.judgement.unanswered
+    }
+
+    /// Notes whom a version names besides its owner, taken up at a journal number. Of one that cannot be read
+    /// nobody knows.
+    pub fn names(&mut self, activity: Option<&Activity>, owner: PartyId, no: i64) {
+        let Some(activity) = activity else { return };
+        let named = activity.parties.iter().filter(|party| party.minutes > 0).map(|party| party.party_id);
+        let named: BTreeSet<PartyId> =
+            named.filter(|party| *party != owner).take(NAMED_PARTIES_MAX).collect();
+        for (party, until) in &mut self.named {
+            if !named.contains(party) && until.is_none() {
+                *until = Some(no);
+            }
+        }
+        self.named.extend(named.into_iter().map(|party| (party, None)));
+    }
+
+    /// The rows of whoever is or was named.
+    pub fn named_rows(&self, neighbourhood: NeighbourhoodId, id: ActivityId) -> Vec<named_party::Model> {
+        let rows = self.named.iter().map(|(party, until)| named_party::Model {
+            neighbourhood_id: neighbourhood.0,
+            party_id: party.0,
+            activity_id: id.0,
+            journal_no: until.unwrap_or(self.journal_no),
+            still: until.is_none(),
+        });
+        rows.collect()
     }
 
     pub(super) fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
@@ -76,6 +114,8 @@ impl Case {
             confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
             waits_since_ms: row.waits_since_ms,
+            named: row.named.map(|named| serde_json::from_str(&named)).transpose()?.unwrap_or_default(),
+            replies: row.replies.unwrap_or_default(),
             journal_no: row.journal_no,
             judged_at_ms: row.judged_at_ms,
             changed: false,
@@ -113,5 +153,7 @@ pub fn judgement_row(
         confirms: case.confirms.map(|confirmed| confirmed.0),
         doubts: (!case.doubts.is_empty()).then(|| serde_json::to_string(&case.doubts)).transpose()?,
         waits_since_ms: case.needs_a_person().then(|| case.waits_since_ms.unwrap_or(case.judged_at_ms)),
+        named: (!case.named.is_empty()).then(|| serde_json::to_string(&case.named)).transpose()?,
+        replies: (case.replies > 0).then_some(case.replies),
     })
 }

@@ -12,7 +12,7 @@ use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::rules::Mode;
-use crate::domain::suspicion::Times;
+use crate::domain::suspicion::{Person, Times};
 use crate::domain::time::civil_day;
 use crate::ledger::{self, Capacity, CleanFacts, Corrections, Decided, LineContext, decide_lines};
 use crate::store;
@@ -109,6 +109,8 @@ pub fn withdrawn(reading: &Reading) -> bool {
 #[derive(Debug, Default)]
 pub struct People {
     known: BTreeMap<PartyId, (PartyId, bool)>,
+    /// Those of them who are under age.
+    minors: BTreeMap<PartyId, Person>,
     aliases: BTreeMap<PartyId, PartyId>,
     /// Every id that stands for a party, its own included.
     ids: BTreeMap<PartyId, BTreeSet<PartyId>>,
@@ -139,7 +141,14 @@ impl People {
             return Ok(());
         }
         let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
-        let known = store::parties::resolve(txn, neighbourhood, &ids).await?;
+        let rows = store::parties::resolve_rows(txn, neighbourhood, &ids).await?;
+        for row in rows.values().filter(|row| row.age_band.is_some()) {
+            let supervisors = row.supervisors.as_ref().map(|ids| serde_json::from_str(ids)).transpose()?;
+            let person = Person { minor: true, supervisors: supervisors.unwrap_or_default() };
+            self.minors.insert(PartyId(row.id), person);
+        }
+        let known: BTreeMap<PartyId, (PartyId, bool)> =
+            rows.into_iter().map(|(id, row)| (id, (PartyId(row.id), row.known))).collect();
         self.aliases.extend(known.iter().map(|(id, (party, _))| (*id, *party)));
         let parties = known.values().map(|(party, _)| *party);
         let members: BTreeSet<PartyId> = parties.filter(|party| !self.ids.contains_key(party)).collect();
@@ -147,9 +156,11 @@ impl People {
         self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
         for (alias, party) in store::parties::aliases_of(txn, neighbourhood, &members).await? {
             self.ids.entry(party).or_default().insert(alias);
+            self.aliases.insert(alias, party);
         }
         for party in members {
             self.ids.entry(party).or_default().insert(party);
+            self.aliases.insert(party, party);
         }
         Ok(())
     }
@@ -164,12 +175,21 @@ impl People {
         self.aliases.get(&id).copied().unwrap_or(id)
     }
 
+    /// What is known of those under age.
+    pub(super) fn minors(&self) -> BTreeMap<PartyId, Person> {
+        let looked_after = |person: &Person| Person {
+            supervisors: person.supervisors.iter().map(|id| self.resolved(*id)).collect(),
+            ..person.clone()
+        };
+        self.minors.iter().map(|(id, person)| (*id, looked_after(person))).collect()
+    }
+
     /// Everybody that was loaded.
     pub(super) fn parties(&self) -> impl Iterator<Item = PartyId> {
         self.ids.keys().copied()
     }
 
-    /// From a party's other ids to its own.
+    /// From all ids of the parties that were loaded to their own.
     pub fn aliases(&self) -> &BTreeMap<PartyId, PartyId> {
         &self.aliases
     }
@@ -234,17 +254,20 @@ impl Sitting<'_> {
     async fn load_days(&mut self, briefs: &[Brief], people: &People) -> Result<(), FlowError> {
         let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
         for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
-            accounts
-                .extend(activity.parties.iter().map(|party| AccountId(people.resolved(party.party_id).0)));
+            // What was posted while an id was a party of its own counts as well.
+            let parties = activity.parties.iter().map(|party| people.resolved(party.party_id));
+            accounts.extend(parties.flat_map(|party| people.all_ids(party)).map(|id| AccountId(id.0)));
             days.extend(around(activity, self.zone).iter().map(NaiveDate::to_string));
         }
         let rows = store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
         let mut others = BTreeSet::new();
         for row in rows {
-            let (account, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
+            let (posted_to, activity) = (AccountId(row.account_id), ActivityId(row.activity_id));
             // What this sitting has posted meanwhile is newer than what was committed.
-            if !self.read_days.contains(&(account, row.day.clone())) {
-                self.days.entry((account, row.day)).or_default().insert(activity, row.minutes);
+            if !self.read_days.contains(&(posted_to, row.day.clone())) {
+                let account = AccountId(people.resolved(PartyId(posted_to.0)).0);
+                let minutes = self.days.entry((account, row.day)).or_default().entry(activity).or_default();
+                *minutes += row.minutes;
             }
             others.insert(activity);
         }
@@ -267,6 +290,8 @@ impl Sitting<'_> {
             .filter(|party| party.minutes > 0)
             .map(|party| people.resolved(party.party_id))
             .collect();
+        let declined: BTreeSet<PartyId> =
+            self.near.declined.get(&brief.id).into_iter().flatten().map(|id| people.resolved(*id)).collect();
         let day = activity.day.to_string();
         let minutes_that_day = parties.iter().map(|party| {
             let there = self.days.get(&(AccountId(party.0), day.clone()));
@@ -283,6 +308,7 @@ impl Sitting<'_> {
                 .any(|field| matches!(field, Field::Unreadable(_))),
             open_suspicions: found.open.into_iter().collect(),
             crowded: found.crowded,
+            declined: parties.into_iter().filter(|party| declined.contains(party)).collect(),
         }
     }
 

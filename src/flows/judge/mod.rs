@@ -5,6 +5,8 @@
 
 mod around;
 mod case;
+mod claims;
+mod closing;
 mod doubted;
 mod facts;
 mod near;
@@ -29,10 +31,11 @@ use crate::store::Transaction;
 
 pub(super) use around::times;
 pub(super) use case::{Case, judgement_row};
+pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub use round::Assessed;
-pub(super) use round::{assess, reason, settle};
+pub(super) use round::{assess, member_edited, reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
 

@@ -32,6 +32,8 @@ pub struct Near {
     pub(super) about: BTreeMap<ActivityId, BTreeSet<SuspicionId>>,
     /// Records as others are compared with them, each with the version and the decision that it follows.
     pub(super) standing: BTreeMap<ActivityId, (i64, i64, Vec<Arc<Record>>)>,
+    /// Who says that they were not part of an activity.
+    pub(super) declined: BTreeMap<ActivityId, BTreeSet<PartyId>>,
     /// Traces that were looked up.
     pub(super) asked: BTreeSet<i64>,
 }
@@ -86,8 +88,25 @@ impl Sitting<'_> {
         self.load(&unknown).await?;
         wanted.extend(records.iter().flat_map(|record| self.neighbours(record, people)));
         self.load_records(&wanted, people).await?;
+        self.load_occasions(&wanted, people).await?;
+        self.load_declined(&ids).await?;
         self.load_confirmations(&records).await?;
         self.load_deliveries(briefs, people).await
+    }
+
+    /// A part that does not say when or where it was is compared as its occasion says.
+    async fn load_occasions(
+        &mut self,
+        parts: &BTreeSet<ActivityId>,
+        people: &mut People,
+    ) -> Result<(), FlowError> {
+        let records = parts.iter().filter_map(|id| self.near.records.get(id));
+        let named: BTreeSet<ActivityId> =
+            records.filter_map(|record| record.activity.part_of).map(|of| self.standing_for(of)).collect();
+        let unknown: BTreeSet<ActivityId> =
+            named.iter().filter(|id| self.case(**id).is_none()).copied().collect();
+        self.load(&unknown).await?;
+        self.load_records(&named, people).await
     }
 
     /// Reads records as last taken up.
@@ -113,11 +132,29 @@ impl Sitting<'_> {
             briefs.push(brief);
         }
         people.learn(self, &briefs).await?;
+        self.load_credited(people).await?;
         for brief in &briefs {
             if let Some(record) = record(brief, self, |id| people.resolved(id)) {
                 self.near.records.insert(brief.id, record);
             }
         }
+        Ok(())
+    }
+
+    /// Whom the lines in force credit: they name people as they were when they were frozen.
+    async fn load_credited(&mut self, people: &mut People) -> Result<(), FlowError> {
+        let decided = self.cases().filter_map(|(_, case)| case.judgement.in_force());
+        let credited = decided.flat_map(|decided| &decided.lines).map(|line| PartyId(line.account.0));
+        let credited: BTreeSet<PartyId> = credited.filter(|id| !self.stands_for.contains_key(id)).collect();
+        people.learn_ids(self, credited.clone()).await?;
+        self.stands_for.extend(credited.into_iter().map(|id| (id, people.resolved(id))));
+        Ok(())
+    }
+
+    async fn load_declined(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
+        let spoken_of = |id: &&ActivityId| self.case(**id).is_some_and(|case| case.replies > 0);
+        let ids: BTreeSet<ActivityId> = ids.iter().filter(spoken_of).copied().collect();
+        self.near.declined.extend(store::replies::declined(self.txn(), self.neighbourhood(), &ids).await?);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::super::FlowError;
 use super::facts::People;
 use super::sitting::Sitting;
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
-use crate::ledger::{self, Asset, Line, Transfer};
+use crate::ledger::{self, Asset, Transfer};
 use crate::store;
 use crate::store::entity::{account, transfer};
 
@@ -22,7 +22,7 @@ impl Sitting<'_> {
     }
 
     /// The activity that an id stands for, once some were merged.
-    fn standing_for(&self, id: ActivityId) -> ActivityId {
+    pub(super) fn standing_for(&self, id: ActivityId) -> ActivityId {
         self.case(id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
     }
 
@@ -30,8 +30,18 @@ impl Sitting<'_> {
         let Some(case) = self.case(id) else { return Ok(()) };
         let parts = self.parts_minutes(id);
         let holding = self.holding(case.owner);
-        let posting = ledger::post(&case.judgement, self.neighbourhood(), id, parts, holding);
-        if posting.transfers.is_empty() {
+        let target = ledger::target(&case.judgement, parts, holding);
+        let accounts: BTreeSet<AccountId> =
+            target.iter().chain(&case.judgement.posted).map(|line| line.account).collect();
+        for account in accounts {
+            self.resolve_account(account).await?;
+        }
+        let Some(case) = self.case(id) else { return Ok(()) };
+        let stands_for = |account: AccountId| {
+            self.stands_for.get(&PartyId(account.0)).map_or(account, |party| AccountId(party.0))
+        };
+        let posting = ledger::post(&case.judgement, self.neighbourhood(), id, parts, holding, stands_for);
+        if posting.after == case.judgement {
             return Ok(());
         }
         self.change(id, |case| case.judgement = posting.after);
@@ -61,9 +71,9 @@ impl Sitting<'_> {
 
     async fn transfer(&mut self, activity: ActivityId, transfer: Transfer) -> Result<(), FlowError> {
         let line = transfer.line.clone();
-        let account = self.resolved_account(line.account).await?;
+        let account = line.account;
         self.load_account(account).await?;
-        let balance_after = self.add(account, &line);
+        let balance_after = self.add(account, line.asset, line.minutes);
         let body = serde_json::json!({
             "account": account, "asset": line.asset, "minutes": line.minutes, "day": line.day,
             "kind": line.kind, "phase": line.phase, "programme": line.programme, "place": line.place,
@@ -79,21 +89,24 @@ impl Sitting<'_> {
         self.transfers.push(transfer::Model {
             neighbourhood_id: self.neighbourhood().0,
             id: transfer.id.0,
-            activity_id: activity.0,
+            activity_id: Some(activity.0),
             posting_seq: transfer.posting_seq,
             line_no: transfer.line_no,
             account_id: account.0,
             asset: word(&line.asset)?,
             minutes: line.minutes,
             balance_after,
-            kind: word(&line.kind)?,
-            phase: word(&line.phase)?,
+            kind: Some(word(&line.kind)?),
+            phase: Some(word(&line.phase)?),
             programme: line.programme,
             place: line.place,
             day,
-            capacity: word(&line.capacity)?,
+            capacity: Some(word(&line.capacity)?),
             journal_no,
             posted_at_ms: self.posted_at_ms,
+            cause: None,
+            counter_account_id: None,
+            reason: None,
         });
         Ok(())
     }
@@ -106,7 +119,7 @@ impl Sitting<'_> {
         self.look_up(ids).await
     }
 
-    async fn look_up(&mut self, ids: BTreeSet<AccountId>) -> Result<(), FlowError> {
+    pub(super) async fn look_up(&mut self, ids: BTreeSet<AccountId>) -> Result<(), FlowError> {
         let rows = store::ledger::accounts_of(self.txn(), self.neighbourhood(), &ids).await?;
         self.unmoved.extend(ids.into_iter().map(|id| (id, None)));
         self.unmoved.extend(rows.into_iter().map(|row| (AccountId(row.id), Some(row))));
@@ -114,19 +127,19 @@ impl Sitting<'_> {
     }
 
     /// Lines keep the party that they froze; the account it stands for now is looked up when posting.
-    async fn resolved_account(&mut self, account: AccountId) -> Result<AccountId, FlowError> {
+    async fn resolve_account(&mut self, account: AccountId) -> Result<(), FlowError> {
         let party = PartyId(account.0);
-        if let Some(party) = self.stands_for.get(&party) {
-            return Ok(AccountId(party.0));
+        if self.stands_for.contains_key(&party) {
+            return Ok(());
         }
         let found =
             store::parties::resolve(self.txn(), self.neighbourhood(), &BTreeSet::from([party])).await?;
         let stands_for = found.get(&party).map_or(party, |(party, _)| *party);
         self.stands_for.insert(party, stands_for);
-        Ok(AccountId(stands_for.0))
+        Ok(())
     }
 
-    async fn load_account(&mut self, id: AccountId) -> Result<(), FlowError> {
+    pub(super) async fn load_account(&mut self, id: AccountId) -> Result<(), FlowError> {
         if self.accounts.contains_key(&id) {
             return Ok(());
         }
@@ -141,17 +154,18 @@ impl Sitting<'_> {
             contribution: 0,
             credit: 0,
             created_at_ms: self.posted_at_ms,
+            closed_at_ms: None,
         });
         self.accounts.insert(id, row);
         Ok(())
     }
 
-    /// Adds a line to its account and takes it from the commons; answers the balance afterwards.
-    fn add(&mut self, id: AccountId, line: &Line) -> i64 {
-        let contribution = line.asset == Asset::Contribution;
-        let (of_contribution, of_credit) = if contribution { (line.minutes, 0) } else { (0, line.minutes) };
+    /// Adds minutes to an account and takes them from the commons; answers the balance afterwards.
+    pub(super) fn add(&mut self, id: AccountId, asset: Asset, minutes: i64) -> i64 {
+        let contribution = asset == Asset::Contribution;
+        let (of_contribution, of_credit) = if contribution { (minutes, 0) } else { (0, minutes) };
         self.move_commons(-of_contribution, -of_credit);
-        let Some(account) = self.accounts.get_mut(&id) else { return line.minutes };
+        let Some(account) = self.accounts.get_mut(&id) else { return minutes };
         account.contribution += of_contribution;
         account.credit += of_credit;
         if contribution { account.contribution } else { account.credit }
@@ -159,6 +173,6 @@ impl Sitting<'_> {
 }
 
 /// The word that a value is stored and shown by.
-fn word(value: &impl serde::Serialize) -> Result<String, FlowError> {
+pub(super) fn word(value: &impl serde::Serialize) -> Result<String, FlowError> {
     Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
 }

@@ -94,8 +94,8 @@ pub async fn assess(sitting: &mut Sitting<'_>, ids: &[ActivityId]) -> Result<Vec
     let people = sitting.prepare(&mut briefs).await?;
     let mut assessed = Vec::with_capacity(briefs.len());
     for brief in &briefs {
-        let found = sitting.examine(brief, &people)?;
-        let new = new_version(sitting, brief, &people, None, found);
+        let found = sitting.examine(brief, &people, Changed::Ledger)?;
+        let new = new_version(sitting, brief, &people, Changed::Ledger, found);
         let clean = new.doubts.is_empty() && !new.withdrawn;
         let approves = match sitting.pack.mode {
             Mode::Auto => clean,
@@ -171,8 +171,9 @@ fn take_up(
     for row in &brief.rows {
         sitting.number_version(row, brief.version, &brief.reads)?;
     }
-    let found = sitting.examine(brief, people)?;
-    let new = new_version(sitting, brief, people, base, found);
+    let changed = base.map_or(Changed::Ledger, |base| Changed::between(base, brief.effective()));
+    let found = sitting.examine(brief, people, changed)?;
+    let new = new_version(sitting, brief, people, changed, found);
     let doubts = new.doubts.clone();
     let Some(case) = sitting.case(brief.id) else { return Err(FlowError::internal("a case went missing")) };
     let step = if brief.rows.is_empty() {
@@ -186,6 +187,7 @@ fn take_up(
         if !brief.rows.is_empty() {
             case.part_of = brief.part_of();
             case.confirms = brief.confirms();
+            case.names(brief.activity.as_ref(), brief.owner, case.journal_no);
         }
     });
     if let Some(confirmed) =
@@ -202,7 +204,7 @@ fn new_version(
     sitting: &Sitting<'_>,
     brief: &Brief,
     people: &People,
-    base: Option<&Reading>,
+    changed: Changed,
     found: Found,
 ) -> NewVersion {
     let decided = brief.activity.as_ref().map(|activity| people.decide(activity, &Corrections::default()));
@@ -218,7 +220,7 @@ fn new_version(
         version: brief.version,
         withdrawn: withdrawn(brief.effective()),
         withdrawn_meanwhile: brief.withdrawn_meanwhile,
-        changed: base.map_or(Changed::Ledger, |base| Changed::between(base, brief.effective())),
+        changed,
         doubts,
         owner: people.resolved(brief.owner),
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
@@ -274,7 +276,7 @@ pub async fn settle(
 }
 
 /// An edit of what was merged away sends the canonical one to a person, and its phone is told.
-fn member_edited(
+pub fn member_edited(
     sitting: &mut Sitting<'_>,
     member: ActivityId,
     canonical: ActivityId,

@@ -310,6 +310,11 @@ impl<'a> Sitting<'a> {
         for part in rows.chunks(400) {
             batch.push(store::judgements::upsert(backend, part.to_vec()));
         }
+        let changed = self.cases.iter().filter(|(_, case)| case.changed);
+        let named: Vec<_> = changed.flat_map(|(id, case)| case.named_rows(self.neighbourhood, *id)).collect();
+        for part in named.chunks(400) {
+            batch.push(store::replies::write_named(backend, part.to_vec()));
+        }
         self.write_near(&mut batch)?;
         batch.insert::<journal::Entity>(backend, std::mem::take(&mut self.journal));
         self.tip.posted_at_ms = self.posted_at_ms;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::super::FlowError;
 use super::{Difference, ROWS, Rebuilt, backend};
 use crate::domain::ids::NeighbourhoodId;
+use crate::ledger::Remainder;
 use crate::store;
 use crate::store::entity::{account, tip, transfer};
 use crate::store::{Batch, Transaction};
@@ -27,9 +28,25 @@ struct Balance {
     contribution: i64,
     credit: i64,
     since_ms: i64,
+    closed_at_ms: Option<i64>,
 }
 
 impl Balances {
+    /// What an account holds, as far as the journal was followed.
+    pub fn held(&self, account: Uuid) -> Remainder {
+        let balance = self.accounts.get(&account);
+        balance.map_or_else(Remainder::default, |balance| Remainder {
+            contribution: balance.contribution,
+            credit: balance.credit,
+        })
+    }
+
+    /// An account is closed.
+    pub fn close(&mut self, account: Uuid, at_ms: i64) {
+        let new = Balance { since_ms: at_ms, ..Balance::default() };
+        self.accounts.entry(account).or_insert(new).closed_at_ms.get_or_insert(at_ms);
+    }
+
     /// Adds a transfer as the journal has it, and compares with its row.
     pub fn follow(
         &mut self,
@@ -98,7 +115,15 @@ impl Balances {
 }
 
 fn about(row: &transfer::Model) -> String {
-    format!("account {} for activity {}", row.account_id, row.activity_id)
+    format!("account {} for {}", row.account_id, posted_for(row))
+}
+
+/// What a transfer was posted for.
+pub fn posted_for(row: &transfer::Model) -> String {
+    match row.activity_id {
+        Some(id) => format!("activity {id}"),
+        None => format!("the cause {}", row.cause.as_deref().unwrap_or_default()),
+    }
 }
 
 /// Answers the accounts that are not as they should be, as they should be.
@@ -114,19 +139,27 @@ async fn compare_accounts(
         let Some(last) = rows.last() else { break };
         after = Some(last.id);
         for row in rows {
-            let Balance { contribution, credit, .. } = balances.remove(&row.id).unwrap_or_default();
-            let again = account::Model { contribution, credit, ..row.clone() };
+            let Balance { contribution, credit, closed_at_ms, .. } =
+                balances.remove(&row.id).unwrap_or_default();
+            let again = account::Model { contribution, credit, closed_at_ms, ..row.clone() };
             let about = format!("account {}", row.id);
             let difference = Difference::between(None, about, Some(&again), Some(&row));
             wrong.extend(difference.is_some().then_some(again));
             rebuilt.accounts.add(difference);
         }
     }
-    for (id, Balance { contribution, credit, since_ms }) in balances {
+    for (id, Balance { contribution, credit, since_ms, closed_at_ms }) in balances {
         let kind = if id == neighbourhood.0 { "holding" } else { "party" }.to_owned();
         let neighbourhood_id = neighbourhood.0;
-        let again =
-            account::Model { neighbourhood_id, id, kind, contribution, credit, created_at_ms: since_ms };
+        let again = account::Model {
+            neighbourhood_id,
+            id,
+            kind,
+            contribution,
+            credit,
+            created_at_ms: since_ms,
+            closed_at_ms,
+        };
         rebuilt.accounts.add(Difference::between(None, format!("account {id}"), Some(&again), None));
         wrong.push(again);
     }

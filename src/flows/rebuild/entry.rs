@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::super::judge::Noted;
+use super::super::judge::{AccountClosed, Noted, PartyAlias};
+use super::said::Spoken;
 use crate::domain::reading::Value;
 use crate::ledger::StoredDecision;
-use crate::store::entity::{closed_period, decision, journal, transfer};
+use crate::store::entity::{account_closing, closed_period, decision, journal, transfer};
 
 /// What an entry says, as far as anything is made again from it.
 pub enum Entry {
@@ -20,6 +21,12 @@ pub enum Entry {
     Period(closed_period::Model),
     /// What became of a suspicion.
     Suspicion(Box<Noted>),
+    /// An id that became another party's.
+    PartyAlias(Box<PartyAlias>),
+    /// An account that was closed.
+    AccountClosed(Box<AccountClosed>),
+    /// What somebody said.
+    Reply(Box<Spoken>),
     Other,
 }
 
@@ -43,11 +50,14 @@ struct Posted {
     asset: String,
     minutes: i64,
     day: String,
-    kind: String,
-    phase: String,
+    kind: Option<String>,
+    phase: Option<String>,
     programme: Option<String>,
     place: Option<String>,
-    capacity: String,
+    capacity: Option<String>,
+    cause: Option<String>,
+    counter_account: Option<Uuid>,
+    reason: Option<String>,
     posting_seq: i64,
     line_no: i64,
     balance_after: i64,
@@ -69,6 +79,9 @@ impl Entry {
             "transfer" => Self::Transfer(Box::new(posted(row, serde_json::from_str(&row.body)?))),
             "period" => Self::Period(closed(row, serde_json::from_str(&row.body)?)),
             "suspicion" => Self::Suspicion(serde_json::from_str(&row.body)?),
+            "party_alias" => Self::PartyAlias(serde_json::from_str(&row.body)?),
+            "account_closed" => Self::AccountClosed(serde_json::from_str(&row.body)?),
+            "reply" => Self::Reply(serde_json::from_str(&row.body)?),
             _ => Self::Other,
         })
     }
@@ -101,7 +114,7 @@ fn posted(row: &journal::Model, body: Posted) -> transfer::Model {
     transfer::Model {
         neighbourhood_id: row.neighbourhood_id,
         id: row.subject_id,
-        activity_id: row.activity_id.unwrap_or_default(),
+        activity_id: row.activity_id,
         posting_seq: body.posting_seq,
         line_no: body.line_no,
         account_id: body.account,
@@ -116,6 +129,9 @@ fn posted(row: &journal::Model, body: Posted) -> transfer::Model {
         capacity: body.capacity,
         journal_no: row.no,
         posted_at_ms: row.at_ms,
+        cause: body.cause,
+        counter_account_id: body.counter_account,
+        reason: body.reason,
     }
 }
 
@@ -127,6 +143,21 @@ fn closed(row: &journal::Model, body: Closed) -> closed_period::Model {
         day_until: body.day_until,
         journal_no: row.no,
         closed_by: body.closed_by,
+        closed_at_ms: row.at_ms,
+    }
+}
+
+/// The row of a closing.
+pub fn closing_row(row: &journal::Model, closed: AccountClosed) -> account_closing::Model {
+    account_closing::Model {
+        neighbourhood_id: row.neighbourhood_id,
+        id: row.subject_id,
+        account_id: closed.account.0,
+        reason: closed.reason,
+        contribution: closed.moved.contribution,
+        credit: closed.moved.credit,
+        closed_by: closed.by.0,
+        journal_no: row.no,
         closed_at_ms: row.at_ms,
     }
 }

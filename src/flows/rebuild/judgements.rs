@@ -7,13 +7,16 @@ use sea_orm::DbErr;
 
 use super::super::FlowError;
 use super::super::judge::{Case, journal_entry, judgement_row, reason, times, withdrawn};
-use super::balances::Balances;
+use super::balances::{Balances, posted_for};
+use super::closings::Closings;
 use super::doubts::Doubts;
 use super::entry::{Entry, TakenUp, decision_row};
+use super::said::{Replies, Spoken, compare_named};
 use super::{Difference, Mode, ROWS, Rebuilt, backend};
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, PeriodId};
 use crate::domain::reading::Reading;
+use crate::domain::reply::ReplyKind;
 use crate::domain::rules::RulePack;
 use crate::domain::suspicion::{Origin, near};
 use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
@@ -37,7 +40,9 @@ struct Replay<'a> {
     expected: BTreeMap<uuid::Uuid, (ActivityId, i64)>,
     balances: Balances,
     doubts: Doubts,
+    replies: Replies,
     periods: BTreeSet<uuid::Uuid>,
+    closings: Closings,
     /// Once an entry could not be replayed, none that follows is: it would differ for that alone.
     stuck: bool,
     link: [u8; 32],
@@ -106,8 +111,11 @@ pub async fn rebuild(
     }
     rebuilt.journal.add(replay.compare_tip(&tip));
     replay.compare_periods(rebuilt).await?;
+    std::mem::take(&mut replay.closings).compare(txn, neighbourhood, rebuilt).await?;
     if !replay.stuck {
         std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
+        std::mem::take(&mut replay.replies).compare(txn, neighbourhood, rebuilt, batch).await?;
+        compare_named(&replay.cases, txn, neighbourhood, rebuilt, batch).await?;
         replay.compare(rebuilt, batch).await?;
     }
     replay.balances.finish(txn, neighbourhood, tip, rebuilt, batch).await
@@ -135,7 +143,9 @@ impl<'a> Replay<'a> {
             expected: BTreeMap::new(),
             balances: Balances::default(),
             doubts: Doubts::default(),
+            replies: Replies::default(),
             periods: BTreeSet::new(),
+            closings: Closings::default(),
             stuck: false,
             link: chain::genesis(neighbourhood),
             no: 0,
@@ -184,8 +194,18 @@ impl<'a> Replay<'a> {
         }
         match entry {
             Entry::Period(period) => self.period(period, rebuilt).await?,
+            Entry::PartyAlias(alias) => {
+                self.closings.alias(self.txn, row, &alias, &self.balances, rebuilt).await?;
+                let theirs = self.cases.values_mut().filter(|case| case.owner == alias.alias);
+                theirs.for_each(|case| case.owner = alias.party);
+            }
+            Entry::AccountClosed(closed) => {
+                self.closings.closing(self.txn, row, *closed, &mut self.balances, rebuilt).await?;
+            }
             Entry::Transfer(transfer) => {
-                if !self.stuck {
+                if transfer.activity_id.is_none() {
+                    self.closings.leg(&transfer, rebuilt);
+                } else if !self.stuck {
                     self.expected_transfer(&transfer, rebuilt);
                 }
                 self.balances.follow(*transfer, transfers.get(&row.subject_id), rebuilt);
@@ -194,6 +214,7 @@ impl<'a> Replay<'a> {
             Entry::Version(taken_up) => self.version(row, taken_up, rebuilt).await?,
             Entry::Decision(decision) => self.decision(row, &decision),
             Entry::Suspicion(noted) => self.doubts.play(row, *noted),
+            Entry::Reply(spoken) => self.reply(row, *spoken),
             Entry::Other => {}
         }
         if let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) {
@@ -208,7 +229,7 @@ impl<'a> Replay<'a> {
         if expected != Some(row.minutes) {
             rebuilt.transfers.name(Difference {
                 journal_no: Some(row.journal_no),
-                about: format!("activity {}", row.activity_id),
+                about: posted_for(row),
                 expected: expected
                     .map_or_else(|| "no transfer".to_owned(), |minutes| format!("{minutes} minutes")),
                 found: format!("{} minutes", row.minutes),
@@ -279,10 +300,10 @@ impl<'a> Replay<'a> {
         }
         let reading = serde_json::from_str(&stored.reading).map_err(FlowError::internal)?;
         self.taking_up.push((stored, reading));
-        if taken_up.newest == number { self.take_up(id, taken_up).await } else { Ok(()) }
+        if taken_up.newest == number { self.take_up(id, taken_up, row.no).await } else { Ok(()) }
     }
 
-    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp) -> Result<(), Stuck> {
+    async fn take_up(&mut self, id: ActivityId, taken_up: TakenUp, no: i64) -> Result<(), Stuck> {
         let rows = std::mem::take(&mut self.taking_up);
         let Some((newest, reading)) = rows.last() else { return Ok(()) };
         let (daybook, owner) = (DaybookId(newest.daybook_id), PartyId(newest.party_id));
@@ -311,18 +332,36 @@ impl<'a> Replay<'a> {
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
             case.part_of = activity.as_ref().and_then(|activity| activity.part_of);
+            case.names(activity.as_ref(), owner, no);
             case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);
-        if let Some(case) = step.canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
+        self.member_edited(step.canonical);
+        self.post(id, &step.occasions);
+        Ok(())
+    }
+
+    fn member_edited(&mut self, canonical: Option<ActivityId>) {
+        if let Some(case) = canonical.and_then(|canonical| self.cases.get_mut(&canonical)) {
             let after = ledger::member_edited(&case.judgement);
             if after != case.judgement {
                 case.judgement = after;
                 case.reason = reason(case, None, false);
             }
         }
-        self.post(id, &step.occasions);
-        Ok(())
+    }
+
+    fn reply(&mut self, row: &journal::Model, spoken: Spoken) {
+        let (kind, at_desk) = (spoken.kind, spoken.at_desk);
+        self.replies.play(row, spoken);
+        let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) else { return };
+        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, at_desk });
+        case.replies += 1;
+        if kind != ReplyKind::Message {
+            case.reason = reason(case, None, false);
+        }
+        let into = case.judgement.merged_into.filter(|_| kind == ReplyKind::Decline);
+        self.member_edited(into);
     }
 
     async fn base(&self, id: ActivityId, before: &Judgement) -> Result<Option<Reading>, FlowError> {
@@ -357,7 +396,9 @@ impl<'a> Replay<'a> {
             let Some(case) = self.cases.get_mut(id) else { continue };
             let group = self.groups.contains(&case.owner);
             let holding = AccountId(if group { case.owner.0 } else { self.neighbourhood.0 });
-            let posting = ledger::post(&case.judgement, self.neighbourhood, *id, parts, holding);
+            let posting = ledger::post(&case.judgement, self.neighbourhood, *id, parts, holding, |account| {
+                self.closings.holder(account)
+            });
             case.judgement = posting.after;
             let transfers = posting.transfers.iter();
             self.expected.extend(transfers.map(|transfer| (transfer.id.0, (*id, transfer.line.minutes))));

@@ -4,10 +4,12 @@
 //! is followed on the way.
 
 mod balances;
+mod closings;
 mod difference;
 mod doubts;
 mod entry;
 mod judgements;
+mod said;
 mod testimony;
 
 use sea_orm::ConnectionTrait;
@@ -41,10 +43,14 @@ pub struct Rebuilt {
     pub accounts: Count,
     pub transfers: Count,
     pub periods: Count,
+    pub aliases: Count,
+    pub closings: Count,
     /// Entries, and the tip.
     pub journal: Count,
     pub suspicions: Count,
     pub traces: Count,
+    pub replies: Count,
+    pub named: Count,
 }
 
 /// Rows named in a report.
@@ -89,7 +95,7 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 10] {
+    pub fn tables(&self) -> [(&'static str, &Count); 14] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
@@ -98,9 +104,13 @@ impl Rebuilt {
             ("account", &self.accounts),
             ("transfer", &self.transfers),
             ("closed_period", &self.periods),
+            ("party_alias", &self.aliases),
+            ("account_closing", &self.closings),
             ("journal", &self.journal),
             ("suspicion", &self.suspicions),
             ("activity_trace", &self.traces),
+            ("reply", &self.replies),
+            ("named_party", &self.named),
         ]
     }
 
@@ -119,10 +129,16 @@ impl Rebuilt {
             &self.decisions,
             &self.transfers,
             &self.periods,
+            &self.aliases,
+            &self.closings,
             &self.versions,
             &self.judgements,
+            &self.suspicions,
+            &self.replies,
+            &self.named,
             &self.accounts,
             &self.activities,
+            &self.traces,
         ];
         counts.into_iter().filter_map(|count| count.first.as_ref()).min_by_key(|first| place(first))
     }

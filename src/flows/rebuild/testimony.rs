@@ -9,7 +9,7 @@ use super::super::accept::{Bringer, Readings, hash, lookup, unsigned};
 use super::super::documents;
 use super::{Difference, ROWS, Rebuilt, backend};
 use crate::app::App;
-use crate::domain::ids::{ActivityId, GrantId};
+use crate::domain::ids::{AccountId, ActivityId, GrantId};
 use crate::merge::admit::Facts;
 use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::loaded::Loaded;
@@ -18,6 +18,7 @@ use crate::metrics::DocumentReason;
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
+use crate::store::aliases::Holders;
 use crate::store::changes::Of;
 use crate::store::entity::{activity, activity_version, daybook, daybook_change};
 
@@ -40,11 +41,16 @@ pub async fn rebuild(
     let changes = read(app, txn, of, row).await?;
     let stored = store::activities::of_daybook(txn, of.neighbourhood, of.daybook).await?;
     let mut derived = derive(app, txn, of, row, changes).await?;
+    let holders = Holders::read(txn, of.neighbourhood).await?;
     for version in store::activities::versions_of_daybook(txn, of.neighbourhood, of.daybook).await? {
         let key = (ActivityId(version.activity_id), version.version);
         let again = derived.versions.remove(&key);
-        // What is numbered is the journal's to say.
-        let again = again.map(|again| activity_version::Model { journal_no: version.journal_no, ..again });
+        // What is numbered is the journal's to say; whose it was then may have become another's since.
+        let again = again.map(|again| {
+            let then = holders.holder(AccountId(version.party_id), i64::MAX).0 == again.party_id;
+            let party_id = if then { version.party_id } else { again.party_id };
+            activity_version::Model { journal_no: version.journal_no, party_id, ..again }
+        });
         let difference = Difference::between(version.journal_no, named(key), again.as_ref(), Some(&version));
         if let Some(again) = again.filter(|_| difference.is_some()) {
             batch.push(store::activities::rewrite_version(backend(txn), again));

@@ -104,7 +104,10 @@ impl Neighbourhood {
                     Event::Decided(decision) => apply(&rebuilt, decision),
                     Event::MemberEdited => member_edited(&rebuilt),
                     Event::Posted(parts) => {
-                        post(&rebuilt, neighbourhood(), activity_id(index as u128), *parts, holding()).after
+                        post(&rebuilt, neighbourhood(), activity_id(index as u128), *parts, holding(), |id| {
+                            id
+                        })
+                        .after
                     }
                 };
             }

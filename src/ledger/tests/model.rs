@@ -47,7 +47,9 @@ pub struct Machine {
 pub const SOUND: Machine = Machine {
     take_up,
     decide,
-    post,
+    post: |judgement, neighbourhood, activity, parts, holding| {
+        post(judgement, neighbourhood, activity, parts, holding, |account| account)
+    },
     merge,
     unmerge,
     carry_out: Step::decided,

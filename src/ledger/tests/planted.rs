@@ -55,7 +55,7 @@ fn names_transfers_by_version(
     parts_minutes: i64,
     holding: AccountId,
 ) -> Posting {
-    let mut posting = post(before, neighbourhood, activity, parts_minutes, holding);
+    let mut posting = post(before, neighbourhood, activity, parts_minutes, holding, |account| account);
     for transfer in &mut posting.transfers {
         transfer.id = transfer_id(neighbourhood, activity, before.judged_version, transfer.line_no);
     }

@@ -60,7 +60,7 @@ impl Book {
 
     /// Posts, and gives the number of new transfers.
     fn post(&mut self, parts: i64) -> usize {
-        let posting = post(&self.judgement, neighbourhood(), activity_id(1), parts, holding());
+        let posting = post(&self.judgement, neighbourhood(), activity_id(1), parts, holding(), |id| id);
         self.judgement = posting.after;
         let new = posting.transfers.len();
         self.transfers.extend(posting.transfers);
@@ -166,7 +166,7 @@ fn put(decisions: Decisions, books: &mut [Book; 2]) {
     assert_eq!(decisions.len(), 2);
     for (id, decision) in decisions {
         let book = &mut books[usize::from(id != activity_id(1))];
-        let posting = post(&apply(&book.judgement, &decision), neighbourhood(), id, 0, holding());
+        let posting = post(&apply(&book.judgement, &decision), neighbourhood(), id, 0, holding(), |id| id);
         book.judgement = posting.after;
         book.transfers.extend(posting.transfers);
     }

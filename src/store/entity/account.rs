@@ -13,6 +13,8 @@ pub struct Model {
     pub contribution: i64,
     pub credit: i64,
     pub created_at_ms: i64,
+    /// When it was closed first.
+    pub closed_at_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -27,6 +27,8 @@ pub struct Model {
     pub confirms: Option<Uuid>,
     pub doubts: Option<String>,
     pub waits_since_ms: Option<i64>,
+    pub named: Option<String>,
+    pub replies: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,7 @@
 
 pub mod access_grant;
 pub mod account;
+pub mod account_closing;
 pub mod activity;
 pub mod activity_trace;
 pub mod activity_version;
@@ -17,11 +18,13 @@ pub mod invitation;
 pub mod journal;
 pub mod judgement;
 pub mod membership;
+pub mod named_party;
 pub mod neighbourhood;
 pub mod party;
 pub mod party_alias;
 pub mod party_role;
 pub mod refused_change;
+pub mod reply;
 pub mod rule_pack;
 pub mod server_key;
 pub mod suspicion;

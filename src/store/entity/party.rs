@@ -15,6 +15,8 @@ pub struct Model {
     pub known: bool,
     pub created_at_ms: i64,
     pub revision: i64,
+    pub age_band: Option<String>,
+    pub supervisors: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

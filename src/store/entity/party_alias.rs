@@ -1,4 +1,4 @@
-//! A phone's party id that became another party's.
+//! A party id that became another party's: a phone's own, or that of somebody entered twice.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,6 +11,8 @@ pub struct Model {
     pub alias_id: Uuid,
     pub party_id: Uuid,
     pub created_at_ms: i64,
+    /// Of the entry that made it, where the id was a party of its own before.
+    pub journal_no: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -32,7 +32,8 @@ pub struct Books {
     pub groups: BTreeSet<Uuid>,
     /// By version.
     pub packs: BTreeMap<i64, RulePack>,
-    aliases: BTreeMap<Uuid, Uuid>,
+    /// What each alias was made to stand for.
+    pub aliases: BTreeMap<Uuid, Uuid>,
 }
 
 /// All rows of one table of the neighbourhood, in an order.
@@ -110,7 +111,11 @@ impl Books {
 
     /// The party that an id stands for.
     pub fn resolved(&self, id: Uuid) -> Uuid {
-        self.aliases.get(&id).copied().unwrap_or(id)
+        let mut party = id;
+        while let Some(stands_for) = self.aliases.get(&party) {
+            party = *stands_for;
+        }
+        party
     }
 
     /// The account for people who are not named, of this activity.
@@ -121,7 +126,7 @@ impl Books {
 
     /// The transfers of an activity.
     pub fn transfers_of(&self, id: ActivityId) -> impl Iterator<Item = &transfer::Model> {
-        self.transfers.iter().filter(move |row| row.activity_id == id.0)
+        self.transfers.iter().filter(move |row| row.activity_id == Some(id.0))
     }
 
     /// Σ of what the parts of an occasion claim that are in force.

@@ -29,6 +29,7 @@ pub fn always(books: &Books) -> Checked {
     versions(books)?;
     balances(books)?;
     postings(books)?;
+    closings(books)?;
     targets(books)?;
     remainders(books)?;
     decided::follow(books)?;
@@ -112,13 +113,14 @@ fn balances(books: &Books) -> Checked {
 fn postings(books: &Books) -> Checked {
     let mut seen: BTreeMap<Uuid, BTreeMap<i64, BTreeSet<i64>>> = BTreeMap::new();
     for row in &books.transfers {
-        let lines = seen.entry(row.activity_id).or_default().entry(row.posting_seq).or_default();
-        hold(lines.insert(row.line_no) && row.minutes != 0, || {
-            format!("transfer {} is posted twice", row.id)
-        })?;
         let entry = usize::try_from(row.journal_no - 1).ok().and_then(|index| books.journal.get(index));
         hold(entry.is_some_and(|entry| entry.kind == "transfer" && entry.subject_id == row.id), || {
             format!("transfer {} has no row in the journal", row.id)
+        })?;
+        let Some(activity) = row.activity_id else { continue };
+        let lines = seen.entry(activity).or_default().entry(row.posting_seq).or_default();
+        hold(lines.insert(row.line_no) && row.minutes != 0, || {
+            format!("transfer {} is posted twice", row.id)
         })?;
     }
     for (id, sequences) in &seen {
@@ -136,6 +138,29 @@ fn postings(books: &Books) -> Checked {
     Ok(())
 }
 
+/// What belongs to no activity comes in pairs between two accounts, and nothing but a closing is left on an account
+/// that became another's.
+fn closings(books: &Books) -> Checked {
+    let mut sides: BTreeMap<(Uuid, Uuid, &str, i64), i64> = BTreeMap::new();
+    for row in books.transfers.iter().filter(|row| row.activity_id.is_none()) {
+        let counter = row.counter_account_id.ok_or_else(|| format!("{} has one side", row.id))?;
+        hold(row.cause.is_some() && row.reason.is_some() && row.kind.is_none(), || {
+            format!("transfer {} says {:?} of {:?}", row.id, row.cause, row.kind)
+        })?;
+        *sides.entry((row.account_id, counter, &row.asset, row.minutes)).or_default() += 1;
+    }
+    for ((account, counter, asset, minutes), count) in &sides {
+        hold(sides.get(&(*counter, *account, *asset, -*minutes)) == Some(count), || {
+            format!("{minutes} of {asset} on {account} have no other side on {counter}")
+        })?;
+    }
+    for alias in books.aliases.keys() {
+        let held = books.accounts.get(alias).map_or((0, 0), |row| (row.contribution, row.credit));
+        hold(held == (0, 0), || format!("the alias {alias} holds {held:?}"))?;
+    }
+    Ok(())
+}
+
 /// What stands in the ledger is the target, by the judgement's own account and by the transfers.
 fn targets(books: &Books) -> Checked {
     for (id, (row, judged)) in &books.judgements {
@@ -143,15 +168,15 @@ fn targets(books: &Books) -> Checked {
         hold(target == judged.posted, || format!("{id}: target {target:?}\nposted {:?}", judged.posted))?;
         let mut left: BTreeMap<LineKey, i64> = BTreeMap::new();
         for line in &target {
-            // Whoever has several ids had them before the first record.
-            let account = line.account.0;
-            hold(books.resolved(account) == account, || format!("{id} has a line of the alias {account}"))?;
+            // Lines keep the party that they froze, transfers the account that they were posted to.
             let mut key = line.key();
             key.account.0 = books.resolved(key.account.0);
             *left.entry(key).or_default() += line.minutes;
         }
         for transfer in books.transfers_of(*id) {
-            *left.entry(key(transfer)?).or_default() -= transfer.minutes;
+            let mut key = key(transfer)?;
+            key.account.0 = books.resolved(key.account.0);
+            *left.entry(key).or_default() -= transfer.minutes;
         }
         let differ: Vec<_> = left.iter().filter(|(_, minutes)| **minutes != 0).collect();
         hold(differ.is_empty(), || format!("{id}: target less transfers is {differ:?}"))?;
@@ -277,10 +302,11 @@ fn rule_days(books: &Books) -> Checked {
     for posting in
         books.transfers.chunk_by(|a, b| (a.activity_id, a.posting_seq) == (b.activity_id, b.posting_seq))
     {
+        let Some(activity) = posting[0].activity_id else { continue };
         while let Some((_, activity, rule)) = decided.next_if(|(no, _, _)| *no < posting[0].journal_no) {
             deciding.insert(activity, rule);
         }
-        let by_rule = deciding.get(&posting[0].activity_id).copied().unwrap_or(false);
+        let by_rule = deciding.get(&activity).copied().unwrap_or(false);
         for row in posting {
             *days.entry((row.account_id, row.day.as_str())).or_default() += row.minutes;
         }

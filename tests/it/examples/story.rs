@@ -43,6 +43,7 @@ pub async fn told() -> Value {
     story.doubting(&mut asha, &mut bilal).await;
     story.waiting(&mut asha).await;
     story.reading(&mut asha, &mut bilal, &recorded).await;
+    story.one_person(&mut asha, &mut bilal, &recorded).await;
     story.access(&mut asha, &mut second, group).await;
     story.recorder.examples()
 }
@@ -51,6 +52,7 @@ pub async fn told() -> Value {
 struct Recorded {
     pick: ActivityId,
     hours: ActivityId,
+    carol: PartyId,
 }
 
 impl Story {
@@ -180,7 +182,7 @@ impl Story {
         self.pass(5, &mut [asha, second]);
         second.sync().await.expect("synced");
         self.judge().await;
-        Recorded { pick, hours }
+        Recorded { pick, hours, carol }
     }
 
     async fn judge(&self) {
@@ -225,6 +227,7 @@ impl Story {
         send(bilal, Method::POST, "/v1/rules/dry-run", Some(pack.clone())).await;
         send(bilal, Method::PUT, "/v1/rules", Some(pack)).await;
         let _: Value = bilal.get("/v1/rules/1").await.expect("the first rules");
+        let _: Value = bilal.get("/v1/rules/share").await.expect("the share");
     }
 
     /// The sync of the example: a new record goes up, the tablet's change and two verdicts come down.
@@ -299,8 +302,11 @@ impl Story {
     async fn reading(&self, asha: &mut StoryPhone, bilal: &mut StoryPhone, recorded: &Recorded) {
         self.pass(5, &mut [asha, bilal]);
         let (me, pick, hours) = (asha.party, recorded.pick, recorded.hours);
+        let body = json!({ "id": asha.uuid(), "text": "Bilal was there as well." });
+        let _: Value = asha.post(&format!("/v1/activities/{pick}/replies"), &body).await.expect("said");
         for path in [
             format!("/v1/activities/{pick}"),
+            format!("/v1/activities/{pick}/replies?limit=5"),
             format!("/v1/activities/{pick}/versions?limit=2"),
             "/v1/activities?kind=litter_pick&day_from=2026-11-01&limit=1".to_owned(),
             format!("/v1/accounts/{me}"),
@@ -322,6 +328,22 @@ impl Story {
         let seen: Value = bilal.get("/v1/accounts?limit=2").await.expect("accounts");
         assert!(seen["items"].as_array().is_some_and(|items| !items.is_empty()), "{hours} is posted");
         send(asha, Method::GET, &format!("/v1/daybooks/{}", asha.own), None).await;
+    }
+
+    /// The hub had entered Asha too; the two are made one. Carol moves away.
+    async fn one_person(&self, asha: &mut StoryPhone, bilal: &mut StoryPhone, recorded: &Recorded) {
+        self.pass(5, &mut [asha, bilal]);
+        let hub = bilal.uuid();
+        let body = json!({ "id": hub, "kind": "resident", "sector": "resident", "name": "Asha K." });
+        self.recorder.keep("create_party");
+        let _: Value = bilal.post("/v1/parties", &body).await.expect("a party");
+        let reason = json!({ "reason": "You were entered twice: once by the hub, once by your phone." });
+        let path = format!("/v1/parties/{}/aliases/{hub}", asha.party);
+        send(bilal, Method::PUT, &path, Some(reason)).await;
+        let reason = "You moved away: your minutes stay with the neighbourhood.";
+        let body = json!({ "id": bilal.uuid(), "reason": reason });
+        let path = format!("/v1/accounts/{}/closing", recorded.carol);
+        let _: Value = bilal.post(&path, &body).await.expect("closed");
     }
 
     /// A token for a script; the tablet is lost; a fresh access token.

@@ -60,6 +60,7 @@ pub fn pick(number: u128) -> Record {
         service_code: None,
         fixes_request: None,
         source: None,
+        setting: None,
     };
     record.derive();
     record

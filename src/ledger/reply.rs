@@ -1,0 +1,68 @@
+//! What a reply does to a judgement: it decides nothing, and may bring the record before a person.
+
+use super::judgement::Judgement;
+use crate::domain::reply::ReplyKind;
+
+/// A reply, as far as judging goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    pub kind: ReplyKind,
+    /// By somebody who reconciles, about a record that is not their own.
+    pub at_desk: bool,
+}
+
+/// The judgement with a reply heard. What a resident says waits for an answer or a decision; what was posted for
+/// somebody who says that they were not part of it stands until a person decides.
+#[must_use]
+pub fn replied(before: &Judgement, reply: Reply) -> Judgement {
+    let mut after = before.clone();
+    after.revision = before.revision.saturating_add(1);
+    match (reply.kind, reply.at_desk) {
+        (ReplyKind::Message, at_desk) => after.unanswered = !at_desk,
+        (ReplyKind::Decline, _) => {
+            after.first = None;
+            if let Some(covered) = after.covered.as_mut().filter(|_| before.in_force().is_some()) {
+                covered.broken = true;
+            }
+        }
+        (ReplyKind::Accept, _) => {}
+    }
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::review::Review;
+    use crate::ledger::tests::samples::{frozen, pick};
+    use crate::ledger::{Covered, MarkKind};
+
+    fn approved() -> Judgement {
+        let covered = Covered { version: 1, base: 1, broken: false, reads: Default::default() };
+        let own = Some(frozen(&pick(&[(0, 90), (1, 60)])));
+        Judgement { judged_version: 1, own, covered: Some(covered), ..Judgement::default() }
+    }
+
+    #[test]
+    fn a_question_waits_for_an_answer_and_moves_nothing() {
+        let message = |at_desk| Reply { kind: ReplyKind::Message, at_desk };
+        let asked = replied(&approved(), message(false));
+        assert!(asked.unanswered);
+        assert_eq!((asked.review(), &asked.own), (Review::Approved, &approved().own));
+        assert!(!replied(&asked, message(true)).unanswered);
+    }
+
+    #[test]
+    fn who_was_not_part_of_it_sends_an_approval_back_and_nothing_else() {
+        let decline = Reply { kind: ReplyKind::Decline, at_desk: false };
+        let declined = replied(&approved(), decline);
+        assert_eq!((declined.review(), declined.minutes()), (Review::EditedAfterApproval, Some(150)));
+        let received = Judgement { judged_version: 1, ..Judgement::default() };
+        assert_eq!(replied(&received, decline).review(), Review::Received);
+        let mark = crate::ledger::Mark { kind: MarkKind::Rejected, version: 1, reason: None };
+        let rejected = Judgement { own: None, mark: Some(mark), ..approved() };
+        assert_eq!(replied(&rejected, decline).review(), Review::Rejected);
+        let accepted = replied(&declined, Reply { kind: ReplyKind::Accept, at_desk: false });
+        assert_eq!(accepted.review(), Review::EditedAfterApproval, "a person decides");
+    }
+}

@@ -1,0 +1,23 @@
+//! Who is named in somebody else's record.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "named_party")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub neighbourhood_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub party_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub activity_id: Uuid,
+    /// The last number that is news to the party.
+    pub journal_no: i64,
+    /// The newest version that was taken up still names it.
+    pub still: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,176 @@
+//! What people said about records, and who is named in whose.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::sea_query::{OnConflict, Query, SelectStatement};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use super::entity::named_party::Column as P;
+use super::entity::reply::Column as R;
+use super::entity::{named_party, reply};
+use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId, ReplyId};
+use crate::domain::reply::ReplyKind;
+
+const LIST_MAX: usize = 400;
+
+/// One reply.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: ReplyId,
+) -> Result<Option<reply::Model>, DbErr> {
+    reply::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
+}
+
+/// Adds a reply.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn insert(db: &impl ConnectionTrait, row: reply::Model) -> Result<(), DbErr> {
+    reply::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
+}
+
+/// The statement that writes replies that are not there.
+#[must_use]
+pub fn insert_missing(backend: DbBackend, rows: Vec<reply::Model>) -> Statement {
+    let key = OnConflict::columns([R::NeighbourhoodId, R::Id]).do_nothing().to_owned();
+    reply::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+        .on_conflict(key)
+        .build(backend)
+}
+
+/// A page of the replies about an activity, the last first, below a journal number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    before: Option<i64>,
+    limit: u64,
+) -> Result<Vec<reply::Model>, DbErr> {
+    let mut query = reply::Entity::find()
+        .filter(R::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(R::ActivityId.eq(activity.0));
+    if let Some(before) = before {
+        query = query.filter(R::JournalNo.lt(before));
+    }
+    query.order_by_desc(R::JournalNo).limit(limit).all(db).await
+}
+
+/// The replies about these activities, in the order in which they were said.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn about(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+) -> Result<Vec<reply::Model>, DbErr> {
+    let ids: Vec<Uuid> = activities.iter().map(|id| id.0).collect();
+    let mut found = Vec::new();
+    for part in ids.chunks(LIST_MAX) {
+        let query = reply::Entity::find()
+            .filter(R::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(R::ActivityId.is_in(part.to_vec()))
+            .order_by_asc(R::JournalNo);
+        found.extend(query.all(db).await?);
+    }
+    Ok(found)
+}
+
+/// All replies of a neighbourhood: for rebuilding.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn all(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<Vec<reply::Model>, DbErr> {
+    reply::Entity::find().filter(R::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
+}
+
+/// By activity, who says last that they were not part of it.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn declined(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+) -> Result<BTreeMap<ActivityId, BTreeSet<PartyId>>, DbErr> {
+    let mut declined: BTreeMap<ActivityId, BTreeSet<PartyId>> = BTreeMap::new();
+    let rows = about(db, neighbourhood, activities).await?;
+    // Whoever spoke may have become one with somebody since.
+    let spoke = rows.iter().map(|row| PartyId(row.party_id)).collect();
+    let stands_for = super::parties::resolve(db, neighbourhood, &spoke).await?;
+    for row in rows {
+        let (id, spoke) = (ActivityId(row.activity_id), PartyId(row.party_id));
+        let party = stands_for.get(&spoke).map_or(spoke, |(party, _)| *party);
+        if row.kind == ReplyKind::Decline.as_str() {
+            declined.entry(id).or_default().insert(party);
+        } else if row.kind == ReplyKind::Accept.as_str() {
+            declined.entry(id).or_default().remove(&party);
+        }
+    }
+    Ok(declined)
+}
+
+/// The statement that writes who is named, new and known.
+#[must_use]
+pub fn write_named(backend: DbBackend, rows: Vec<named_party::Model>) -> Statement {
+    let key = OnConflict::columns([P::NeighbourhoodId, P::PartyId, P::ActivityId])
+        .update_columns([P::JournalNo, P::Still])
+        .to_owned();
+    named_party::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+        .on_conflict(key)
+        .build(backend)
+}
+
+/// All who are named in a neighbourhood: for rebuilding.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn all_named(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<Vec<named_party::Model>, DbErr> {
+    named_party::Entity::find().filter(P::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
+}
+
+/// Whether an activity names somebody still.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn is_named(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    names: &[PartyId],
+) -> Result<bool, DbErr> {
+    let query = named_party::Entity::find()
+        .filter(P::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(P::ActivityId.eq(activity.0))
+        .filter(P::PartyId.is_in(names.iter().map(|id| id.0)))
+        .filter(P::Still.eq(true));
+    Ok(query.one(db).await?.is_some())
+}
+
+/// The ids of the activities that name somebody still.
+pub(super) fn naming(neighbourhood: NeighbourhoodId, names: &[PartyId]) -> SelectStatement {
+    Query::select()
+        .column(P::ActivityId)
+        .from(named_party::Entity)
+        .and_where(P::NeighbourhoodId.eq(neighbourhood.0))
+        .and_where(P::PartyId.is_in(names.iter().map(|id| id.0)))
+        .and_where(P::Still.eq(true))
+        .to_owned()
+}
