@@ -189,7 +189,6 @@ fn take_up(
             case.confirms = brief.confirms();
             case.names(brief.activity.as_ref(), brief.owner, case.journal_no);
         }
-        }
     });
     if let Some(confirmed) =
         brief.confirms().filter(|_| sitting.pack.mode == Mode::Peer && !brief.rows.is_empty())
