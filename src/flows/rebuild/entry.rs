@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::super::judge::Noted;
 use super::super::judge::{AccountClosed, Noted, PartyAlias};
 use super::said::Spoken;
 use crate::domain::reading::Value;

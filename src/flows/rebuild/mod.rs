@@ -95,7 +95,7 @@ fn place(difference: &Difference) -> (bool, Option<i64>) {
 impl Rebuilt {
     /// The tables with their counts.
     #[must_use]
-    pub fn tables(&self) -> [(&'static str, &Count); 12] {
+    pub fn tables(&self) -> [(&'static str, &Count); 14] {
         [
             ("activity", &self.activities),
             ("activity_version", &self.versions),
