@@ -174,3 +174,28 @@ fn verdict_columns<T: IntoColumnRef + Clone>(
         .left_join(activity::Entity, of_activity)
         .left_join(journal::Entity, of_number);
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DbBackend;
+
+    use super::super::totals::tests::steps;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_new_is_looked_up_and_nothing_is_sorted() {
+        let me = [PartyId(Uuid::max())];
+        for after in [0, 7] {
+            let told = Told { owners: &me, names: &me };
+            let query = verdicts_query(NeighbourhoodId(Uuid::nil()), told, after, 10);
+            let steps = steps(DbBackend::Sqlite.build(&query)).await;
+            let by = |table: &str| {
+                let by = "(neighbourhood_id=? AND party_id=? AND journal_no>?)";
+                steps.iter().any(|step| step.contains(table) && step.contains(by))
+            };
+            assert!(by("judgement") && by("named_party"), "after {after}: {steps:?}");
+            let slow = |step: &&String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+            assert_eq!(steps.iter().find(slow), None, "after {after}: {steps:?}");
+        }
+    }
+}

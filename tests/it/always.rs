@@ -74,7 +74,7 @@ both! {
         if runs >= RUNS {
             let wanted = [
                 "a member is edited", "again", "approve decided", "ask_for_changes decided", "at once 1 decided",
-                "batch taken back", "compact", "confirm", "first approval", "keep decided", "lost", "merge decided",
+                "batch taken back", "compact", "confirm", "decline said", "first approval", "keep decided", "lost", "merge decided", "message said",
                 "nothing_posted", "offline", "own_credit", "preview applied", "preview changed", "pushed",
                 "reclassify decided", "reject decided", "restored", "second approval", "settle decided",
                 "undo decided", "undo_blocked", "unmerge decided", "version_changed",

@@ -1,7 +1,7 @@
 //! Stories of people who are named in others' records, and of what is said about a record.
 
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::ActivityId;
+use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::limits::{REPLIES_MAX, REPLY_CHARACTERS_MAX};
 use daybook::domain::review::Review;
 use daybook::phone::PhoneError;
@@ -196,5 +196,38 @@ both! {
         }
         assert_eq!(refused(say(&mut asha, record, json!({ "text": "a" })).await), (409, "too_many_replies".to_owned()));
         assert_eq!(activity(&mut asha, record).await["replies"], REPLIES_MAX);
+    }
+}
+
+both! {
+    async fn who_has_no_phone_is_recorded_for_and_hears_of_it_once_they_have_one(app: TestApp) {
+        let (mut asha, mut desk) = (app.phone("Asha").await, desk(&app).await);
+        let kim = PartyId(app.app.uuid());
+        let body = json!({ "id": kim, "kind": "resident", "sector": "resident", "name": "Kim" });
+        let _: Value = desk.post("/v1/parties", &body).await.expect("a party");
+        let dee = desk.party;
+        let record = desk.record(Kind::Hours, DAY, |r| { r.minutes(kim, 75); }).expect("recorded");
+        post(&app, &mut desk).await;
+        assert_eq!(told(&desk, record), (Review::Approved, Some(75), ""));
+        assert_eq!(balance(&mut desk, kim).await, 75);
+        // Both names are kept: who wrote it, and for whom.
+        let seen = activity(&mut desk, record).await;
+        assert_eq!((&seen["party_id"], &seen["parties"][0]["party_id"]), (&json!(dee), &json!(kim)));
+
+        let invitation = json!({ "id": app.app.uuid(), "party_id": kim });
+        let invitation: Value = desk.post("/v1/invitations", &invitation).await.expect("an invitation");
+        let mut phone = app.new_phone("Kim");
+        phone.enrol(invitation["token"].as_str().expect("a token")).await.expect("enrolled");
+        phone.sync().await.expect("synced");
+        let heard = &phone.verdicts[&record];
+        assert_eq!((heard.review, heard.minutes), (Review::Approved, Some(75)));
+        assert_eq!(heard.named.as_ref().map(|named| named.by), Some(dee));
+        assert_eq!(balance(&mut phone, kim).await, 75);
+        say(&mut phone, record, json!({ "kind": "decline" })).await.expect("said");
+        asha.sync().await.expect("synced");
+        assert!(!asha.verdicts.contains_key(&record), "no business of hers");
+        desk.sync().await.expect("synced");
+        assert_eq!(told(&desk, record).0, Review::EditedAfterApproval);
+        rebuilt_is_live(&app).await;
     }
 }

@@ -43,10 +43,12 @@ impl Sitting<'_> {
         ids.extend(
             posted.flat_map(|(_, minutes)| minutes).filter(|(_, minutes)| **minutes > 0).map(|(id, _)| *id),
         );
+        let claimed = self.case(record.id).and_then(|case| case.judgement.claim()).map(|(of, _)| of);
+        let occasions = record.activity.part_of.into_iter().chain(claimed);
+        ids.extend(occasions.flat_map(|of| [of, self.standing_for(of)]).chain(record.activity.confirms));
         let occasion = record.activity.part_of;
-        ids.extend(occasion.into_iter().chain(record.activity.confirms));
         let related = self.cases().filter(|(_, case)| {
-            case.part_of.is_some_and(|of| of == record.id || Some(of) == occasion)
+            case.part_of.is_some_and(|of| self.standing_for(of) == record.id || Some(of) == occasion)
                 || case.confirms == Some(record.id)
         });
         ids.extend(related.map(|(id, _)| *id));

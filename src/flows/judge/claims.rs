@@ -5,7 +5,7 @@ use super::sitting::Sitting;
 use crate::domain::ids::ActivityId;
 use crate::domain::review::Review;
 use crate::domain::suspicion::{Claim, Record};
-use crate::ledger::{Changed, Decided};
+use crate::ledger::{Changed, Decided, Judgement};
 
 /// A record that is looked at, and whether its newest version says something else than what was decided about it.
 pub(super) struct Looked<'r> {
@@ -21,15 +21,13 @@ impl<'r> Looked<'r> {
 
 impl Sitting<'_> {
     /// The claims that a record is in: its own as a part, and those of its parts. Where several readings stand,
-    /// what is decided and what a newer version says, the claim that goes furthest counts.
+    /// what is decided and what a newer version says, the claim that goes furthest counts. Whichever of the two is
+    /// looked at, the same is found, or they would raise and lapse in turn.
     pub(super) fn claims_around(&self, looked: &Looked<'_>) -> Vec<Claim> {
         let id = looked.record.id;
         let mut claims = Vec::new();
-        if let Some(of) = looked.record.activity.part_of {
-            let occasion = self.standing_for(of);
-            let own = self.taken(id, Some(looked));
-            let own = own.into_iter().filter(|(of, _)| *of == occasion).map(|(_, minutes)| minutes);
-            claims.extend(self.claim(id, occasion, own.max(), self.held(occasion, None)));
+        if let Some((occasion, claimed)) = self.taken(id, Some(looked)) {
+            claims.extend(self.claim(id, occasion, claimed, self.held(occasion, None)));
         }
         let held = self.held(id, Some(looked));
         if !held.is_empty() {
@@ -37,9 +35,8 @@ impl Sitting<'_> {
                 **part != id && case.part_of.is_some_and(|of| self.standing_for(of) == id)
             });
             for part in parts.map(|(part, _)| *part) {
-                let taken = self.taken(part, None);
-                let taken = taken.into_iter().filter(|(of, _)| *of == id).map(|(_, minutes)| minutes);
-                claims.extend(self.claim(part, id, taken.max(), held.clone()));
+                let taken = self.taken(part, None).filter(|(of, _)| *of == id);
+                claims.extend(taken.and_then(|(_, claimed)| self.claim(part, id, claimed, held.clone())));
             }
         }
         claims
@@ -49,53 +46,61 @@ impl Sitting<'_> {
         &self,
         part: ActivityId,
         occasion: ActivityId,
-        claimed: Option<i64>,
+        claimed: i64,
         held: Vec<(i64, i64)>,
     ) -> Option<Claim> {
         let others = self.claims(occasion).filter(|(id, _)| *id != part);
         let other_parts = others.map(|(_, minutes)| minutes).sum();
-        let claim =
-            |(total, named)| Some(Claim { part, occasion, claimed: claimed?, total, named, other_parts });
-        held.into_iter().filter_map(claim).min_by_key(Claim::remainder)
+        let claim = |(total, named)| Claim { part, occasion, claimed, total, named, other_parts };
+        held.into_iter().map(claim).min_by_key(Claim::remainder)
     }
 
-    /// Of which occasion, and how many minutes.
-    fn taken(&self, id: ActivityId, looked: Option<&Looked<'_>>) -> Vec<(ActivityId, i64)> {
-        let read = self.as_read(id, looked).and_then(|record| {
+    /// Of which occasion, and how many minutes: of the one that minutes were taken from, where that is decided.
+    fn taken(&self, id: ActivityId, looked: Option<&Looked<'_>>) -> Option<(ActivityId, i64)> {
+        let readings = self.readings(id, looked)?;
+        let read = readings.read.and_then(|record| {
             let minutes = record.minutes.values().fold(0_i64, |sum, minutes| sum.saturating_add(*minutes));
-            Some((record.activity.part_of?, minutes))
+            Some((self.standing_for(record.activity.part_of?), minutes))
         });
-        let decided = self.in_force(id).and_then(|decided| Some((decided.part_of?, decided.named)));
-        [read, decided].into_iter().flatten().map(|(of, minutes)| (self.standing_for(of), minutes)).collect()
+        let decided =
+            readings.decided.and_then(|decided| Some((self.standing_for(decided.part_of?), decided.named)));
+        let (occasion, _) = decided.or(read)?;
+        let claims = [read, decided].into_iter().flatten().filter(|(of, _)| *of == occasion);
+        Some((occasion, claims.map(|(_, minutes)| minutes).max()?))
     }
 
     /// The minutes of an occasion in all, and by name.
     fn held(&self, id: ActivityId, looked: Option<&Looked<'_>>) -> Vec<(i64, i64)> {
-        let read = self.as_read(id, looked).and_then(|record| {
+        let Some(readings) = self.readings(id, looked) else { return Vec::new() };
+        let read = readings.read.and_then(|record| {
             let named = record.minutes.values().fold(0_i64, |sum, minutes| sum.saturating_add(*minutes));
             Some((record.activity.person_minutes?, named))
         });
-        let decided = self.in_force(id).and_then(|decided| Some((decided.person_minutes?, decided.named)));
+        let decided = readings.decided.and_then(|decided| Some((decided.person_minutes?, decided.named)));
         [read, decided].into_iter().flatten().collect()
     }
 
-    /// The record, unless nothing that it says is left to decide.
-    fn as_read<'r>(&'r self, id: ActivityId, looked: Option<&Looked<'r>>) -> Option<&'r Record> {
-        let case = self.case(id);
-        let open = case.is_none_or(|case| {
-            let judged = &case.judgement;
+    /// What stands of a record; nothing once it was taken back.
+    fn readings<'r>(&'r self, id: ActivityId, looked: Option<&Looked<'r>>) -> Option<Readings<'r>> {
+        let judged = self.case(id).map(|case| &case.judgement);
+        let open = judged.is_none_or(|judged| {
             let undecided = matches!(
                 judged.review(),
                 Review::Received | Review::NeedsChanges | Review::EditedAfterApproval
             );
             judged.merged_into.is_none() && undecided
         });
-        let record = looked.map(|looked| looked.record).or_else(|| self.near.records.get(&id))?;
+        let record = looked.map(|looked| looked.record).or_else(|| self.near.records.get(&id));
+        if record.is_some_and(|record| record.activity.withdrawn) {
+            return None;
+        }
         let counts = open || looked.is_some_and(|looked| looked.is_news);
-        (counts && !record.activity.withdrawn).then_some(record)
+        Some(Readings { read: record.filter(|_| counts), decided: judged.and_then(Judgement::in_force) })
     }
+}
 
-    fn in_force(&self, id: ActivityId) -> Option<&Decided> {
-        self.case(id)?.judgement.in_force()
-    }
+/// What a record says, while any of it is left to decide, and what is decided about it.
+struct Readings<'r> {
+    read: Option<&'r Record>,
+    decided: Option<&'r Decided>,
 }

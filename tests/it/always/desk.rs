@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use daybook::domain::ids::ActivityId;
-use daybook::phone::Phone;
+use daybook::phone::{Phone, PhoneError};
 use serde_json::{Value, json};
 
 use super::radio::Radio;
@@ -46,6 +46,41 @@ fn is_some(list: &Value) -> bool {
 }
 
 impl World<'_> {
+    /// Somebody says something about a record that was seen, mostly who is named in it.
+    pub(super) async fn say(&mut self) -> Result<(), String> {
+        let known: Vec<ActivityId> = self.seen.keys().copied().collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let id = self.dice.of(&known);
+        let named = |index: &usize| {
+            let parties = self.seen[&id]["parties"].as_array();
+            let party = json!(self.phones[*index].phone.party);
+            parties.is_some_and(|parties| parties.iter().any(|named| named["party_id"] == party))
+        };
+        let named: Vec<usize> = (0..self.phones.len()).filter(named).collect();
+        let index = if named.is_empty() || self.dice.percent(20) {
+            self.dice.below(self.phones.len())
+        } else {
+            self.dice.of(&named)
+        };
+        let kind = self.dice.of(&["message", "decline", "decline", "accept"]);
+        let phone = &mut self.phones[index].phone;
+        phone.go_online();
+        let body = json!({ "id": phone.uuid(), "kind": kind, "text": "So it was." });
+        let path = format!("/v1/activities/{id}/replies");
+        for _ in 0..2 {
+            let said: Result<Value, PhoneError> = phone.post(&path, &body).await;
+            match said {
+                Ok(_) => self.reached.insert(format!("{kind} said")),
+                Err(PhoneError::Refused { status: 404 | 409, .. }) => false,
+                Err(error) => return Err(format!("phone {index} says {kind} about {id}: {error}")),
+            };
+        }
+        self.story.push(format!("phone {index} says {kind} about {id}"));
+        self.check().await
+    }
+
     pub(super) async fn look(&mut self) {
         if !self.activities.is_empty() {
             let (_, id) = self.activities[self.dice.below(self.activities.len())];
