@@ -179,6 +179,7 @@ async fn sync_one(
     if row.as_ref().is_some_and(|row| !mine.contains(&PartyId(row.party_id))) {
         // Whose it is, and who is calling, may be another a moment ago: a phone told that it is gone makes it anew.
         *mine = owners(db, caller.neighbourhood, caller.party).await?;
+        app.access_cache().invalidate(&(caller.neighbourhood, caller.grant));
     }
     let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
         return Ok(nothing(State::NotFound));

@@ -224,7 +224,7 @@ both! {
         assert_eq!(join(&mut desk, asha.party, again.party).await.0, 201);
         let id = hours(&mut again, "2026-11-19", 20);
         let report = again.sync().await.expect("synced");
-        assert_eq!((report.accepted, report.restarts), (1, 0), "{report:?}");
+        assert_eq!((report.accepted, report.restarts, report.requests), (1, 0, 1), "{report:?}");
         let body = json!({ "id": again.uuid() });
         let made: Value = again.post("/v1/daybooks", &body).await.expect("a daybook");
         assert_eq!(made["party_id"], json!(asha.party));
@@ -337,7 +337,9 @@ both! {
 
 both! {
     async fn nobody_approves_a_line_of_an_id_that_is_them(app: TestApp) {
-        let (mut dee, mut eve) = (app.coordinator("Dee").await, app.coordinator("Eve").await);
+        let replica = app.another_replica().await;
+        let (mut dee, mut eve) = (app.coordinator("Dee").await, replica.new_phone("Eve"));
+        eve.enrol(&app.invitation(true).await).await.expect("enrolled");
         let mut bo = app.phone("Bo").await;
         let hub = entered(&mut dee, "resident").await;
         let (d, e) = (dee.party, eve.party);
@@ -350,7 +352,11 @@ both! {
         assert_eq!(became(&decide(&mut dee, id, "approve", json!({})).await), (409, "own_credit"));
         // And the other way round: a coordinator whose own party became the alias.
         let known = entered(&mut dee, "resident").await;
+        let _: Value = eve.get("/v1/cards").await.expect("her replica remembers who this is");
         assert_eq!(join(&mut dee, known, e).await.0, 201);
+        let late = decide(&mut eve, id, "reject", json!({ "reason": "Not there." })).await;
+        assert_eq!(became(&late), (403, "insufficient_scope"), "whatever her replica remembers");
+        replica.app.forget_access();
         let whoami: Value = eve.get("/v1/me").await.expect("me");
         assert_eq!((&whoami["party_id"], &whoami["roles"]), (&json!(known), &json!([])), "roles are not carried over");
         assert_eq!(refused(eve.get::<Value>("/v1/cards").await).0, 403);
