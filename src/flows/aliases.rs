@@ -68,7 +68,7 @@ pub async fn put(
         return Ok(Made::NotCoordinator);
     }
     let (party, other) = match check(&txn, caller, id, alias).await? {
-        Ok(Checked::Two(party, other)) => (party, other),
+        Ok(Checked::Two(both)) => *both,
         Ok(Checked::One(row)) => return Ok(Made::Before(read(&txn, row).await?)),
         Err(refusal) => return Ok(Made::Refused(refusal)),
     };
@@ -90,7 +90,7 @@ pub(super) async fn is_coordinator(txn: &Transaction, caller: &Access) -> Result
 
 enum Checked {
     /// The party, and the one that becomes its alias.
-    Two(party::Model, party::Model),
+    Two(Box<(party::Model, party::Model)>),
     One(party_alias::Model),
 }
 
@@ -124,7 +124,7 @@ async fn check(
     if [id, alias].contains(&caller.party) {
         return Ok(Err(Refusal::OwnCredit));
     }
-    Ok(Ok(Checked::Two(party, other)))
+    Ok(Ok(Checked::Two(Box::new((party, other)))))
 }
 
 /// Who made two parties one, and why.

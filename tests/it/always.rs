@@ -36,7 +36,7 @@ pub async fn holds(app: &TestApp) -> Result<(), String> {
 async fn play(replicas: [&TestApp; 2], seed: u64, steps: u64) -> Result<BTreeSet<String>, String> {
     let mut world = World::new(replicas, seed).await;
     // Every other neighbourhood has rules of its own from the start.
-    let mut outcome = if seed % 2 == 0 { world.put_rules().await } else { Ok(()) };
+    let mut outcome = if seed.is_multiple_of(2) { world.put_rules().await } else { Ok(()) };
     if outcome.is_ok() {
         outcome = world.begin().await;
     }

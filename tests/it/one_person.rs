@@ -58,6 +58,81 @@ async fn sound(app: &TestApp) {
     rebuilt_is_live(app).await;
 }
 
+/// By either id it is the same account, with the transfer that closed the other.
+async fn one_account(phone: &mut TestPhone, me: PartyId, other: PartyId) {
+    for id in [me, other] {
+        let account: Value = phone.get(&format!("/v1/accounts/{id}")).await.expect("an account");
+        assert_eq!((&account["id"], &account["contribution_minutes"]), (&json!(me), &json!(90)));
+        let page: Value = phone.get(&format!("/v1/accounts/{id}/statement")).await.expect("a statement");
+        let lines: Vec<Value> = page["items"]
+            .as_array()
+            .expect("lines")
+            .iter()
+            .map(|line| {
+                json!([
+                    line["account_id"],
+                    line["minutes"],
+                    line["balance_after"],
+                    line["cause"],
+                    line["counter_account_id"]
+                ])
+            })
+            .collect();
+        let expected = [
+            json!([me, 30, 90, "party_alias", other]),
+            json!([other, -30, 0, "party_alias", me]),
+            json!([other, 30, 30, null, null]),
+            json!([me, 60, 60, null, null]),
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(page["items"][0]["reason"], WHY);
+        assert!(page["items"][0].get("activity_id").is_none() && page["items"][0].get("kind").is_none());
+    }
+}
+
+/// By party before and after a number, and everything else as it was.
+async fn as_it_was_then(
+    (desk, asha): (&mut TestPhone, &mut TestPhone),
+    (me, other): (PartyId, PartyId),
+    no: i64,
+) {
+    let of = |party: PartyId, minutes: i64, activities: i64| json!({ "party_id": party, "minutes": minutes, "activities": activities });
+    assert_eq!(totals(desk, "by=party").await, json!([of(me, 90, 2)]));
+    let mut then = [of(me, 60, 1), of(other, 30, 1)];
+    then.sort_by_key(|total| total["party_id"].to_string());
+    let mut found = totals(desk, &format!("by=party&journal_no={}", no - 1)).await;
+    found.as_array_mut().expect("items").sort_by_key(|total| total["party_id"].to_string());
+    assert_eq!(found, json!(then));
+    let restated = totals(desk, &format!("by=party&journal_no={}&restated_no=latest", no - 1)).await;
+    let moved: Vec<(i64, i64)> = restated
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|total| {
+            (
+                total["minutes"].as_i64().expect("minutes"),
+                total["restated"]["minutes"].as_i64().expect("minutes"),
+            )
+        })
+        .collect();
+    assert!(moved.contains(&(60, 90)) && moved.contains(&(30, 0)) && moved.len() == 2, "{moved:?}");
+    for id in [me, other] {
+        assert_eq!(
+            totals(asha, &format!("by=kind&party_id={id}")).await,
+            json!([
+                { "kind": "hours", "minutes": 60, "activities": 1 }, { "kind": "repair", "minutes": 30, "activities": 1 },
+            ])
+        );
+    }
+    let then = format!("party_id={other}&journal_no={}", no - 1);
+    assert_eq!(totals(asha, &then).await, json!([{ "minutes": 30, "activities": 1 }]));
+    let account: Value =
+        asha.get(&format!("/v1/accounts/{other}?journal_no={}", no - 1)).await.expect("then");
+    assert_eq!((&account["id"], &account["contribution_minutes"]), (&json!(other), &json!(30)));
+    let account: Value = asha.get(&format!("/v1/accounts/{me}?day=2026-11-01")).await.expect("an account");
+    assert_eq!(account["contribution_minutes"], 30, "of days up to then");
+}
+
 both! {
     async fn two_parties_that_are_one_person_have_one_account(app: TestApp) {
         let (mut asha, mut again) = (app.phone("Asha").await, app.phone("Asha K.").await);
@@ -84,23 +159,7 @@ both! {
 
         // One account, by either id and for either phone.
         for phone in [&mut asha, &mut again, &mut desk] {
-            for id in [me, other] {
-                let account: Value = phone.get(&format!("/v1/accounts/{id}")).await.expect("an account");
-                assert_eq!((&account["id"], &account["contribution_minutes"]), (&json!(me), &json!(90)));
-                let page: Value = phone.get(&format!("/v1/accounts/{id}/statement")).await.expect("a statement");
-                let lines: Vec<Value> = page["items"].as_array().expect("lines").iter().map(|line| {
-                    json!([line["account_id"], line["minutes"], line["balance_after"], line["cause"], line["counter_account_id"]])
-                }).collect();
-                let expected = [
-                    json!([me, 30, 90, "party_alias", other]),
-                    json!([other, -30, 0, "party_alias", me]),
-                    json!([other, 30, 30, null, null]),
-                    json!([me, 60, 60, null, null]),
-                ];
-                assert_eq!(lines, expected);
-                assert_eq!(page["items"][0]["reason"], WHY);
-                assert!(page["items"][0].get("activity_id").is_none() && page["items"][0].get("kind").is_none());
-            }
+            one_account(phone, me, other).await;
         }
         let listed: Value = desk.get("/v1/accounts").await.expect("accounts");
         let listed = listed["items"].as_array().expect("items").iter().find(|row| row["id"] == json!(other)).cloned();
@@ -111,29 +170,7 @@ both! {
         for (by, before) in grouped.iter().zip(&before) {
             assert_eq!(totals(&mut desk, by).await, *before, "{by}");
         }
-        let of = |party: PartyId, minutes: i64, activities: i64| json!({ "party_id": party, "minutes": minutes, "activities": activities });
-        assert_eq!(totals(&mut desk, "by=party").await, json!([of(me, 90, 2)]));
-        let mut then = [of(me, 60, 1), of(other, 30, 1)];
-        then.sort_by_key(|total| total["party_id"].to_string());
-        let mut found = totals(&mut desk, &format!("by=party&journal_no={}", no - 1)).await;
-        found.as_array_mut().expect("items").sort_by_key(|total| total["party_id"].to_string());
-        assert_eq!(found, json!(then));
-        let restated = totals(&mut desk, &format!("by=party&journal_no={}&restated_no=latest", no - 1)).await;
-        let moved: Vec<(i64, i64)> = restated.as_array().expect("items").iter().map(|total| {
-            (total["minutes"].as_i64().expect("minutes"), total["restated"]["minutes"].as_i64().expect("minutes"))
-        }).collect();
-        assert!(moved.contains(&(60, 90)) && moved.contains(&(30, 0)) && moved.len() == 2, "{moved:?}");
-        for id in [me, other] {
-            assert_eq!(totals(&mut asha, &format!("by=kind&party_id={id}")).await, json!([
-                { "kind": "hours", "minutes": 60, "activities": 1 }, { "kind": "repair", "minutes": 30, "activities": 1 },
-            ]));
-        }
-        let then = format!("party_id={other}&journal_no={}", no - 1);
-        assert_eq!(totals(&mut asha, &then).await, json!([{ "minutes": 30, "activities": 1 }]));
-        let account: Value = asha.get(&format!("/v1/accounts/{other}?journal_no={}", no - 1)).await.expect("then");
-        assert_eq!((&account["id"], &account["contribution_minutes"]), (&json!(other), &json!(30)));
-        let account: Value = asha.get(&format!("/v1/accounts/{me}?day=2026-11-01")).await.expect("an account");
-        assert_eq!(account["contribution_minutes"], 30, "of days up to then");
+        as_it_was_then((&mut desk, &mut asha), (me, other), no).await;
 
         // Sent again, it is answered as it was, and nothing moves.
         let tip = totals_no(&mut desk).await;

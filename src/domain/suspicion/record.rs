@@ -141,7 +141,7 @@ impl Record {
     #[must_use]
     pub fn at(mut self, occasion: &Self) -> Self {
         if occasion.days.contains(&self.activity.day) {
-            let (span, place) = (occasion.span(), occasion.place.clone());
+            let (span, place) = (occasion.span(), occasion.place);
             self.setting = Some(Setting { span, place, place_id: occasion.activity.place_id.clone() });
         }
         self

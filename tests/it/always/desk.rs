@@ -133,7 +133,7 @@ impl World<'_> {
 
     pub(super) async fn decide(&mut self) -> Result<(), String> {
         if self.dice.percent(70)
-            && let Some((desk, id)) = self.to_be_seconded()
+            && let Some((desk, id)) = self.half_approved()
         {
             self.look_at(id).await;
             let wanted = item(&mut self.phones[desk].phone, &self.seen[&id], "approve", &json!({}));
@@ -146,7 +146,7 @@ impl World<'_> {
     }
 
     /// What was approved just before and needs a second person, and who that is; some try it themselves.
-    fn to_be_seconded(&mut self) -> Option<(usize, ActivityId)> {
+    fn half_approved(&mut self) -> Option<(usize, ActivityId)> {
         let itself = self.dice.percent(25);
         let Sent { desk, item, .. } = self.sent.last()?;
         let second = DESKS.into_iter().find(|other| (other == desk) == itself)?;
