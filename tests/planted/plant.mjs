@@ -27,7 +27,9 @@ function copyTree() {
     mkdirSync(dirname(join(tree, file)), { recursive: true });
     cpSync(join(root, file), join(tree, file));
   }
-  appendFileSync(join(tree, 'Cargo.toml'), '\n[profile.dev.package.daybook]\ncodegen-units = 255\n');
+  for (const ours of ['daybook', 'migration']) {
+    appendFileSync(join(tree, 'Cargo.toml'), `\n[profile.dev.package.${ours}]\ncodegen-units = 255\n`);
+  }
   for (const folder of ['tests/postgres', 'tests/phone-js']) {
     symlinkSync(join(root, folder, 'node_modules'), join(tree, folder, 'node_modules'));
   }
