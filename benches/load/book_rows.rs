@@ -53,6 +53,7 @@ pub async fn seed(
         contribution: 0,
         credit: 0,
         created_at_ms: FIRST_MS,
+        closed_at_ms: None,
     });
     insert::<account::Entity>(db.writer(), rows.collect()).await?;
     for from in (0..transfers).step_by(usize::try_from(TRANSACTION_ROWS)?) {
@@ -79,21 +80,24 @@ impl Books {
         let posted = transfer::Model {
             neighbourhood_id: self.neighbourhood.0,
             id: id(&mut self.random),
-            activity_id: id(&mut self.random),
+            activity_id: Some(id(&mut self.random)),
             posting_seq: 1,
             line_no: 1,
             account_id: *account,
             asset: "contribution".to_owned(),
             minutes,
             balance_after: *balance,
-            kind: "litter_pick".to_owned(),
-            phase: "delivery".to_owned(),
+            kind: Some("litter_pick".to_owned()),
+            phase: Some("delivery".to_owned()),
             programme: None,
             place: None,
             day: daybook::domain::time::rfc3339(at_ms)[..10].to_owned(),
-            capacity: "lay".to_owned(),
+            capacity: Some("lay".to_owned()),
             journal_no: self.no,
             posted_at_ms: at_ms,
+            cause: None,
+            counter_account_id: None,
+            reason: None,
         };
         let body = serde_json::json!({
             "account": posted.account_id, "asset": posted.asset, "minutes": minutes, "day": posted.day,
@@ -103,7 +107,7 @@ impl Books {
         .to_string();
         let mut salt = [0; 32];
         self.random.fill(&mut salt);
-        let about = Some(posted.activity_id);
+        let about = posted.activity_id;
         let entry = journal_entry(self.no, "transfer", posted.id, about, at_ms, &body);
         let commitment = chain::commitment(&salt, &entry);
         self.link = chain::link(&self.link, &commitment);

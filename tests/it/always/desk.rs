@@ -65,8 +65,10 @@ impl World<'_> {
             self.dice.of(&named)
         };
         let kind = self.dice.of(&["message", "decline", "decline", "accept"]);
+        if !self.phones[index].online {
+            return Ok(());
+        }
         let phone = &mut self.phones[index].phone;
-        phone.go_online();
         let body = json!({ "id": phone.uuid(), "kind": kind, "text": "So it was." });
         let path = format!("/v1/activities/{id}/replies");
         for _ in 0..2 {

@@ -4,10 +4,9 @@
 use daybook::flows::judge;
 use daybook::phone::PhoneError;
 use daybook::store::entity::{tip, transfer};
-use sea_orm::EntityTrait as _;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
 
-use super::books::Books;
 use super::desk::{became, sent};
 use super::world::{DESKS, World};
 
@@ -125,7 +124,10 @@ impl World<'_> {
     }
 
     async fn transfers(&self) -> Vec<transfer::Model> {
-        Books::read(&self.replicas[0].app, self.neighbourhood).await.transfers
+        let rows =
+            transfer::Entity::find().filter(transfer::Column::NeighbourhoodId.eq(self.neighbourhood.0));
+        let rows = rows.order_by_asc(transfer::Column::JournalNo);
+        rows.all(self.replicas[0].app.db().read()).await.expect("transfers")
     }
 
     /// Two coordinators decide about one record at once, each on a replica, while both clerks work and a phone
