@@ -13,6 +13,9 @@ use super::batch::anew;
 use super::entity::{account, journal, tip, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
 
+/// As transfers name them.
+const ASSETS: [&str; 2] = ["contribution", "credit"];
+
 /// The tip, locked: whoever judges starts here. With `wait` false and the tip locked elsewhere the answer
 /// is nothing (PostgreSQL; on SQLite a write transaction already excludes all others).
 ///
@@ -177,13 +180,21 @@ pub async fn statement(
     before: Option<i64>,
     limit: u64,
 ) -> Result<Vec<transfer::Model>, DbErr> {
-    let mut query = transfer::Entity::find()
-        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(transfer::Column::AccountId.is_in(accounts.iter().map(|account| account.0)));
-    if let Some(before) = before {
-        query = query.filter(transfer::Column::JournalNo.lt(before));
+    let mut rows = Vec::new();
+    // One by one, as the unique key has them in order: together, all lines of an account would be sorted for a page.
+    for (account, asset) in accounts.iter().flat_map(|account| ASSETS.map(|asset| (account, asset))) {
+        let mut query = transfer::Entity::find()
+            .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(transfer::Column::AccountId.eq(account.0))
+            .filter(transfer::Column::Asset.eq(asset));
+        if let Some(before) = before {
+            query = query.filter(transfer::Column::JournalNo.lt(before));
+        }
+        rows.extend(query.order_by_desc(transfer::Column::JournalNo).limit(limit).all(db).await?);
     }
-    query.order_by_desc(transfer::Column::JournalNo).limit(limit).all(db).await
+    rows.sort_by_key(|row| std::cmp::Reverse(row.journal_no));
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(rows)
 }
 
 /// The transfers after a journal number, in its order: for rebuilding.

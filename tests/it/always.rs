@@ -17,7 +17,7 @@ use crate::support::{TestApp, both};
 use world::World;
 
 /// Runs of one test; more with `DAYBOOK_ALWAYS_RUNS`.
-const RUNS: u64 = 12;
+const RUNS: u64 = 16;
 /// Steps of one run; more with `DAYBOOK_ALWAYS_STEPS`.
 const STEPS: u64 = 60;
 /// Lines of a story that a failure shows.

@@ -64,7 +64,7 @@ impl Draft {
 impl World<'_> {
     /// One step.
     pub async fn step(&mut self) -> Result<(), String> {
-        match self.dice.below(60) {
+        match self.dice.below(62) {
             0..6 => self.record(),
             6..12 => self.edit(),
             12 | 13 => self.edit_apart().await?,
