@@ -41,6 +41,8 @@ const APART: u64 = 2_500;
 const CLERKS: usize = 4;
 /// How old a record may be.
 const LATE_DAYS: i64 = 3_650;
+/// Turns in which the ledgers are read.
+const READ_ROUNDS: usize = 5;
 /// Commits that are the floor.
 const COMMITS: u32 = 300;
 
@@ -97,15 +99,29 @@ pub struct Ledgers {
     pub many: Vec<Many>,
 }
 
-/// On the databases that there are.
+/// On the databases that there are. Ledgers of all sizes stand beside each other and take turns, so that what the
+/// machine does meanwhile meets all of them.
 pub async fn run(databases: &[Kind], folder: &Path, plan: &Plan) -> anyhow::Result<Ledgers> {
     let mut all = Ledgers::default();
     for database in databases.iter().copied() {
+        let mut books = Vec::new();
         for transfers in plan.transfers.iter().copied() {
             eprintln!("{}, a ledger of {transfers} transfers", database.as_str());
             let desk = Desk::open(database, folder, &format!("ledger_{transfers}")).await?;
-            all.ledgers.push(desk.ledger(transfers, plan).await?);
-            desk.close().await?;
+            books.push(desk.book(transfers).await?);
+        }
+        for _ in 0..READ_ROUNDS {
+            for book in &mut books {
+                book.read(plan.reads / READ_ROUNDS).await?;
+            }
+        }
+        for number in 0..PHONES {
+            for book in &mut books {
+                book.judge(number, plan.versions / PHONES).await?;
+            }
+        }
+        for book in books {
+            all.ledgers.push(book.close(plan.versions / PHONES * PHONES).await?);
         }
         eprintln!("{}, {} neighbourhoods", database.as_str(), plan.neighbourhoods);
         let desk = Desk::open(database, folder, "ledger_many").await?;
@@ -113,6 +129,63 @@ pub async fn run(databases: &[Kind], folder: &Path, plan: &Plan) -> anyhow::Resu
         desk.close().await?;
     }
     Ok(all)
+}
+
+/// A ledger with transfers in it, and what was measured there so far.
+struct Book {
+    desk: Desk,
+    neighbourhood: NeighbourhoodId,
+    token: String,
+    transfers: u64,
+    commits_per_s: f64,
+    /// By what is read: its address, and the milliseconds that it took.
+    reads: Vec<(&'static str, String, Vec<f64>)>,
+    judged: u64,
+    judging: Duration,
+}
+
+impl Book {
+    async fn read(&mut self, count: usize) -> anyhow::Result<()> {
+        for (_, path, took) in &mut self.reads {
+            for number in 0..count + count / 5 {
+                let started = Instant::now();
+                self.desk.get(&self.token, path).await?;
+                // The first ones warm up.
+                if number >= count / 5 {
+                    took.push(started.elapsed().as_secs_f64() * 1_000.0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What one more phone brings, judged.
+    async fn judge(&mut self, number: u64, versions: u64) -> anyhow::Result<()> {
+        let mut phone = self.desk.phone(self.neighbourhood, &format!("Phone {number}"), false).await?;
+        write(&mut phone, number, number * APART, versions).await?;
+        let started = Instant::now();
+        self.judged += judge::until_quiet(&self.desk.app, self.neighbourhood).await?;
+        self.judging += started.elapsed();
+        Ok(())
+    }
+
+    async fn close(self, versions: u64) -> anyhow::Result<Ledger> {
+        self.desk.all_approved(versions, self.judged).await?;
+        let reads = self.reads.into_iter().map(|(what, _, mut took)| {
+            took.sort_by(f64::total_cmp);
+            let at = |hundredth: usize| took[(took.len() - 1) * hundredth / 100];
+            Read { what: what.to_owned(), p50_ms: at(50), p95_ms: at(95) }
+        });
+        let ledger = Ledger {
+            database: self.desk.place.kind,
+            transfers: self.transfers,
+            reads: reads.collect(),
+            judged_per_s: per_s(self.judged, self.judging),
+            commits_per_s: self.commits_per_s,
+        };
+        self.desk.close().await?;
+        Ok(ledger)
+    }
 }
 
 /// A server in this process, on a database of its own.
@@ -167,33 +240,52 @@ impl Desk {
         let (_, invitation, _) = invite::create(&self.app, neighbourhood, None, invited).await?;
         let transport = InProcess(self.router.clone());
         let fill = |bytes: &mut [u8]| SystemRandom.fill(bytes);
-        let mut phone = Phone::new(name, transport, PUBLIC_URL, SystemClock.now_ms(), Box::new(fill))?;
+        let clock = Box::new(|| SystemClock.now_ms());
+        let mut phone = Phone::new(name, transport, PUBLIC_URL, clock, Box::new(fill))?;
         phone.enrol(&invitation.text).await?;
         Ok(phone)
     }
 
-    /// Reads from a ledger of so many transfers, and judges into it.
-    async fn ledger(&self, transfers: u64, plan: &Plan) -> anyhow::Result<Ledger> {
-        let (id, mut desk) = self.neighbourhood("Balsall Heath").await?;
+    /// A ledger of so many transfers, ready to be read.
+    async fn book(self, transfers: u64) -> anyhow::Result<Book> {
+        let (neighbourhood, mut desk) = self.neighbourhood("Balsall Heath").await?;
         let account = desk.party.0;
-        book_rows::seed(self.app.db(), id, account, transfers).await?;
-        let commits_per_s = self.commits_per_s().await?;
-        let reads = self.reads(&mut desk, account, transfers, plan.reads).await?;
-        for number in 0..PHONES {
-            let mut phone = self.phone(id, &format!("Phone {number}"), false).await?;
-            write(&mut phone, number, number * APART, plan.versions / PHONES).await?;
+        book_rows::seed(self.app.db(), neighbourhood, account, transfers).await?;
+        if self.place.kind == Kind::Postgres {
+            // What a bulk load leaves to do would otherwise be done while others are measured.
+            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                self.app.db().writer().execute_unprepared(statement).await?;
+            }
         }
-        let started = Instant::now();
-        let judged = judge::until_quiet(&self.app, id).await?;
-        let took = started.elapsed();
-        self.all_approved(plan.versions / PHONES * PHONES, judged).await?;
-        Ok(Ledger {
-            database: self.place.kind,
-            transfers,
-            reads,
-            judged_per_s: per_s(judged, took),
-            commits_per_s,
-        })
+        let commits_per_s = self.commits_per_s().await?;
+        let expires_at = daybook::domain::time::rfc3339(SystemClock.now_ms() + 86_400_000);
+        let body = json!({
+            "id": self.app.uuid(), "name": "bench", "scope": "ledger:read", "expires_at": expires_at,
+        });
+        let grant: Value = desk.post("/v1/grants", &body).await?;
+        let token = grant["token"].as_str().context("a token")?.to_owned();
+        let statement = format!("/v1/accounts/{account}/statement");
+        let middle = self.middle(&token, &statement, transfers / book_rows::ACCOUNTS).await?;
+        let reads = [
+            ("balance now", format!("/v1/accounts/{account}")),
+            ("balance at a journal number", format!("/v1/accounts/{account}?journal_no={}", transfers / 2)),
+            ("statement, first page of 50", format!("{statement}?limit=50")),
+            ("statement, a page in the middle", middle),
+        ];
+        let reads = reads.map(|(what, path)| (what, path, Vec::new())).into();
+        let (judged, judging) = (0, Duration::ZERO);
+        Ok(Book { desk: self, neighbourhood, token, transfers, commits_per_s, reads, judged, judging })
+    }
+
+    /// The address of the page in the middle of a statement.
+    async fn middle(&self, token: &str, statement: &str, lines: u64) -> anyhow::Result<String> {
+        let mut middle = format!("{statement}?limit=50");
+        for _ in 0..(lines / 2 / 50).max(1) {
+            let page: Value = serde_json::from_slice(&self.get(token, &middle).await?)?;
+            let Some(next) = page["next"].as_str() else { break };
+            middle = format!("{statement}?limit=50&after={next}");
+        }
+        Ok(middle)
     }
 
     /// Judges over many neighbourhoods: half of them by one clerk, half by several.
@@ -260,51 +352,6 @@ impl Desk {
         let enough = u64::try_from(approved)? * 100 >= versions * 98;
         ensure!(enough, "{approved} of {versions} versions were approved");
         Ok(())
-    }
-
-    async fn reads(
-        &self,
-        desk: &mut Phone<InProcess>,
-        account: Uuid,
-        transfers: u64,
-        count: usize,
-    ) -> anyhow::Result<Vec<Read>> {
-        let expires_at = daybook::domain::time::rfc3339(SystemClock.now_ms() + 86_400_000);
-        let body = json!({
-            "id": self.app.uuid(), "name": "bench", "scope": "ledger:read", "expires_at": expires_at,
-        });
-        let grant: Value = desk.post("/v1/grants", &body).await?;
-        let token = grant["token"].as_str().context("a token")?;
-        let statement = format!("/v1/accounts/{account}/statement");
-        let lines = transfers / book_rows::ACCOUNTS;
-        let mut middle = format!("{statement}?limit=50");
-        for _ in 0..(lines / 2 / 50).max(1) {
-            let page: Value = serde_json::from_slice(&self.get(token, &middle).await?)?;
-            let Some(next) = page["next"].as_str() else { break };
-            middle = format!("{statement}?limit=50&after={next}");
-        }
-        let paths = [
-            ("balance now", format!("/v1/accounts/{account}")),
-            ("balance at a journal number", format!("/v1/accounts/{account}?journal_no={}", transfers / 2)),
-            ("statement, first page of 50", format!("{statement}?limit=50")),
-            ("statement, a page in the middle", middle),
-        ];
-        let mut reads = Vec::new();
-        for (what, path) in paths {
-            let mut took = Vec::with_capacity(count);
-            for number in 0..count + count / 5 {
-                let started = Instant::now();
-                self.get(token, &path).await?;
-                // The first ones warm up.
-                if number >= count / 5 {
-                    took.push(started.elapsed().as_secs_f64() * 1_000.0);
-                }
-            }
-            took.sort_by(f64::total_cmp);
-            let at = |hundredth: usize| took[(took.len() - 1) * hundredth / 100];
-            reads.push(Read { what: what.to_owned(), p50_ms: at(50), p95_ms: at(95) });
-        }
-        Ok(reads)
     }
 
     async fn get(&self, token: &str, path: &str) -> anyhow::Result<Vec<u8>> {

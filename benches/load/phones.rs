@@ -9,6 +9,7 @@ use daybook::api::enrolments::{EnrolmentAnswer, EnrolmentRequest, NewDevice, New
 use daybook::api::oauth::TokenAnswer;
 use daybook::api::sync::{DaybookPush, DaybookState, OutcomeKind, SyncAnswer, SyncRequest};
 use daybook::api::types::Bytes;
+use daybook::app::{Clock as _, SystemClock};
 use daybook::auth::phone_key::PhoneKey;
 use serde::{Deserialize, Serialize};
 
@@ -158,7 +159,7 @@ impl Phone {
             changes: changes.iter().cloned().map(Bytes).collect(),
         };
         let request = SyncRequest {
-            device_time: daybook::api::types::Instant(PHONE_CLOCK_S * 1_000),
+            device_time: daybook::api::types::Instant(SystemClock.now_ms()),
             verdicts_after: self.stored.verdicts_after.clone(),
             limit_bytes: None,
             parties: Vec::new(),

@@ -23,6 +23,7 @@ mod m20261129_000015_read_outs;
 mod m20261129_000016_one_person;
 mod m20261129_000017_replies;
 mod m20261129_000018_minors;
+mod m20261129_000019_clock_skew;
 
 mod sql;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000016_one_person::Migration),
             Box::new(m20261129_000017_replies::Migration),
             Box::new(m20261129_000018_minors::Migration),
+            Box::new(m20261129_000019_clock_skew::Migration),
         ]
     }
 }

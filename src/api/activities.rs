@@ -85,6 +85,11 @@ pub struct VersionView {
     pub recorded_at: Instant,
     /// When the server received it.
     pub received_at: Instant,
+    /// How far the phone's clock was ahead of the server's when it synced this, in milliseconds; behind is negative.
+    /// Absent below a minute, and where nobody measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 180_000)]
+    pub skew_ms: Option<i64>,
     /// Its number in the journal; absent while it waits to be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal_no: Option<i64>,
@@ -262,6 +267,7 @@ fn version_view(row: activity_version::Model) -> Result<VersionView, flows::Flow
         occurred: row.occurred_at_ms.map(Instant),
         recorded_at: Instant(row.recorded_at_ms),
         received_at: Instant(row.received_at_ms),
+        skew_ms: row.skew_ms,
         journal_no: row.journal_no,
     })
 }

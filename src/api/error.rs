@@ -45,6 +45,7 @@ codes! {
     ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
     INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
     KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
+    PARTY_MET: 409 "party_met" "Others have recorded for this phone's party id" "Ask a coordinator for the invitation: what belongs to an id moves only where somebody else has seen whose it is.";
     PERIOD_OVERLAPS: 409 "period_overlaps" "Some of the days are in a closed period" "See GET /v1/periods for those that are closed, and close days that none of them holds.";
     SAME_PARTY: 409 "same_party" "A party is no alias of itself" "Name two parties: the one that stays, and the one that becomes its alias.";
     ALIAS_ELSEWHERE: 409 "alias_elsewhere" "It is an alias of another party" "See detail for the party that it stands for; an alias stays what it is.";
@@ -189,6 +190,7 @@ impl From<FlowError> for ApiError {
             FlowError::InvitationInvalid => INVITATION_INVALID.into(),
             FlowError::InvitationUsed => INVITATION_USED.into(),
             FlowError::KeyReused => KEY_REUSED.into(),
+            FlowError::PartyMet => PARTY_MET.into(),
             FlowError::DeviceRevoked => DEVICE_REVOKED.into(),
             FlowError::TokenInvalid => TOKEN_INVALID.into(),
             FlowError::CursorInvalid => CURSOR_INVALID.into(),

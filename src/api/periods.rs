@@ -11,16 +11,16 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, PERIOD_OVERLAPS};
 use super::extract::{Coordinator, Resident, scope};
-use super::params::{Here, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
 use super::totals::{Total, account, grouping, totals};
 use super::types::{Instant, Page};
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::ids::PeriodId;
 use crate::domain::time::parse_day;
 use crate::flows::periods::{Closed, Period, close};
 use crate::store;
 use crate::store::entity::closed_period;
-use crate::store::totals::{Between, Narrowed};
+use crate::store::totals::{Between, Narrowed, TotalsBy};
 
 /// A period to close.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -49,10 +49,11 @@ pub struct PeriodView {
     /// The number that closing it has in the journal: its figures are those up to there.
     pub journal_no: i64,
     pub closed_at: Instant,
-    /// The minutes of its days as they were when it was closed, each restated at `restated_no`. In lists.
+    /// The minutes of its days as they were when it was closed, each restated at `restated_no`. Not in the answer to
+    /// closing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<Vec<Total>>,
-    /// The journal's last number. In lists.
+    /// The journal's last number, where there are totals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restated_no: Option<i64>,
 }
@@ -88,7 +89,7 @@ pub struct PeriodsQuery {
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
-    super::openapi::guarded!(list_periods, create_period)
+    super::openapi::guarded!(list_periods, create_period).merge(super::openapi::guarded!(get_period))
 }
 
 /// Close a period: fix the number of the journal at which its figures stand.
@@ -143,17 +144,54 @@ pub async fn list_periods(
     let (most, by) = (limit(query.limit), grouping(query.by.as_deref())?);
     let before: Option<i64> = opened(&app, "periods", query.after.as_deref())?;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-    let tip = store::ledger::find_tip(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
     let rows = store::periods::page(db, neighbourhood, before, most + 1).await?;
     let (headers, mut page) =
         paged(&app, "periods", &here, rows, most, |row| row.journal_no, PeriodView::from)?;
-    let account = account(&app, access, None).await?;
-    for period in &mut page.items {
+    figures(&app, access, by, &mut page.items).await?;
+    Ok((headers, axum::Json(page)))
+}
+
+/// How the totals of a period are grouped.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodQuery {
+    /// `kind`, `month`, `programme`, `sector` and `party`, separated by commas; one sum if not given.
+    #[param(example = "kind")]
+    pub by: Option<String>,
+}
+
+/// Read a closed period, with its figures and what has become of them.
+///
+/// Figures are of your own minutes; with `reconcile` of the neighbourhood's.
+#[utoipa::path(
+    get, path = "/v1/periods/{id}", tag = "ledger",
+    params(IdParam, PeriodQuery),
+    responses((status = 200, description = "The period.", body = PeriodView))
+)]
+pub async fn get_period(
+    State(app): State<App>,
+    caller: Resident<scope::LedgerRead>,
+    Id(id): Id,
+    Params(query): Params<PeriodQuery>,
+) -> ApiResult<axum::Json<PeriodView>> {
+    let by = grouping(query.by.as_deref())?;
+    let row = store::periods::find(app.db().read(), caller.access.neighbourhood, PeriodId(id)).await?;
+    let mut period = PeriodView::from(row.ok_or(NOT_FOUND)?);
+    figures(&app, &caller.access, by, std::slice::from_mut(&mut period)).await?;
+    Ok(axum::Json(period))
+}
+
+/// The figures of periods, as they were and as they are.
+async fn figures(app: &App, access: &Access, by: TotalsBy, periods: &mut [PeriodView]) -> ApiResult<()> {
+    let tip = store::ledger::find_tip(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
+    let account = account(app, access, None).await?;
+    for period in periods {
         let (day_from, day_until) = (Some(period.day_from.clone()), Some(period.day_until.clone()));
         let narrowed = Narrowed { account, day_from, day_until, ..Narrowed::default() };
         let between = Between { earlier: period.journal_no, later: tip.journal_no.max(period.journal_no) };
-        period.totals = Some(totals(&app, access, by, &narrowed, between, true).await?);
+        period.totals = Some(totals(app, access, by, &narrowed, between, true).await?);
         period.restated_no = Some(between.later);
     }
-    Ok((headers, axum::Json(page)))
+    Ok(())
 }

@@ -3,20 +3,24 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, VERSION_CHANGED};
 use super::extract::{Coordinator, Resident, scope};
-use crate::app::App;
-use crate::domain::ids::ActivityId;
+use super::params::Params;
+use super::types::Instant;
+use crate::app::{Access, App};
+use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::limits::SHARE_DECISIONS_MAX;
-use crate::domain::rules::RulePack;
+use crate::domain::rules::{RuleChange, RulePack, changes};
 use crate::domain::share::{Decided, First, Share};
+use crate::flows::FlowError;
 use crate::flows::judge::Assessed;
 use crate::flows::rules::{self, Put, Trial};
 use crate::store;
+use crate::store::entity::rule_pack;
 
 /// What other rules would say of past records.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -27,6 +31,8 @@ pub struct RulesTrial {
     pub approved: usize,
     /// And by the others.
     pub would_be_approved: usize,
+    /// How these rules differ from those in force.
+    pub changes: Vec<RuleChange>,
     /// The records of which they say something else.
     pub differing: Vec<RulesDifference>,
 }
@@ -39,6 +45,34 @@ pub struct RulesDifference {
     pub now: Assessment,
     /// By the others.
     pub then: Assessment,
+}
+
+/// Two versions of the rules beside each other.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RulesComparison {
+    /// The later one.
+    #[schema(example = 2)]
+    pub version: i64,
+    /// The one that it is compared with.
+    #[schema(example = 1)]
+    pub since: i64,
+    /// Who put `version` in force; absent where the server did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_by: Option<PartyId>,
+    /// When.
+    pub put_at: Instant,
+    /// What differs, besides the number.
+    pub changes: Vec<RuleChange>,
+}
+
+/// Which version to compare with.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonQuery {
+    /// The version to compare with: the one before if not given.
+    #[param(example = 1, minimum = 1)]
+    pub since: Option<i64>,
 }
 
 /// What rules say of a record as it reads now, whatever was decided about it.
@@ -98,6 +132,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(super::openapi::guarded!(try_rules))
         .merge(super::openapi::guarded!(get_rules_share))
         .merge(super::openapi::guarded!(get_rules_version))
+        .merge(super::openapi::guarded!(compare_rules))
 }
 
 /// Read the rules in force.
@@ -148,6 +183,8 @@ pub async fn try_rules(
     caller: Coordinator<scope::Manage>,
     Json(body): Json<RulePack>,
 ) -> ApiResult<axum::Json<RulesTrial>> {
+    let in_force = store::neighbourhoods::rules(app.db().read(), caller.access.neighbourhood).await?;
+    let changes = changes(&in_force, &body).map_err(FlowError::from)?;
     let Trial { records, approved: (approved, would_be_approved), differing } =
         rules::dry_run(&app, &caller.access, body).await?;
     let differing = differing.into_iter().map(|(now, then)| RulesDifference {
@@ -155,7 +192,8 @@ pub async fn try_rules(
         now: now.into(),
         then: then.into(),
     });
-    Ok(axum::Json(RulesTrial { records, approved, would_be_approved, differing: differing.collect() }))
+    let differing = differing.collect();
+    Ok(axum::Json(RulesTrial { records, approved, would_be_approved, changes, differing }))
 }
 
 /// Read how much the rules decide by themselves, this week beside the four before it.
@@ -192,7 +230,38 @@ pub async fn get_rules_version(
     version: Result<Path<i64>, PathRejection>,
 ) -> ApiResult<axum::Json<RulePack>> {
     let Path(version) = version.map_err(|_| NOT_FOUND)?;
-    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let pack = store::neighbourhoods::rules_version(db, neighbourhood, version).await?;
-    pack.map(axum::Json).ok_or_else(|| NOT_FOUND.into())
+    let (pack, _) = stored(&app, &caller.access, version).await?;
+    Ok(axum::Json(pack))
+}
+
+/// Compare a version of the rules with another: value by value, and who put it in force.
+#[utoipa::path(
+    get, path = "/v1/rules/{version}/changes", tag = "reconcile",
+    params(
+        ("version" = i64, Path, description = "The version.", example = 2, minimum = 1),
+        ComparisonQuery,
+    ),
+    responses((status = 200, description = "What differs.", body = RulesComparison))
+)]
+pub async fn compare_rules(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    version: Result<Path<i64>, PathRejection>,
+    Params(query): Params<ComparisonQuery>,
+) -> ApiResult<axum::Json<RulesComparison>> {
+    let Path(version) = version.map_err(|_| NOT_FOUND)?;
+    let (pack, row) = stored(&app, &caller.access, version).await?;
+    let since = query.since.unwrap_or(version.saturating_sub(1));
+    // Before the first there were no others.
+    let first = query.since.is_none() && since == 0;
+    let before = if first { pack.clone() } else { stored(&app, &caller.access, since).await?.0 };
+    let changes = changes(&before, &pack).map_err(FlowError::from)?;
+    let (put_by, put_at) = (row.created_by.map(PartyId), Instant(row.created_at_ms));
+    Ok(axum::Json(RulesComparison { version, since, put_by, put_at, changes }))
+}
+
+/// One version, with its row.
+async fn stored(app: &App, access: &Access, version: i64) -> ApiResult<(RulePack, rule_pack::Model)> {
+    let row = store::neighbourhoods::rules_version(app.db().read(), access.neighbourhood, version).await?;
+    row.ok_or_else(|| NOT_FOUND.into())
 }

@@ -24,7 +24,8 @@ use crate::flows;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncRequest {
-    /// The phone's clock. Skew is measured, never a reason to refuse.
+    /// The phone's clock as it sends this. How far it is off is kept with what comes, and never a reason to refuse:
+    /// a record by a clock that is off by more than the rules allow (`skew_minutes_max`) goes to a person.
     pub device_time: Instant,
     /// `verdicts_next` of the last answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -342,7 +343,9 @@ impl From<flows::verdicts::Verdict> for Verdict {
             conflict: verdict.conflict,
             minutes: verdict.minutes,
             settled: verdict.settled,
-            reason: verdict.reason.map(|(code, text)| Reason { code, text }),
+            reason: verdict
+                .reason
+                .map(|reason| Reason { code: reason.code().to_owned(), text: reason.text() }),
             expected_by: verdict.expected_by_ms.map(Instant),
             replies: verdict.replies,
             named: verdict.named.map(|named| Named {

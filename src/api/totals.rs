@@ -16,6 +16,7 @@ use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::Kind;
 use crate::domain::ids::{AccountId, PartyId};
+use crate::domain::limits::TOTALS_MAX;
 use crate::flows;
 use crate::store;
 use crate::store::totals::{Between, Narrowed, TotalsBy};
@@ -142,9 +143,19 @@ pub async fn totals(
     restate: bool,
 ) -> ApiResult<Vec<Total>> {
     let rows = store::totals::totals(app.db().read(), access.neighbourhood, by, narrowed, between).await?;
+    few(rows.len())?;
     let items: Result<Vec<Total>, flows::FlowError> =
         rows.into_iter().map(|row| total(row, restate)).collect();
     Ok(items?)
+}
+
+/// What is cut off would be missing without a word.
+fn few(sums: usize) -> ApiResult<()> {
+    if u64::try_from(sums).is_ok_and(|sums| sums <= TOTALS_MAX) {
+        return Ok(());
+    }
+    let detail = format!("More than {TOTALS_MAX} sums: group by less, or narrow it to fewer days.");
+    Err(ApiError::field("?by", "too_many", detail))
 }
 
 fn total(row: store::totals::Total, restate: bool) -> Result<Total, flows::FlowError> {
@@ -232,4 +243,16 @@ pub fn grouping(by: Option<&str>) -> ApiResult<TotalsBy> {
         }
     }
     Ok(grouping)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_ten_thousand_sums_at_most_and_is_never_cut() {
+        let most = usize::try_from(TOTALS_MAX).expect("a few");
+        assert!(few(most).is_ok());
+        assert!(few(most + 1).is_err());
+    }
 }

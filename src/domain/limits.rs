@@ -121,6 +121,10 @@ pub const MERGE_MEMBERS_MAX: usize = 20;
 pub const TRACE_ACTIVITIES_MAX: usize = 200;
 /// Coordinators look once a week: so long what waits for them may wait.
 pub const ANSWER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// Sums of one answer.
+pub const TOTALS_MAX: u64 = 10_000;
+/// Milliseconds that a device's clock has to be off before that is kept.
+pub const SKEW_MS_MIN: u64 = 60_000;
 /// Versions, the last that were taken up, over which rules are run dry.
 pub const DRY_RUN_VERSIONS: u64 = 500;
 /// Open suspicions about one record up to which rules raise further ones: who has to look has enough to go by.

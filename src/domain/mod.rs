@@ -14,3 +14,4 @@ pub mod rules;
 pub mod share;
 pub mod suspicion;
 pub mod time;
+pub mod words;

@@ -1,5 +1,7 @@
 //! A neighbourhood's rules for reviewing and posting, versioned.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -165,6 +167,52 @@ impl RulePack {
     }
 }
 
+/// A value that differs between two versions of the rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleChange {
+    /// Where it is in the rules.
+    #[schema(example = "/thresholds/clock_minutes_max")]
+    pub pointer: String,
+    /// In the earlier one; absent if it says nothing there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10)]
+    pub before: Option<serde_json::Value>,
+    /// In the later one; absent if it says nothing there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 30)]
+    pub after: Option<serde_json::Value>,
+}
+
+/// What differs from one version of the rules to another, besides its number, in the order of the pointers.
+///
+/// # Errors
+/// None in fact: rules are JSON.
+pub fn changes(before: &RulePack, after: &RulePack) -> Result<Vec<RuleChange>, serde_json::Error> {
+    let (mut before, mut after) = (leaves(before)?, leaves(after)?);
+    let pointers: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
+    let pointers = pointers.into_iter().filter(|pointer| pointer != "/version");
+    let changes = pointers.map(|pointer| {
+        let (before, after) = (before.remove(&pointer), after.remove(&pointer));
+        RuleChange { pointer, before, after }
+    });
+    Ok(changes.filter(|change| change.before != change.after).collect())
+}
+
+/// All values of a pack, by JSON pointer.
+fn leaves(pack: &RulePack) -> Result<BTreeMap<String, serde_json::Value>, serde_json::Error> {
+    let mut leaves = BTreeMap::new();
+    let mut inner = vec![(String::new(), serde_json::to_value(pack)?)];
+    while let Some((pointer, value)) = inner.pop() {
+        match value {
+            serde_json::Value::Object(fields) => {
+                inner.extend(fields.into_iter().map(|(name, value)| (format!("{pointer}/{name}"), value)));
+            }
+            value => drop(leaves.insert(pointer, value)),
+        }
+    }
+    Ok(leaves)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +268,22 @@ mod tests {
             assert_eq!([from, to].map(|value| fault(change, value)), [None, None], "{field}");
             assert_eq!([from - 1, to + 1].map(|value| fault(change, value)), [Some(field); 2]);
         }
+    }
+
+    #[test]
+    fn two_packs_are_compared_value_by_value() {
+        let first = RulePack::first();
+        assert_eq!(changes(&first, &RulePack { version: 2, ..first.clone() }).unwrap(), []);
+        let mut second = RulePack { silence_days: Some(7), mode: Mode::Peer, ..first.clone() };
+        second.thresholds.late_days_max += 1;
+        let named =
+            |pointer: &str| changes(&first, &second).unwrap().into_iter().find(|at| at.pointer == pointer);
+        assert_eq!(changes(&first, &second).unwrap().len(), 3);
+        let mode = named("/mode").unwrap();
+        assert_eq!((mode.before, mode.after), (Some("auto".into()), Some("peer".into())));
+        let silence = named("/silence_days").unwrap();
+        assert_eq!((silence.before, silence.after), (None, Some(7.into())));
+        assert!(named("/thresholds/late_days_max").is_some());
     }
 
     #[test]

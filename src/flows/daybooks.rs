@@ -116,6 +116,7 @@ fn genesis(
         accept_no: 1,
         admitted_grant_id: None,
         admitted_at_ms: now_ms,
+        admitted_skew_ms: None,
     };
     let row = daybook::Model {
         neighbourhood_id: neighbourhood.0,

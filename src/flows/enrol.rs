@@ -48,7 +48,7 @@ pub struct Enrolled {
 ///
 /// # Errors
 /// [`FlowError::InvitationInvalid`], [`FlowError::InvitationUsed`], [`FlowError::KeyReused`],
-/// [`FlowError::IdReused`] for a party, device or daybook id that is somebody else's.
+/// [`FlowError::PartyMet`], [`FlowError::IdReused`] for a party, device or daybook id that is somebody else's.
 pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError> {
     let neighbourhood = request.invitation.neighbourhood;
     let mut timing = app.metrics().database.transaction(Flow::Enrol);
@@ -202,6 +202,10 @@ async fn alias(
             journal_no: None,
         };
         return Ok(store::aliases::insert(txn, row).await?);
+    }
+    // An id is seen by whoever records for it: nobody takes its minutes over by their own word.
+    if invitation.created_by == Some(party.0) {
+        return Err(FlowError::PartyMet);
     }
     let invited =
         store::parties::find(txn, neighbourhood, party).await?.ok_or(FlowError::InvitationInvalid)?;

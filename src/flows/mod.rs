@@ -46,6 +46,9 @@ pub enum FlowError {
     InvitationUsed,
     #[error("the key belongs to another device")]
     KeyReused,
+    /// Others have recorded for the phone's party id, and the invitation is the resident's own.
+    #[error("the phone's party id is somebody whom others have met")]
+    PartyMet,
     #[error("the device was revoked")]
     DeviceRevoked,
     #[error("the token is not valid")]

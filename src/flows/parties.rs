@@ -6,6 +6,7 @@ use super::FlowError;
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::suspicion::SuspicionKind;
+use crate::domain::words::Told;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::Transaction;
@@ -127,7 +128,7 @@ pub async fn update(
         super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", app.now_ms()).await?;
     }
     if of_age {
-        let code = SuspicionKind::MinorPresent.code_for_residents();
+        let code = Told::Check(SuspicionKind::MinorPresent).code();
         super::judge::look_again(&txn, caller.neighbourhood, code, app.now_ms()).await?;
     }
     timing.commit(txn.commit()).await?;

@@ -14,6 +14,7 @@ use super::take::{charge, take};
 use super::verdicts::{Verdicts, verdicts};
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, PartyId};
+use crate::domain::time::skew_ms;
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::intake;
 use crate::metrics::Flow;
@@ -27,7 +28,7 @@ const ANSWER_ROWS: u64 = 256;
 /// What a phone sends.
 #[derive(Debug)]
 pub struct Push {
-    /// Kept out of every decision; skew is only measured.
+    /// Kept out of every acceptance: how far it is off is measured and kept with what came.
     pub device_time_ms: i64,
     pub verdicts_after: Option<String>,
     /// For the changes of the whole answer.
@@ -112,6 +113,7 @@ pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, Flow
 }
 
 async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
+    let skew_ms = skew_ms(push.device_time_ms, app.now_ms());
     charge(app, caller, &push)?;
     meet(app, caller, push.parties).await?;
     let mut mine = caller.owners.clone();
@@ -121,7 +123,7 @@ async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError
     let mut waits = false;
     for daybook in push.daybooks {
         let begun = Instant::now();
-        let synced = sync_one(app, caller, &mut mine, daybook, room, &mut intake).await?;
+        let synced = sync_one(app, caller, &mut mine, daybook, room, &mut intake, skew_ms).await?;
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
@@ -171,6 +173,7 @@ async fn sync_one(
     push: DaybookPush,
     room: u64,
     intake: &mut intake::Room,
+    skew_ms: Option<i64>,
 ) -> Result<DaybookSynced, FlowError> {
     let DaybookPush { id, cursor, entries } = push;
     let nothing = |state| DaybookSynced { state, ..empty(id, cursor.clone()) };
@@ -193,7 +196,7 @@ async fn sync_one(
         let bytes: usize = entries.iter().map(Vec::len).sum();
         app.metrics().sync.received(bytes);
         let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
-        match take(app, caller, &row, entries, intake).instrument(span).await {
+        match take(app, caller, &row, entries, intake, skew_ms).instrument(span).await {
             Ok(accepted) => accepted,
             Err(FlowError::Gone) => return Ok(nothing(State::Gone)),
             Err(FlowError::NotFound) => return Ok(nothing(State::NotFound)),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use super::FlowError;
-use super::accept::{Accepted, Incoming, accept};
+use super::accept::{Accepted, Bringer, Incoming, accept};
 use super::sync::Push;
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, NeighbourhoodId};
@@ -36,6 +36,7 @@ pub(super) async fn take(
     row: &daybook::Model,
     entries: Vec<Vec<u8>>,
     room: &mut intake::Room,
+    skew_ms: Option<i64>,
 ) -> Result<Accepted, FlowError> {
     let before = room.operations();
     let mut laps = Laps::start();
@@ -55,7 +56,8 @@ pub(super) async fn take(
     app.metrics().sync.phases(&laps);
     tracing::debug!(chunks = taken.len(), micros = laps.micros(Phase::Guard), "guarded");
     let chunks = taken.into_iter().map(Incoming::from).collect();
-    accept(app, row, Some(caller.grant), chunks).await
+    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms };
+    accept(app, row, bringer, chunks).await
 }
 
 /// What was looked at: decoded where it is light.

@@ -8,6 +8,7 @@ use crate::app::{Access, App};
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
 use crate::domain::limits::{ANSWER_MS, SYNC_VERDICTS_MAX};
 use crate::domain::review::{Conflict, Review};
+use crate::domain::words::Reason;
 use crate::ledger::Asset;
 use crate::merge::cursor::Cursor;
 use crate::store;
@@ -33,7 +34,7 @@ pub struct Verdict {
     pub minutes: Option<i64>,
     /// By field, what a coordinator said counts.
     pub settled: BTreeMap<String, serde_json::Value>,
-    pub reason: Option<(String, String)>,
+    pub reason: Option<Reason>,
     /// How much was said about it.
     pub replies: i64,
     /// It is somebody else's record, and names the caller.
@@ -123,7 +124,7 @@ fn verdict(caller: &Access, row: VerdictRow) -> Option<Verdict> {
         conflict: serde_json::from_value(row.conflict.into()).ok()?,
         minutes,
         settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
-        reason: row.reason_code.zip(row.reason_text),
+        reason: Reason::from_kept(row.reason_code, row.reason_text),
         replies: row.replies.unwrap_or_default(),
         named,
         expected_by_ms: row

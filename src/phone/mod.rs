@@ -61,6 +61,9 @@ pub enum PhoneError {
 /// Where a phone's randomness comes from: the machine, or a seed.
 pub type RandomSource = Box<dyn FnMut(&mut [u8]) + Send + Sync>;
 
+/// What the phone's clock says: milliseconds since 1970.
+pub type ClockSource = Box<dyn Fn() -> i64 + Send + Sync>;
+
 /// A phone.
 pub struct Phone<T> {
     pub name: String,
@@ -71,8 +74,10 @@ pub struct Phone<T> {
     pub books: BTreeMap<DaybookId, Book>,
     /// This phone's own register for counting.
     pub register: String,
-    /// The phone's clock, wrong or right, in milliseconds since 1970.
+    /// When it writes, by its clock, wrong or right: milliseconds since 1970. Stands still until it is set.
     pub now_ms: i64,
+    /// Its clock when it syncs.
+    pub clock: ClockSource,
     pub verdicts: HashMap<ActivityId, Verdict>,
     pub form: Form,
     pub session: Session<T>,
@@ -91,9 +96,10 @@ impl<T: Transport> Phone<T> {
         name: &str,
         transport: T,
         public_url: &str,
-        now_ms: i64,
+        clock: ClockSource,
         mut random: RandomSource,
     ) -> Result<Self, PhoneError> {
+        let now_ms = clock();
         let key = PhoneKey::generate(&mut |bytes| random(bytes))?;
         let party = PartyId(uuid(&mut random, now_ms));
         let own = DaybookId(uuid(&mut random, now_ms));
@@ -109,6 +115,7 @@ impl<T: Transport> Phone<T> {
             books: BTreeMap::from([(own, Book::new(own, actor))]),
             register,
             now_ms,
+            clock,
             verdicts: HashMap::new(),
             form: Form::Json,
             session: Session::new(transport, public_url, key),

@@ -86,7 +86,7 @@ impl<T: Transport> Phone<T> {
         let mut room = PUSH_BYTES_MAX;
         let daybooks = self.books.values_mut().map(|book| push(book, &mut room)).collect();
         SyncRequest {
-            device_time: Instant(self.now_ms),
+            device_time: Instant((self.clock)()),
             verdicts_after: self.verdicts_after.clone(),
             limit_bytes: None,
             parties: self.met.clone(),

@@ -65,7 +65,7 @@ pub async fn all_rules(
     rows.iter().map(|row| Ok((row.version, read_rules(row)?))).collect()
 }
 
-/// One version of the rules.
+/// One version of the rules, with its row.
 ///
 /// # Errors
 /// `DbErr`, also if the stored rules cannot be read.
@@ -73,9 +73,9 @@ pub async fn rules_version(
     db: &impl ConnectionTrait,
     id: NeighbourhoodId,
     version: i64,
-) -> Result<Option<RulePack>, DbErr> {
+) -> Result<Option<(RulePack, rule_pack::Model)>, DbErr> {
     let row = rule_pack::Entity::find_by_id((id.0, version)).one(db).await?;
-    row.as_ref().map(read_rules).transpose()
+    row.map(|row| Ok((read_rules(&row)?, row))).transpose()
 }
 
 fn read_rules(row: &rule_pack::Model) -> Result<RulePack, DbErr> {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::aliases::Holders;
 use super::entity::{party, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
+use crate::domain::limits::TOTALS_MAX;
 
 use transfer::Column as T;
 
@@ -58,7 +59,8 @@ pub struct Between {
 
 /// Sums of recognised minutes up to two journal numbers, by what is asked for; what is zero at both is left out.
 /// An activity counts where its minutes in the sum are not zero. What closes an account is of no activity and in no
-/// sum: minutes that somebody had under another id are theirs from the number on at which the two became one.
+/// sum: minutes that somebody had under another id are theirs from the number on at which the two became one. More
+/// than [`TOTALS_MAX`] are not all there.
 ///
 /// # Errors
 /// `DbErr`.
@@ -131,6 +133,7 @@ fn totals_query(
         query.expr_as(Expr::col("holder"), "account_id").group_by_col("holder");
     }
     query
+        .limit(TOTALS_MAX + 1)
         .expr_as(Expr::cust("CAST(SUM(earlier) AS bigint)"), "minutes")
         .expr_as(Expr::cust("COUNT(CASE WHEN earlier <> 0 THEN 1 END)"), "activities")
         .expr_as(Expr::cust("CAST(SUM(later) AS bigint)"), "later_minutes")

@@ -8,7 +8,7 @@ pub mod forge;
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ObjType, ROOT};
 use daybook::api::sync::{Outcome, OutcomeKind};
-use daybook::app::{Random as _, SystemRandom};
+use daybook::app::{Clock as _, Random as _, SystemClock, SystemRandom};
 use daybook::domain::activity::Kind;
 use daybook::domain::limits::{DAYBOOK_OPERATIONS_BASE, REQUEST_CHUNKS_MAX, REQUEST_OPERATIONS_MAX};
 use daybook::phone::{Http, Phone};
@@ -159,7 +159,10 @@ fn memory(pid: u32) -> (u64, u64) {
 fn new_phone(server: &Server, name: &str) -> Phone<Http> {
     let http = Http::new(&server.url).expect("a client");
     let random = Box::new(|bytes: &mut [u8]| SystemRandom.fill(bytes));
-    Phone::new(name, http, &server.url, START_MS, random).expect("a phone")
+    let mut phone =
+        Phone::new(name, http, &server.url, Box::new(|| SystemClock.now_ms()), random).expect("a phone");
+    phone.now_ms = START_MS;
+    phone
 }
 
 async fn enrolled(server: &Server, host: &mut Phone<Http>, name: &str) -> Phone<Http> {

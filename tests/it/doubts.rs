@@ -5,7 +5,8 @@ use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
 use daybook::domain::limits::{ANSWER_MS, SUPERVISORS_MAX, TRACE_ACTIVITIES_MAX};
 use daybook::domain::review::Review;
-use daybook::phone::Entry;
+use daybook::domain::rules::RulePack;
+use daybook::phone::{ClockSource, Entry};
 use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
@@ -184,6 +185,34 @@ both! {
             assert_eq!(kinds, [kind], "{page}");
             assert_ne!(activity(&mut desk, id).await["review"], "approved", "{kind}");
         }
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn how_far_a_phones_clock_is_off_is_kept_with_what_it_wrote_and_a_right_clock_ends_the_doubt(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = app.coordinator("Dee").await;
+        let most = RulePack::first().thresholds.skew_minutes_max;
+        let off = |ms: i64| -> ClockSource { let right = app.phone_clock(); Box::new(move || right() + ms) };
+        asha.clock = off(-most * MINUTE_MS);
+        bo.clock = off(-(most + 1) * MINUTE_MS);
+        let (near, far) = (hours(&mut asha, 0, 60), hours(&mut bo, 0, 60));
+        post(&app, &mut asha).await;
+        post(&app, &mut bo).await;
+        assert_eq!(told(&asha, near), (Review::Approved, Some(60), ""));
+        assert_eq!(told(&bo, far), (Review::Received, None, "check_times"));
+        let page: Value = desk.get(&format!("/v1/suspicions?activity_id={far}")).await.expect("suspicions");
+        let signs = &page["items"][0]["evidence"]["signs"];
+        assert_eq!(*signs, json!([{ "sign": "measured", "minutes": most + 1 }]), "{page}");
+        let versions: Value = desk.get(&format!("/v1/activities/{far}/versions")).await.expect("versions");
+        assert_eq!(versions["items"][0]["skew_ms"], -(most + 1) * MINUTE_MS);
+        rebuilt_is_live(&app).await;
+        bo.clock = app.phone_clock();
+        let me = bo.party;
+        bo.edit(far, |a| { a.minutes(me, 50); }).expect("edited");
+        post(&app, &mut bo).await;
+        assert_eq!(told(&bo, far), (Review::Approved, Some(50), ""));
         rebuilt_is_live(&app).await;
     }
 }

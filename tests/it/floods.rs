@@ -16,7 +16,7 @@ use daybook::store::entity::access_grant;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use crate::attacks::forge;
-use crate::support::app::{PUBLIC_URL, START_MS, activity};
+use crate::support::app::{PUBLIC_URL, activity};
 use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
 
@@ -163,7 +163,7 @@ both! {
         let times = Arc::new(AtomicUsize::new(3));
         let busy = Busy { inner: InProcess(app.router.clone()), times: times.clone(), pauses: Arc::default() };
         let random = Box::new(|bytes: &mut [u8]| SystemRandom.fill(bytes));
-        let mut phone = Phone::new("Asha", busy.clone(), PUBLIC_URL, START_MS, random).expect("a phone");
+        let mut phone = Phone::new("Asha", busy.clone(), PUBLIC_URL, app.phone_clock(), random).expect("a phone");
         phone.enrol(&app.invitation(false).await).await.expect("enrolled");
         let me = phone.party;
         phone.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 5); }).expect("recorded");

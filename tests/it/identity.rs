@@ -255,6 +255,31 @@ both! {
 }
 
 both! {
+    async fn nobody_takes_over_whom_others_have_met_by_their_own_invitation(app: TestApp) {
+        let (mut asha, mut eve) = (app.phone("Asha").await, app.phone("Eve").await);
+        let mut desk = app.coordinator("Dee").await;
+        let cara = asha.meet("Cara");
+        asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(cara, 45); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        let mut tablet = app.new_phone("Eve's tablet");
+        tablet.party = cara;
+        let hers = json!(eve.party);
+        let invitation = invited(&mut eve, Some(hers.clone())).await;
+        assert_eq!(refused(tablet.enrol(token(&invitation)).await), "409 party_met");
+        let met: Value = desk.get(&format!("/v1/parties/{cara}")).await.expect("a party");
+        assert_eq!((&met["id"], &met["known"]), (&json!(cara), &json!(false)), "as before");
+        // The invitation is still good for a phone that nobody has met, and a coordinator's for this one.
+        let mut other = app.new_phone("Eve's other tablet");
+        other.enrol(token(&invitation)).await.expect("enrolled");
+        let invitation = invited(&mut desk, Some(hers)).await;
+        tablet.enrol(token(&invitation)).await.expect("enrolled");
+        assert_eq!(tablet.party, cara, "an alias now");
+        let me: Value = tablet.get("/v1/me").await.expect("me");
+        assert_eq!(me["party_id"], json!(eve.party));
+    }
+}
+
+both! {
     async fn who_one_is_and_where_is_told(app: TestApp) {
         let mut carol = app.coordinator("Carol").await;
         let me: Value = carol.get("/v1/me").await.expect("me");

@@ -58,9 +58,13 @@ both! {
             { "kind": "repair", "minutes": 0, "activities": 0, "restated": { "minutes": 40, "activities": 1, "difference": 40 } },
         ]);
         assert_eq!(by_kind, [expected]);
+        let path = format!("/v1/periods/{}", closed["id"].as_str().expect("an id"));
+        let alone: Value = desk.get(&format!("{path}?by=kind")).await.expect("a period");
+        assert_eq!((&alone["totals"], &alone["journal_no"]), (&by_kind[0], &closed["journal_no"]));
         // A resident sees the own minutes in it.
         let own = json!([{ "minutes": 0, "activities": 0, "restated": { "minutes": 40, "activities": 1, "difference": 40 } }]);
-        assert_eq!(totals(&mut bo, "").await, [own]);
+        assert_eq!(totals(&mut bo, "").await, [own.clone()]);
+        assert_eq!(bo.get::<Value>(&path).await.expect("a period")["totals"], own);
 
         let (status, later) = close(&app, &token, app.app.uuid(), NOVEMBER).await;
         assert_eq!(status, 201, "{later}");

@@ -242,6 +242,20 @@ both! {
         for path in ["/v1/rules/3", "/v1/rules/first"] {
             assert_eq!(refused(asha.get::<Value>(path).await), (404, "not_found".to_owned()));
         }
+        let compared: Value = asha.get("/v1/rules/2/changes").await.expect("compared");
+        assert_eq!((&compared["since"], &compared["put_by"]), (&json!(1), &json!(desk.party)));
+        let changes = json!([
+            { "pointer": "/person_day_minutes_max", "before": 480, "after": 200 },
+            { "pointer": "/report_items_threshold", "before": 0, "after": 5 },
+        ]);
+        assert_eq!(compared["changes"], changes);
+        for path in ["/v1/rules/1/changes", "/v1/rules/2/changes?since=2"] {
+            let compared: Value = asha.get(path).await.expect("compared");
+            assert_eq!(compared["changes"], json!([]), "{path}");
+        }
+        for path in ["/v1/rules/3/changes", "/v1/rules/1/changes?since=3", "/v1/rules/0/changes", "/v1/rules/1/changes?since=0", "/v1/rules/1/changes?since=-1"] {
+            assert_eq!(refused(asha.get::<Value>(path).await), (404, "not_found".to_owned()), "{path}");
+        }
         let after = asha.record(Kind::Hours, DAY, |a| { a.minutes(me, 201); }).expect("recorded");
         post(&app, &mut asha).await;
         assert_eq!((told(&asha, before).0, told(&asha, after).2), (Review::Approved, "day_minutes"));
@@ -356,9 +370,11 @@ both! {
         post(&app, &mut asha).await;
         let mut pack: Value = desk.get("/v1/rules").await.expect("the rules");
         let same: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
-        assert_eq!(same, json!({ "records": 3, "approved": 2, "would_be_approved": 2, "differing": [] }));
+        assert_eq!(same, json!({ "records": 3, "approved": 2, "would_be_approved": 2, "changes": [], "differing": [] }));
         pack["thresholds"]["minutes_max"]["hours"] = 199.into();
         let tried: Value = desk.post("/v1/rules/dry-run", &pack).await.expect("tried");
+        let changed = json!([{ "pointer": "/thresholds/minutes_max/hours", "before": 480, "after": 199 }]);
+        assert_eq!(tried["changes"], changed);
         let stays = json!({ "approves": true, "reasons": [] });
         let waits = json!({ "approves": false, "reasons": ["check_figures"] });
         assert_eq!(tried["differing"], json!([{ "activity_id": long, "now": stays, "then": waits }]));

@@ -145,8 +145,8 @@ pub fn unlucky_phone(app: &TestApp, name: &str) -> Phone<LosesAnswers> {
     let inner = InProcess(app.router.clone());
     let transport = LosesAnswers { inner, every: Arc::default(), left: Arc::default() };
     let random = SystemRandom;
-    Phone::new(name, transport, PUBLIC_URL, START_MS, Box::new(move |bytes| random.fill(bytes)))
-        .expect("a phone")
+    let random = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
+    Phone::new(name, transport, PUBLIC_URL, app.phone_clock(), random).expect("a phone")
 }
 
 /// A personal token as a header's value.

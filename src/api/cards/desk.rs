@@ -21,8 +21,9 @@ use crate::domain::key::{Class, Key};
 use crate::domain::limits::CARDS_ACTIVITIES_MAX;
 use crate::domain::reading::{Field, Reading};
 use crate::domain::review::Review;
-use crate::domain::suspicion::{Origin, Record, Suspicion, Times};
+use crate::domain::suspicion::{Origin, Record, Suspicion};
 use crate::flows::FlowError;
+use crate::flows::judge::times;
 use crate::ledger::{Doubt, Judgement, effective};
 use crate::store;
 use crate::store::entity::{activity, activity_version, card_lease, judgement, party, suspicion};
@@ -92,11 +93,7 @@ impl Desk {
                 id: ActivityId(row.activity.id),
                 daybook: DaybookId(row.activity.daybook_id),
                 owner: PartyId(row.activity.party_id),
-                times: Times {
-                    recorded_ms: row.version.recorded_at_ms,
-                    received_ms: row.version.received_at_ms,
-                    skew_ms: None,
-                },
+                times: times(&row.version),
                 zone,
             };
             let Some(record) = record(&row, origin, resolve) else { continue };

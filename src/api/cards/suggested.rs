@@ -9,6 +9,7 @@ use super::super::decision_request::{SeenActivity, SettlementRequest, StepName};
 use super::desk::Desk;
 use crate::domain::card::{Correction, MinutesChosen, Proposal, Suggestion};
 use crate::domain::ids::ActivityId;
+use crate::domain::words;
 use crate::ledger::Corrections;
 
 /// What the figures suggest for some of a card's records.
@@ -66,7 +67,7 @@ pub(super) fn drafts(desk: &Desk, suggestion: &Suggestion) -> Vec<DecisionDraft>
         }
         Proposal::Ask { activities, question } => {
             let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::AskForChanges));
-            each.map(|draft| DecisionDraft { reason: Some(question.said_to_residents().to_owned()), ..draft })
+            each.map(|draft| DecisionDraft { reason: Some(words::question(*question).to_owned()), ..draft })
                 .collect()
         }
         Proposal::Settle { activity, field, value } => {

@@ -100,7 +100,8 @@ impl Stage<'_> {
         let transport = Http::new(self.app.public_url())?;
         let random = SystemRandom;
         let source = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
-        Ok(Phone::new(name, transport, self.app.public_url(), self.app.now_ms(), source)?)
+        let app = self.app.clone();
+        Ok(Phone::new(name, transport, self.app.public_url(), Box::new(move || app.now_ms()), source)?)
     }
 
     /// A day so many days ago, with the phone's clock on it.

@@ -49,9 +49,9 @@ impl Seeded {
 pub fn phone(transport: Http, public_url: &str, group: &str) -> Result<Phone<Http>, PhoneError> {
     let name = if group.is_empty() { "Somebody" } else { group };
     let random = SystemRandom;
-    let now_ms = SystemClock.now_ms();
+    let clock = Box::new(|| SystemClock.now_ms());
     let mut phone =
-        Phone::new(name, transport, public_url, now_ms, Box::new(move |bytes| random.fill(bytes)))?;
+        Phone::new(name, transport, public_url, clock, Box::new(move |bytes| random.fill(bytes)))?;
     phone.party = PartyId(named("replay party", group));
     phone.own = DaybookId(named("replay daybook", group));
     let book = Book::new(phone.own, phone.random());

@@ -86,24 +86,6 @@ impl Proposal {
     }
 }
 
-impl Question {
-    /// For the resident who is asked, in plain words.
-    #[must_use]
-    pub fn said_to_residents(self) -> &'static str {
-        match self {
-            Self::Supervision => "Who looked after the young people? Please add them to the record.",
-            Self::Who => "Who is the person that you named? We don't know them yet.",
-            Self::TakenBack => "Did you mean to take this record back?",
-            Self::Confirmation => "Could somebody else who was there confirm this?",
-            Self::Times => "On which day was it, and from when until when?",
-            Self::Figures => "How much was it? Please check the figures.",
-            Self::Photos => "Which photos belong to this record?",
-            Self::Writer => "Who wrote this? It came by another phone than before.",
-            Self::Elsewhere => "Is this counted somewhere else already?",
-        }
-    }
-}
-
 /// A line that an approval would correct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Correction {

@@ -25,7 +25,7 @@ pub(super) fn rule(record: &Record, thresholds: &Thresholds) -> Option<Suspicion
         signs.extend(minutes.filter(|minutes| *minutes > most).map(|minutes| ClockSign { sign, minutes }));
     };
     let skew = record.times.skew_ms.map(|skew| skew.saturating_abs() / MINUTE_MS);
-    note(Clock::Measured, skew, most);
+    note(Clock::Measured, skew, thresholds.skew_minutes_max);
     note(Clock::RecordedAhead, recorded.map(|at| ahead(at, received)), most);
     note(Clock::StartedAhead, started.map(|at| ahead(at, received)), most);
     note(Clock::DayAhead, day_ahead(record, received.saturating_add(most.saturating_mul(MINUTE_MS))), 0);

@@ -2,7 +2,7 @@
 //!
 //! A rule sees one record and what is around it, as found by the traces of [`near`], and answers with figures
 //! that a person can check. It decides nothing: an open suspicion only keeps other rules from approving. The
-//! word never reaches a phone; a resident reads that something needs checking ([`SuspicionKind::said_to_residents`]).
+//! word never reaches a phone; a resident reads that something needs checking ([`super::words`]).
 //!
 //! Rules are symmetric: what they find between two records they find whichever of the two is looked at.
 
@@ -99,7 +99,7 @@ impl SuspicionKind {
         Self::AlsoReported,
     ];
 
-    /// A stable code, for coordinators; a phone is told [`Self::code_for_residents`].
+    /// A stable code, for coordinators; a phone is told that of [`super::words::Told`].
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {

@@ -50,6 +50,9 @@ const PEOPLE_MAX: i64 = 250;
 const PRODUCT_AGE_YEARS_MAX: i64 = 160;
 /// Clocks of phones that set themselves are seconds off; set by hand, minutes.
 const CLOCK_MINUTES_MAX: i64 = 10;
+/// Half a day: from there on the day that a phone fills in is another one. Less moves no minute, and a phone set to
+/// another time zone would send every record to a person.
+const SKEW_MINUTES_MAX: i64 = 720;
 /// Longer than a phone may stay away before it has to enrol again (180 days): the record was not waiting on it.
 const LATE_DAYS_MAX: i64 = 180;
 /// "Before" may have been taken when the problem was found, or reported: a month.
@@ -102,8 +105,10 @@ pub struct Thresholds {
     pub people_max: i64,
     /// Years that a repaired product may be old.
     pub product_age_years_max: i64,
-    /// How far a phone's clock may be off.
+    /// How far the times of a record may contradict each other.
     pub clock_minutes_max: i64,
+    /// How far a phone's clock may be off, as measured when it syncs.
+    pub skew_minutes_max: i64,
     /// Days after the day that a record names until it has come.
     pub late_days_max: i64,
     /// Days between a photo and the day.
@@ -190,6 +195,7 @@ impl Default for Thresholds {
             people_max: PEOPLE_MAX,
             product_age_years_max: PRODUCT_AGE_YEARS_MAX,
             clock_minutes_max: CLOCK_MINUTES_MAX,
+            skew_minutes_max: SKEW_MINUTES_MAX,
             late_days_max: LATE_DAYS_MAX,
             photo_days_max: PHOTO_DAYS_MAX,
             mutual_each_min: MUTUAL_EACH_MIN,
@@ -226,7 +232,7 @@ impl Thresholds {
         (reach > SEARCH_RADIUS_M as i64).then_some(ThresholdFault::BeyondSearch)
     }
 
-    fn numbers(&self) -> [(&'static str, i64); 20] {
+    fn numbers(&self) -> [(&'static str, i64); 21] {
         [
             ("near_m", self.near_m),
             ("street_near_m", self.street_near_m),
@@ -243,6 +249,7 @@ impl Thresholds {
             ("people_max", self.people_max),
             ("product_age_years_max", self.product_age_years_max),
             ("clock_minutes_max", self.clock_minutes_max),
+            ("skew_minutes_max", self.skew_minutes_max),
             ("late_days_max", self.late_days_max),
             ("photo_days_max", self.photo_days_max),
             ("mutual_each_min", self.mutual_each_min),

@@ -1,11 +1,11 @@
-//! What people read. A coordinator reads what was found, with the figures, as a question that is open; a
-//! resident reads that something needs checking. Neither reads a blame, and no name stands in either.
+//! What a coordinator reads of what was found: with the figures, as a question that is open, without a blame or a
+//! name. What a resident reads is in [`crate::domain::words`].
 
+use super::Suspicion;
 use super::evidence::{
     AlsoReported, Amount, Clock, ClockSign, Elsewhere, Evidence, Measure, MutualConfirmation, OverClaimed,
     Overlap, SameEvent,
 };
-use super::{Suspicion, SuspicionKind};
 use crate::domain::activity::Kind;
 
 impl Suspicion {
@@ -40,44 +40,6 @@ impl Suspicion {
                 }
             }
             Evidence::AlsoReported(found) => also_reported(found),
-        }
-    }
-}
-
-impl SuspicionKind {
-    /// For the resident, while a person checks.
-    #[must_use]
-    pub fn said_to_residents(self) -> &'static str {
-        match self {
-            Self::SameEvent => {
-                "We need to check this with another record of the same day, so that nothing is counted twice."
-            }
-            Self::Overlap => "We need to check the times: another record covers part of the same time.",
-            Self::ImplausibleAmount => "We need to check one of the figures with you.",
-            Self::ClockSkew => "We need to check the date and time: the phone's clock may have been off.",
-            Self::OwnConfirmation | Self::MutualConfirmation => {
-                "We need to check this with one more person who was there."
-            }
-            Self::PhotoSeenBefore => "We need to check the photos: one of them is in another record as well.",
-            Self::Carried => "We need to check who wrote this: it came by another phone than before.",
-            Self::OverClaimed => "We need to check how the time of the occasion is shared.",
-            Self::MinorPresent => "We need to check who looked after the young people.",
-            Self::AlsoReported => "We need to check whether this is counted somewhere else already.",
-        }
-    }
-
-    /// The code beside those words; it says what is checked, and not why.
-    #[must_use]
-    pub fn code_for_residents(self) -> &'static str {
-        match self {
-            Self::SameEvent | Self::AlsoReported => "check_counted_once",
-            Self::Overlap | Self::ClockSkew => "check_times",
-            Self::ImplausibleAmount => "check_figures",
-            Self::OwnConfirmation | Self::MutualConfirmation => "check_confirmation",
-            Self::PhotoSeenBefore => "check_photos",
-            Self::Carried => "check_writer",
-            Self::OverClaimed => "check_share",
-            Self::MinorPresent => "check_supervision",
         }
     }
 }

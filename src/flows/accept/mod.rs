@@ -90,9 +90,8 @@ impl ChunkOutcome {
 struct Accept<'a> {
     app: &'a App,
     of: Of,
-    grant: Option<GrantId>,
+    bringer: Bringer,
     chunks: Vec<Incoming>,
-    now_ms: i64,
     /// Changes out of quarantine that are looked at anew, with who brought them then.
     again: HashMap<Hash, Brought>,
     /// Something is held in the daybook, as far as is known.
@@ -140,10 +139,10 @@ enum Attempt {
 pub async fn accept(
     app: &App,
     row: &daybook::Model,
-    grant: Option<GrantId>,
+    bringer: Bringer,
     chunks: Vec<Incoming>,
 ) -> Result<Accepted, FlowError> {
-    run(Accept::new(app, row, grant, chunks, HashMap::new())).await
+    run(Accept::new(app, row, bringer, chunks, HashMap::new())).await
 }
 
 /// Accepts changes out of quarantine once more, as if their refusal had never been.
@@ -154,7 +153,8 @@ pub(super) async fn accept_again(
     chunks: Vec<Incoming>,
     again: HashMap<Hash, Brought>,
 ) -> Result<Accepted, FlowError> {
-    run(Accept::new(app, row, grant, chunks, again)).await
+    let bringer = Bringer { grant, at_ms: app.now_ms(), skew_ms: None };
+    run(Accept::new(app, row, bringer, chunks, again)).await
 }
 
 /// One transaction for the chunks, and as many more as held changes that these completed need.
@@ -181,18 +181,18 @@ impl<'a> Accept<'a> {
     fn new(
         app: &'a App,
         row: &daybook::Model,
-        grant: Option<GrantId>,
+        bringer: Bringer,
         chunks: Vec<Incoming>,
         again: HashMap<Hash, Brought>,
     ) -> Self {
         let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.id) };
         let holds = row.held_changes.unwrap_or_default() > 0;
-        Self { app, of, grant, chunks, now_ms: app.now_ms(), again, holds, revision: row.revision }
+        Self { app, of, bringer, chunks, again, holds, revision: row.revision }
     }
 
     /// Who brought a change that is not held.
     fn brought(&self, hash: &Hash) -> Brought {
-        let now = Brought { grant: self.grant.map(|grant| grant.0), at_ms: self.now_ms };
+        let now = Brought { grant: self.bringer.grant.map(|grant| grant.0), at_ms: self.bringer.at_ms };
         self.again.get(hash).copied().unwrap_or(now)
     }
 
@@ -371,8 +371,7 @@ impl<'a> Accept<'a> {
         let mut written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
         let sets = rows::SetAside { plan: &plan, held, loose };
         rows::held_and_refused(self, txn, &sets, &mut written.row, &mut batch).await?;
-        let bringer = Bringer { grant: self.grant, at_ms: self.now_ms };
-        readings.write(txn, written.before, bringer, &mut batch).await?;
+        readings.write(txn, written.before, self.bringer, &mut batch).await?;
         let row = written.row.clone();
         rows::push(txn, written, &mut batch);
         batch.execute(txn).await?;

@@ -20,6 +20,8 @@ use crate::store::entity::{activity, activity_version, daybook};
 pub struct Bringer {
     pub grant: Option<GrantId>,
     pub at_ms: i64,
+    /// How far its clock was ahead then; see [`crate::domain::time::skew_ms`].
+    pub skew_ms: Option<i64>,
 }
 
 /// What an accept writes of activities.
@@ -202,6 +204,7 @@ impl Readings {
             recorded_at_ms: touch.recorded_at_ms,
             received_at_ms: touch.bringer.at_ms,
             journal_no: None,
+            skew_ms: touch.bringer.skew_ms,
         };
         Ok((row, Some(version)))
     }

@@ -103,8 +103,9 @@ impl Book {
             grant_id: brought.grant,
             received_at_ms: brought.at_ms,
             accept_no: self.row.revision + 1,
-            admitted_grant_id: accept.grant.map(|grant| grant.0),
-            admitted_at_ms: accept.now_ms,
+            admitted_grant_id: accept.bringer.grant.map(|grant| grant.0),
+            admitted_at_ms: accept.bringer.at_ms,
+            admitted_skew_ms: accept.bringer.skew_ms,
         });
     }
 
@@ -119,7 +120,7 @@ impl Book {
         let start_op = unsigned(self.row.max_op) + 1;
         let (_, bytes) = document::merge_change(actor, &heads, start_op);
         let (change, objects) = own_change(facts, &bytes)?;
-        self.add(accept, &change, objects, Brought { grant: None, at_ms: accept.now_ms });
+        self.add(accept, &change, objects, Brought { grant: None, at_ms: accept.bringer.at_ms });
         Ok(())
     }
 }

@@ -353,5 +353,5 @@ fn origin(brief: &Brief, sitting: &Sitting<'_>) -> Origin {
 
 /// When a version was written and came.
 pub fn times(row: &activity_version::Model) -> Times {
-    Times { recorded_ms: row.recorded_at_ms, received_ms: row.received_at_ms, skew_ms: None }
+    Times { recorded_ms: row.recorded_at_ms, received_ms: row.received_at_ms, skew_ms: row.skew_ms }
 }

@@ -7,6 +7,7 @@ use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::limits::NAMED_PARTIES_MAX;
 use crate::domain::review::Review;
+use crate::domain::words::Reason;
 use crate::ledger::{Doubt, Judgement};
 use crate::store::entity::{judgement, named_party};
 
@@ -20,7 +21,7 @@ pub struct Case {
     /// What keeps a rule from approving the newest version, for the verdict.
     pub doubts: Vec<Doubt>,
     /// Why the last decision, in words for the resident.
-    pub reason: Option<(String, String)>,
+    pub reason: Option<Reason>,
     /// The occasion that it takes minutes from, or will.
     pub part_of: Option<ActivityId>,
     /// The activity that it confirms.
@@ -109,7 +110,7 @@ impl Case {
             owner: PartyId(row.party_id),
             judgement: serde_json::from_str(&row.body)?,
             doubts: row.doubts.map(|doubts| serde_json::from_str(&doubts)).transpose()?.unwrap_or_default(),
-            reason: row.reason_code.zip(row.reason_text),
+            reason: Reason::from_kept(row.reason_code, row.reason_text),
             part_of: row.part_of.map(ActivityId),
             confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
@@ -130,7 +131,8 @@ pub fn judgement_row(
     case: &Case,
 ) -> Result<judgement::Model, FlowError> {
     let judged = &case.judgement;
-    let (reason_code, reason_text) = case.reason.clone().unzip();
+    let (reason_code, reason_text) = case.reason.as_ref().map(Reason::kept).unzip();
+    let reason_text = reason_text.flatten();
     let review = serde_json::to_value(judged.review())?;
     Ok(judgement::Model {
         neighbourhood_id: neighbourhood.0,

@@ -29,7 +29,7 @@ use crate::metrics::{Flow, RoundEnd};
 use crate::store;
 use crate::store::Transaction;
 
-pub(super) use around::times;
+pub use around::times;
 pub(super) use case::{Case, judgement_row};
 pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};

@@ -12,6 +12,7 @@ use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
 use crate::domain::rules::Mode;
+use crate::domain::words::{DECIDED, Reason, Told};
 use crate::ledger::{
     self, By, Changed, Corrections, DecisionStep, Doubt, MarkKind, NewVersion, RuleFacts, Step,
     StoredDecision, TakingUp,
@@ -51,10 +52,11 @@ pub async fn judge(
 }
 
 /// Numbers that something else has to be checked about what waits, so that its phone is told.
-fn retell(sitting: &mut Sitting<'_>, brief: &Brief, told: Option<(String, String)>) -> Result<(), FlowError> {
+fn retell(sitting: &mut Sitting<'_>, brief: &Brief, told: Option<Reason>) -> Result<(), FlowError> {
     let Some(case) = sitting.case(brief.id) else { return Ok(()) };
     let waits = brief.rows.is_empty() && case.judgement.review() != Review::Approved;
-    if let Some((code, _)) = case.reason.clone().filter(|reason| waits && told.as_ref() != Some(reason)) {
+    if let Some(reason) = case.reason.clone().filter(|reason| waits && told.as_ref() != Some(reason)) {
+        let code = reason.code();
         sitting.number("told", brief.id.0, Some(brief.id), &serde_json::json!({ "code": code }))?;
     }
     Ok(())
@@ -295,40 +297,36 @@ pub fn member_edited(
     Ok(())
 }
 
-/// The code of a reason in the words of whoever decided.
-const DECIDED: &str = "decided";
-
 /// What the resident is told besides the state: the decider's words, else what has to be checked.
-pub fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) -> Option<(String, String)> {
+pub fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) -> Option<Reason> {
     let judged = &case.judgement;
+    let in_person =
+        |code: &str, text: &String| Reason::InPerson { code: code.to_owned(), text: text.clone() };
     if let Some(mark) = judged.mark.as_ref().filter(|mark| mark.version == judged.judged_version) {
         let code = match mark.kind {
             MarkKind::Rejected => "rejected",
             MarkKind::NeedsChanges => "needs_changes",
             MarkKind::Withdrawn => "withdrawn",
         };
-        let text = mark.reason.clone().unwrap_or_else(|| "You took this record back.".to_owned());
-        return Some((code.to_owned(), text));
+        let said = mark.reason.as_ref().map(|text| in_person(code, text));
+        return Some(said.unwrap_or(Reason::Told(Told::TakenBack)));
     }
     if let Some(decision) = decision {
-        let text = match (&decision.reason, decision.step) {
-            (Some(reason), _) => Some(reason.clone()),
-            (None, DecisionStep::Undo) => Some("An earlier decision was taken back.".to_owned()),
-            _ => None,
-        };
-        if let Some(text) = text {
-            return Some((DECIDED.to_owned(), text));
+        let undone = (decision.step == DecisionStep::Undo).then_some(Reason::Told(Told::Undone));
+        let said = decision.reason.as_ref().map(|text| in_person(DECIDED, text)).or(undone);
+        if said.is_some() {
+            return said;
         }
     } else if !taken_up || judged.review() == Review::Approved {
         // What somebody decided is still in force, and so are the words for it.
-        let told = case.reason.as_ref().filter(|(code, _)| code == DECIDED);
+        let told = case.reason.as_ref().filter(|reason| reason.code() == DECIDED);
         if told.is_some() {
             return told.cloned();
         }
     }
     match judged.review() {
         Review::Received | Review::EditedAfterApproval => {
-            case.doubts.first().map(|doubt| (doubt.code().to_owned(), doubt.words()))
+            case.doubts.first().map(|doubt| Reason::Told(doubt.told()))
         }
         _ => None,
     }

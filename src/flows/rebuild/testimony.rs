@@ -214,7 +214,11 @@ fn keep(
 ) -> Result<(), FlowError> {
     let Some(first) = accept.first() else { return Ok(()) };
     let before = first.position - 1;
-    let bringer = Bringer { grant: first.admitted_grant_id.map(GrantId), at_ms: first.admitted_at_ms };
+    let bringer = Bringer {
+        grant: first.admitted_grant_id.map(GrantId),
+        at_ms: first.admitted_at_ms,
+        skew_ms: first.admitted_skew_ms,
+    };
     let rows = readings.rows(before, bringer)?;
     for version in &rows.versions {
         let id = ActivityId(version.activity_id);

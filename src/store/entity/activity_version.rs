@@ -24,6 +24,7 @@ pub struct Model {
     pub recorded_at_ms: i64,
     pub received_at_ms: i64,
     pub journal_no: Option<i64>,
+    pub skew_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

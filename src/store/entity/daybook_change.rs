@@ -26,6 +26,7 @@ pub struct Model {
     pub accept_no: i64,
     pub admitted_grant_id: Option<Uuid>,
     pub admitted_at_ms: i64,
+    pub admitted_skew_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

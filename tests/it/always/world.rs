@@ -108,8 +108,8 @@ impl<'a> World<'a> {
         };
         let random = Mutex::new(Dice::new(self.dice.next()));
         let fill = move |bytes: &mut [u8]| random.lock().expect("not poisoned").fill(bytes);
-        let now_ms = self.replicas[0].app.now_ms();
-        let mut phone = Phone::new(name, radio, PUBLIC_URL, now_ms, Box::new(fill)).expect("a phone");
+        let clock = self.replicas[0].phone_clock();
+        let mut phone = Phone::new(name, radio, PUBLIC_URL, clock, Box::new(fill)).expect("a phone");
         let further = (index == 1).then(|| (self.phones[0].phone.party, self.phones[0].phone.own));
         let app = &self.replicas[0].app;
         let invited = invite::Invited {

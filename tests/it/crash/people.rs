@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::http::{Request, Response};
 use daybook::api::decisions::{DecisionOutcome, DecisionsAnswer};
 use daybook::api::sync::{OutcomeKind, SyncAnswer};
-use daybook::app::{Random as _, SystemRandom};
+use daybook::app::{Clock as _, Random as _, SystemClock, SystemRandom};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, DecisionId, PartyId};
 use daybook::phone::{Http, NoAnswer, Phone, PhoneError, Transport};
@@ -151,8 +151,11 @@ pub fn new_phone(name: &str, urls: &[String]) -> RealPhone {
     let servers: Vec<Http> = urls.iter().map(|url| Http::new(url).expect("a client")).collect();
     let heard = Heard { asked: vec![0; servers.len()], ..Heard::default() };
     let witness = Witness { servers, heard: Arc::new(Mutex::new(heard)) };
-    Phone::new(name, witness, &urls[0], PHONE_CLOCK_MS, Box::new(move |bytes| random.fill(bytes)))
-        .expect("a phone")
+    let clock = Box::new(|| SystemClock.now_ms());
+    let mut phone = Phone::new(name, witness, &urls[0], clock, Box::new(move |bytes| random.fill(bytes)))
+        .expect("a phone");
+    phone.now_ms = PHONE_CLOCK_MS;
+    phone
 }
 
 /// No answer, or one cut off: what became of the request is not known.

@@ -72,7 +72,9 @@ impl Story {
         self.pass(1, &mut []);
         let random = Seeded::new(name);
         let random = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
-        Phone::new(name, self.recorder.clone(), PUBLIC_URL, self.app().now_ms(), random).expect("a phone")
+        let app = self.app().clone();
+        let clock = Box::new(move || app.now_ms());
+        Phone::new(name, self.recorder.clone(), PUBLIC_URL, clock, random).expect("a phone")
     }
 
     async fn operator(&self, method: Method, path: &str, body: Option<Value>) {
@@ -227,6 +229,7 @@ impl Story {
         send(bilal, Method::POST, "/v1/rules/dry-run", Some(pack.clone())).await;
         send(bilal, Method::PUT, "/v1/rules", Some(pack)).await;
         let _: Value = bilal.get("/v1/rules/1").await.expect("the first rules");
+        let _: Value = bilal.get("/v1/rules/2/changes").await.expect("what differs");
         let _: Value = bilal.get("/v1/rules/share").await.expect("the share");
     }
 
@@ -320,7 +323,9 @@ impl Story {
             let _: Value = asha.get(&path).await.expect(&path);
         }
         let body = json!({ "id": bilal.uuid(), "day_from": "2026-11-01", "day_until": "2026-11-15" });
-        let _: Value = bilal.post("/v1/periods", &body).await.expect("a closed period");
+        let closed: Value = bilal.post("/v1/periods", &body).await.expect("a closed period");
+        let path = format!("/v1/periods/{}?by=kind", closed["id"].as_str().expect("an id"));
+        let _: Value = asha.get(&path).await.expect("the period");
         let seen: Value =
             asha.get(&format!("/v1/journal/entries?activity_id={pick}&limit=2")).await.expect("entries");
         assert!(seen["items"][0]["body"].is_string(), "{seen}");

@@ -147,8 +147,8 @@ impl<'a> World<'a> {
         let random = Mutex::new(Dice::new(self.dice.next()));
         let fill = move |bytes: &mut [u8]| random.lock().expect("not poisoned").fill(bytes);
         let name = format!("Asha's program {at}");
-        let mut phone =
-            Phone::new(&name, line, PUBLIC_URL, self.app.app.now_ms(), Box::new(fill)).expect("a phone");
+        let clock = self.app.phone_clock();
+        let mut phone = Phone::new(&name, line, PUBLIC_URL, clock, Box::new(fill)).expect("a phone");
         let party = (at > 0).then_some(self.party);
         let invited = invite::Invited { id: InvitationId(self.app.app.uuid()), coordinator: false, party };
         let made =

@@ -10,7 +10,7 @@ use daybook::app::{App, Clock, Random, SystemRandom};
 use daybook::auth::seal::SealingSecret;
 use daybook::domain::ids::{ActivityId, InvitationId, NeighbourhoodId};
 use daybook::flows::{invite, judge, neighbourhoods, server_keys};
-use daybook::phone::{InProcess, Phone};
+use daybook::phone::{ClockSource, InProcess, Phone};
 use daybook::store::Database;
 use migration::{Migrator, MigratorTrait as _};
 use serde_json::Value;
@@ -109,9 +109,16 @@ impl TestApp {
         let seed = self.seed.fetch_add(1, Ordering::SeqCst);
         let transport = InProcess(self.router.clone());
         let random = SystemRandom;
-        let now_ms = self.clock.now_ms() + i64::try_from(seed).expect("few phones");
-        Phone::new(name, transport, PUBLIC_URL, now_ms, Box::new(move |bytes| random.fill(bytes)))
-            .expect("a phone")
+        let random = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
+        let mut phone = Phone::new(name, transport, PUBLIC_URL, self.phone_clock(), random).expect("a phone");
+        phone.now_ms += i64::try_from(seed).expect("few phones");
+        phone
+    }
+
+    /// A clock that is right, for a phone.
+    pub fn phone_clock(&self) -> ClockSource {
+        let clock = self.clock.clone();
+        Box::new(move || clock.now_ms())
     }
 
     /// An invitation's token.

@@ -190,7 +190,7 @@ fn phone(app: &TestApp, handset: Handset, seed: u64) -> TestPhone {
     let nth = if handset.first { "first" } else { "second" };
     let name = format!("Resident {}, {nth} phone", handset.resident);
     let transport = InProcess(app.router.clone());
-    Phone::new(&name, transport, PUBLIC_URL, app.app.now_ms(), Box::new(fill)).expect("a phone")
+    Phone::new(&name, transport, PUBLIC_URL, app.phone_clock(), Box::new(fill)).expect("a phone")
 }
 
 fn put(entry: &mut Entry<'_>, field: &Field, party: Option<PartyId>, activity: Option<ActivityId>) {

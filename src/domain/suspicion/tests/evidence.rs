@@ -110,13 +110,8 @@ fn every_kind_has_words_without_blame_and_the_same_form_as_json() {
                 && (words.chars().any(|c| c.is_ascii_digit()) || kind == SuspicionKind::OwnConfirmation),
             "{words}"
         );
-        let said = kind.said_to_residents();
-        assert!(said.starts_with("We need to check") && said.ends_with('.'));
-        assert!(kind.code_for_residents().starts_with("check_"));
         for blame in ["suspic", "fraud", "wrong", "false", "cheat", "too much", "invalid", "lie ", "fake"] {
-            for text in [words.as_str(), said, kind.code_for_residents()] {
-                assert!(!text.to_lowercase().contains(blame), "{text}");
-            }
+            assert!(!words.to_lowercase().contains(blame), "{words}");
         }
     }
 }
