@@ -25,7 +25,6 @@ use sea_orm::ConnectionTrait as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use uuid::Uuid;
 
 use crate::book_rows;
 use crate::database::{Kind, Place};
@@ -163,6 +162,7 @@ impl Book {
     async fn judge(&mut self, number: u64, versions: u64) -> anyhow::Result<()> {
         let mut phone = self.desk.phone(self.neighbourhood, &format!("Phone {number}"), false).await?;
         write(&mut phone, number, number * APART, versions).await?;
+        self.desk.settle(&["ANALYZE"]).await?;
         let started = Instant::now();
         self.judged += judge::until_quiet(&self.desk.app, self.neighbourhood).await?;
         self.judging += started.elapsed();
@@ -251,12 +251,7 @@ impl Desk {
         let (neighbourhood, mut desk) = self.neighbourhood("Balsall Heath").await?;
         let account = desk.party.0;
         book_rows::seed(self.app.db(), neighbourhood, account, transfers).await?;
-        if self.place.kind == Kind::Postgres {
-            // What a bulk load leaves to do would otherwise be done while others are measured.
-            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
-                self.app.db().writer().execute_unprepared(statement).await?;
-            }
-        }
+        self.settle(&["VACUUM ANALYZE", "CHECKPOINT"]).await?;
         let commits_per_s = self.commits_per_s().await?;
         let expires_at = daybook::domain::time::rfc3339(SystemClock.now_ms() + 86_400_000);
         let body = json!({
@@ -275,6 +270,16 @@ impl Desk {
         let reads = reads.map(|(what, path)| (what, path, Vec::new())).into();
         let (judged, judging) = (0, Duration::ZERO);
         Ok(Book { desk: self, neighbourhood, token, transfers, commits_per_s, reads, judged, judging })
+    }
+
+    /// What PostgreSQL does by itself within a minute or two, and would otherwise do while something is measured.
+    async fn settle(&self, statements: &[&str]) -> anyhow::Result<()> {
+        if self.place.kind == Kind::Postgres {
+            for statement in statements {
+                self.app.db().writer().execute_unprepared(statement).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The address of the page in the middle of a statement.
@@ -297,6 +302,7 @@ impl Desk {
             ids.push(id);
         }
         let commits_per_s = self.commits_per_s().await?;
+        self.settle(&["ANALYZE"]).await?;
         let (one, several) = ids.split_at(ids.len() / 2);
         let (started, mut alone) = (Instant::now(), 0);
         for id in one {

@@ -1,15 +1,16 @@
 //! Activities and their versions.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Order,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Statement,
 };
 use uuid::Uuid;
 
-use super::batch::anew;
+use super::batch::{anew, insert_rows, or_update};
 use super::bound::Bound;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
@@ -135,32 +136,22 @@ pub async fn find(
 /// The statements that write activities, new and known, in order of id. Each writes fewer rows than it has if
 /// another daybook brought one of the ids meanwhile; that row stays as it is.
 #[must_use]
-pub fn upsert(backend: DbBackend, rows: Vec<activity::Model>) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let part: Vec<_> =
-            rows.by_ref().take(LIST_MAX).map(|row| row.into_active_model().reset_all()).collect();
-        let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
-            .update_columns([
-                A::State,
-                A::Reading,
-                A::Version,
-                A::Kind,
-                A::Day,
-                A::Programme,
-                A::Conflict,
-                A::RecordedAtMs,
-                A::ChangedAtMs,
-                A::Revision,
-            ])
-            .action_and_where(
-                Expr::col((activity::Entity, A::DaybookId)).eq(Expr::col(("excluded", A::DaybookId))),
-            )
-            .to_owned();
-        statements.push(activity::Entity::insert_many(part).on_conflict(conflict).build(backend));
-    }
-    statements
+pub fn upsert(backend: DbBackend, rows: &[activity::Model]) -> Vec<Statement> {
+    const UPDATED: [A; 10] = [
+        A::State,
+        A::Reading,
+        A::Version,
+        A::Kind,
+        A::Day,
+        A::Programme,
+        A::Conflict,
+        A::RecordedAtMs,
+        A::ChangedAtMs,
+        A::Revision,
+    ];
+    let mut more = or_update(&[A::NeighbourhoodId, A::Id], &UPDATED);
+    more.push_str(" WHERE \"activity\".\"daybook_id\" = excluded.\"daybook_id\"");
+    rows.chunks(LIST_MAX).map(|part| insert_rows::<activity::Entity>(backend, part, &more)).collect()
 }
 
 /// The statement that notes up to which position a version was the newest.
@@ -264,6 +255,25 @@ pub async fn waiting_of(
     waiting_query(neighbourhood).filter(V::ActivityId.is_in(activities.iter().map(|id| id.0))).all(db).await
 }
 
+/// Those of them from the place of `last` on, itself included: what a list that ends there may have left out.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn waiting_from(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+    last: &activity_version::Model,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    let place = [V::ReceivedAtMs, V::DaybookId, V::FromPosition].map(Expr::col);
+    let of_last: [Expr; 3] = [last.received_at_ms.into(), last.daybook_id.into(), last.from_position.into()];
+    waiting_query(neighbourhood)
+        .filter(V::ActivityId.is_in(activities.iter().map(|id| id.0)))
+        .filter(Expr::tuple(place).gte(Expr::tuple(of_last)))
+        .all(db)
+        .await
+}
+
 fn waiting_query(neighbourhood: NeighbourhoodId) -> sea_orm::Select<activity_version::Entity> {
     activity_version::Entity::find()
         .filter(V::NeighbourhoodId.eq(neighbourhood.0))
@@ -330,15 +340,18 @@ pub fn number(
         })
         .collect();
     let neighbourhood = bound.place(neighbourhood.0);
-    let wanted = keys(&mut bound, numbers.iter().map(|(activity, version, _)| (*activity, *version)));
-    // Both databases name the columns of VALUES so. Without the list of keys SQLite would go through all versions
-    // of the neighbourhood and look each of them up among the numbers.
-    let sql = format!(
+    // Both databases name the columns of VALUES so.
+    let mut sql = format!(
         "UPDATE activity_version SET journal_no = numbered.column3 FROM (VALUES {}) AS numbered \
          WHERE neighbourhood_id = {neighbourhood} AND activity_id = numbered.column1 \
-         AND version = numbered.column2 AND (activity_id, version) IN (VALUES {wanted})",
+         AND version = numbered.column2",
         rows.join(", "),
     );
+    if backend == DbBackend::Sqlite {
+        // It would go through all versions of the neighbourhood and look each of them up among the numbers.
+        let wanted = keys(&mut bound, numbers.iter().map(|(activity, version, _)| (*activity, *version)));
+        let _ = write!(sql, " AND (activity_id, version) IN (VALUES {wanted})");
+    }
     bound.statement(sql)
 }
 

@@ -1,5 +1,7 @@
 //! SQL as text, for what the query builder cannot say: every value is bound, never written into the text.
 
+use std::fmt::Write as _;
+
 use sea_orm::{DbBackend, Statement, Value};
 
 /// Values bound so far.
@@ -20,6 +22,16 @@ impl Bound {
     pub fn place(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         if self.backend == DbBackend::Postgres { format!("${}", self.values.len()) } else { "?".to_owned() }
+    }
+
+    /// Binds a value, and writes what stands for it at the end of the text.
+    pub fn write(&mut self, sql: &mut String, value: Value) {
+        self.values.push(value);
+        if self.backend == DbBackend::Postgres {
+            let _ = write!(sql, "${}", self.values.len());
+        } else {
+            sql.push('?');
+        }
     }
 
     /// Binds values; answers them separated by commas.

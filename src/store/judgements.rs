@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, OnConflict, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Statement,
 };
 use uuid::Uuid;
 
+use super::batch::{insert_rows, or_update};
 use super::entity::decision::Column as D;
 use super::entity::judgement::Column as J;
 use super::entity::{activity_version, decision, journal, judgement};
@@ -209,32 +210,29 @@ pub fn make_due(
 
 /// The statement that writes judgements, new and known.
 #[must_use]
-pub fn upsert(backend: DbBackend, rows: Vec<judgement::Model>) -> Statement {
-    let conflict = OnConflict::columns([J::NeighbourhoodId, J::ActivityId])
-        .update_columns([
-            J::Body,
-            J::Review,
-            J::JudgedVersion,
-            J::DecisionSeq,
-            J::PostingSeq,
-            J::PartOf,
-            J::Minutes,
-            J::ReasonCode,
-            J::ReasonText,
-            J::JournalNo,
-            J::JudgedAtMs,
-            J::DueAtMs,
-            J::Revision,
-            J::Confirms,
-            J::Doubts,
-            J::WaitsSinceMs,
-            J::Named,
-            J::Replies,
-        ])
-        .to_owned();
-    judgement::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
-        .on_conflict(conflict)
-        .build(backend)
+pub fn upsert(backend: DbBackend, rows: &[judgement::Model]) -> Statement {
+    const UPDATED: [J; 18] = [
+        J::Body,
+        J::Review,
+        J::JudgedVersion,
+        J::DecisionSeq,
+        J::PostingSeq,
+        J::PartOf,
+        J::Minutes,
+        J::ReasonCode,
+        J::ReasonText,
+        J::JournalNo,
+        J::JudgedAtMs,
+        J::DueAtMs,
+        J::Revision,
+        J::Confirms,
+        J::Doubts,
+        J::WaitsSinceMs,
+        J::Named,
+        J::Replies,
+    ];
+    let more = or_update(&[J::NeighbourhoodId, J::ActivityId], &UPDATED);
+    insert_rows::<judgement::Entity>(backend, rows, &more)
 }
 
 /// One decision.

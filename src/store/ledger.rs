@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
-use super::batch::anew;
+use super::batch::{anew, insert_rows, or_update};
 use super::entity::{account, journal, tip, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
 
@@ -161,12 +161,8 @@ pub async fn accounts_page(
 #[must_use]
 pub fn upsert_accounts(backend: DbBackend, rows: Vec<account::Model>) -> Statement {
     use account::Column as A;
-    let conflict = OnConflict::columns([A::NeighbourhoodId, A::Id])
-        .update_columns([A::Contribution, A::Credit, A::ClosedAtMs])
-        .to_owned();
-    account::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
-        .on_conflict(conflict)
-        .build(backend)
+    let more = or_update(&[A::NeighbourhoodId, A::Id], &[A::Contribution, A::Credit, A::ClosedAtMs]);
+    insert_rows::<account::Entity>(backend, &rows, &more)
 }
 
 /// The transfers of accounts, newest first, below a journal number.

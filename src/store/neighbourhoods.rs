@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sea_orm::ColumnTrait;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::entity::{neighbourhood, rule_pack};
@@ -37,6 +38,33 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<neighbourhood::Model>
 pub async fn insert(db: &impl ConnectionTrait, row: neighbourhood::Model) -> Result<(), DbErr> {
     let row = row.into_active_model().reset_all();
     neighbourhood::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
+}
+
+/// A neighbourhood's time zone and the rules in force, in one statement: every judging asks.
+///
+/// # Errors
+/// `DbErr`, also if the stored rules cannot be read.
+pub async fn zone_and_rules(
+    db: &impl ConnectionTrait,
+    id: NeighbourhoodId,
+) -> Result<Option<(String, RulePack)>, DbErr> {
+    let found: Option<(String, String)> = neighbourhood::Entity::find_by_id(id.0)
+        .select_only()
+        .column(neighbourhood::Column::TimeZone)
+        .column(rule_pack::Column::Body)
+        .join(
+            JoinType::InnerJoin,
+            neighbourhood::Entity::belongs_to(rule_pack::Entity)
+                .from(neighbourhood::Column::NeighbourhoodId)
+                .to(rule_pack::Column::NeighbourhoodId)
+                .into(),
+        )
+        .order_by_desc(rule_pack::Column::Version)
+        .into_tuple()
+        .one(db)
+        .await?;
+    let read = |body: String| serde_json::from_str(&body).map_err(|error| DbErr::Json(error.to_string()));
+    found.map(|(zone, body)| Ok((zone, read(body)?))).transpose()
 }
 
 /// The rules in force: the newest version.

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::batch::{insert_rows, or_update};
 use super::entity::named_party::Column as P;
 use super::entity::reply::Column as R;
 use super::entity::{named_party, reply};
@@ -127,12 +128,8 @@ pub async fn declined(
 /// The statement that writes who is named, new and known.
 #[must_use]
 pub fn write_named(backend: DbBackend, rows: Vec<named_party::Model>) -> Statement {
-    let key = OnConflict::columns([P::NeighbourhoodId, P::PartyId, P::ActivityId])
-        .update_columns([P::JournalNo, P::Still])
-        .to_owned();
-    named_party::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
-        .on_conflict(key)
-        .build(backend)
+    let key = [P::NeighbourhoodId, P::PartyId, P::ActivityId];
+    insert_rows::<named_party::Entity>(backend, &rows, &or_update(&key, &[P::JournalNo, P::Still]))
 }
 
 /// All who are named in a neighbourhood: for rebuilding.

@@ -152,7 +152,7 @@ impl Readings {
             batch.push(store::activities::supersede(backend, self.of.neighbourhood, id, older, before));
         }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let upserts = store::activities::upsert(backend, rows);
+        let upserts = store::activities::upsert(backend, &rows);
         if backend == DbBackend::Sqlite {
             // One writer: nobody can have brought one of the ids since they were looked for.
             upserts.into_iter().for_each(|statement| batch.push(statement));

@@ -38,11 +38,12 @@ impl Sitting<'_> {
             ids.extend(self.near.left.get(&trace).into_iter().flatten().rev().take(TRACE_ACTIVITIES_MAX));
         }
         // What is posted on these days, whatever its newest version says.
-        let accounts: BTreeSet<AccountId> = record.minutes.keys().map(|party| AccountId(party.0)).collect();
-        let posted = self.days.iter().filter(|((account, _), _)| accounts.contains(account));
-        ids.extend(
-            posted.flat_map(|(_, minutes)| minutes).filter(|(_, minutes)| **minutes > 0).map(|(id, _)| *id),
-        );
+        for party in record.minutes.keys() {
+            let account = AccountId(party.0);
+            let of_it = self.days.range((account, String::new())..).take_while(|((at, _), _)| *at == account);
+            let posted = of_it.flat_map(|(_, minutes)| minutes).filter(|(_, minutes)| **minutes > 0);
+            ids.extend(posted.map(|(id, _)| *id));
+        }
         let claimed = self.case(record.id).and_then(|case| case.judgement.claim()).map(|(of, _)| of);
         let occasions = record.activity.part_of.into_iter().chain(claimed);
         ids.extend(occasions.flat_map(|of| [of, self.standing_for(of)]).chain(record.activity.confirms));

@@ -56,6 +56,7 @@ impl Sitting<'_> {
     pub async fn mark_closed(&mut self, id: AccountId) -> Result<(), FlowError> {
         self.load_account(id).await?;
         let now_ms = self.posted_at_ms;
+        self.moved.insert(id);
         if let Some(account) = self.accounts.get_mut(&id) {
             account.closed_at_ms.get_or_insert(now_ms);
         }

@@ -18,7 +18,8 @@ mod sitting;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
+use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use super::FlowError;
@@ -46,10 +47,15 @@ const TICK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(250);
 /// Between two rounds of one neighbourhood, so that people's decisions get their turn.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Neighbourhoods that one replica judges at the same time on PostgreSQL, each on a connection of its own: while the
+/// database works for one, the clerk does for another.
+const NEIGHBOURHOODS_AT_ONCE: usize = 4;
 
 /// Works until the process drains.
 pub async fn clerk(app: App) {
     let mut looked = Instant::now();
+    // SQLite has one writer.
+    let at_once = if app.db().backend() == DbBackend::Postgres { NEIGHBOURHOODS_AT_ONCE } else { 1 };
     while !app.is_draining() {
         if tokio::time::timeout(TICK, app.bell().rung()).await.is_ok() {
             tokio::time::sleep(GATHER).await;
@@ -67,12 +73,34 @@ pub async fn clerk(app: App) {
                 Err(error) => tracing::warn!(%error, "the clerk cannot look for what waits"),
             }
         }
+        let mut sittings = JoinSet::new();
         for (neighbourhood, rung_by) in waiting {
-            let span = tracing::info_span!("clerk", %neighbourhood, rung_by = rung_by.as_deref());
-            if let Err(error) = until_quiet(&app, neighbourhood).instrument(span).await {
-                tracing::warn!(%error, %neighbourhood, "the clerk stopped in a neighbourhood and will look again");
+            while sittings.len() >= at_once {
+                heard(sittings.join_next().await);
             }
+            let span = tracing::info_span!("clerk", %neighbourhood, rung_by = rung_by.as_deref());
+            let app = app.clone();
+            let quiet = async move { (neighbourhood, until_quiet(&app, neighbourhood).await) };
+            sittings.spawn(quiet.instrument(span));
         }
+        while let Some(ended) = sittings.join_next().await {
+            heard(Some(ended));
+        }
+    }
+}
+
+/// How the clerk ended in a neighbourhood.
+type Ended = Result<(NeighbourhoodId, Result<u64, FlowError>), JoinError>;
+
+fn heard(ended: Option<Ended>) {
+    match ended {
+        Some(Ok((neighbourhood, Err(error)))) => {
+            tracing::warn!(%error, %neighbourhood, "the clerk stopped in a neighbourhood and will look again");
+        }
+        Some(Err(error)) => {
+            tracing::error!(%error, "the clerk failed in a neighbourhood and will look again")
+        }
+        Some(Ok((_, Ok(_)))) | None => {}
     }
 }
 
@@ -89,8 +117,13 @@ async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> 
 /// [`FlowError`] of the database; what was committed before stays.
 pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u64, FlowError> {
     let mut taken = 0;
+    let mut full = false;
     loop {
-        let judged = round(app, neighbourhood).await;
+        let judged = if full || anything(app, neighbourhood).await? {
+            round(app, neighbourhood).await
+        } else {
+            Ok(None)
+        };
         app.metrics().clerk.round(match &judged {
             Ok(Some(_)) => RoundEnd::Judged,
             Ok(None) => RoundEnd::Nothing,
@@ -98,8 +131,14 @@ pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u6
         });
         let Some(count) = judged? else { return Ok(taken) };
         taken += count;
+        // After a full round there is more, as good as always.
+        full = count >= CLERK_VERSIONS_MAX;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn anything(app: &App, neighbourhood: NeighbourhoodId) -> Result<bool, FlowError> {
+    Ok(store::judgements::anything_to_judge(app.db().read(), neighbourhood, app.now_ms()).await?)
 }
 
 /// One transaction of the clerk. Nothing if nothing waits or the tip is locked elsewhere.
@@ -107,9 +146,6 @@ pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u6
 /// # Errors
 /// [`FlowError`] of the database.
 pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u64>, FlowError> {
-    if !store::judgements::anything_to_judge(app.db().read(), neighbourhood, app.now_ms()).await? {
-        return Ok(None);
-    }
     let mut timing = app.metrics().database.transaction(Flow::Judge);
     let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, false).await? else { return Ok(None) };

@@ -157,6 +157,7 @@ impl Sitting<'_> {
             closed_at_ms: None,
         });
         self.accounts.insert(id, row);
+        self.moved.insert(id);
         Ok(())
     }
 
@@ -165,6 +166,7 @@ impl Sitting<'_> {
         let contribution = asset == Asset::Contribution;
         let (of_contribution, of_credit) = if contribution { (minutes, 0) } else { (0, minutes) };
         self.move_commons(-of_contribution, -of_credit);
+        self.moved.insert(id);
         let Some(account) = self.accounts.get_mut(&id) else { return minutes };
         account.contribution += of_contribution;
         account.credit += of_credit;

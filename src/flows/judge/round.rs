@@ -20,6 +20,9 @@ use crate::ledger::{
 use crate::store;
 use crate::store::entity::activity_version;
 
+/// Activities that are judged while what was judged before them is written.
+const BRIEFS_TOGETHER: usize = 32;
+
 /// Judges the activities of these versions, and looks again at those that are due. Answers how many versions
 /// and dues there were.
 pub async fn judge(
@@ -28,27 +31,45 @@ pub async fn judge(
     due: BTreeSet<ActivityId>,
 ) -> Result<u64, FlowError> {
     let ids: BTreeSet<ActivityId> = oldest.iter().map(|row| ActivityId(row.activity_id)).collect();
-    let all = u64::try_from(oldest.len()).is_ok_and(|count| count < CLERK_VERSIONS_MAX);
-    let rows = if all {
-        oldest
-    } else {
-        // Of the last activity there may be more.
-        store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), &ids).await?
-    };
+    let mut rows = oldest;
+    let cut = u64::try_from(rows.len()).is_ok_and(|count| count >= CLERK_VERSIONS_MAX);
+    if let Some(last) = rows.last().filter(|_| cut) {
+        // Of these activities there may be more.
+        let more =
+            store::activities::waiting_from(sitting.txn(), sitting.neighbourhood(), &ids, last).await?;
+        let known: BTreeSet<_> = rows.iter().map(|row| (row.activity_id, row.version)).collect();
+        rows.extend(more.into_iter().filter(|row| !known.contains(&(row.activity_id, row.version))));
+    }
     let mut briefs = briefs(sitting, rows)?;
     let due: Vec<ActivityId> = due.difference(&ids).copied().collect();
     briefs.extend(due_briefs(sitting, &due).await?);
     let people = sitting.prepare(&mut briefs).await?;
     let bases = bases(sitting, &briefs).await?;
-    let mut count = 0;
-    for brief in &briefs {
-        count += brief.rows.len().max(1);
+    for part in briefs.chunks(BRIEFS_TOGETHER) {
+        let (txn, settled) = (sitting.txn(), sitting.settled());
+        // While the database writes what was judged before, the next are judged.
+        let (written, judged) =
+            tokio::join!(settled.execute(txn), take_up_all(sitting, part, &people, &bases));
+        written?;
+        judged?;
+    }
+    let count: usize = briefs.iter().map(|brief| brief.rows.len().max(1)).sum();
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+async fn take_up_all(
+    sitting: &mut Sitting<'_>,
+    briefs: &[Brief],
+    people: &People,
+    bases: &BTreeMap<ActivityId, Reading>,
+) -> Result<(), FlowError> {
+    for brief in briefs {
         let told = sitting.case(brief.id).and_then(|case| case.reason.clone());
-        let step = take_up(sitting, brief, &people, bases.get(&brief.id), TakingUp::Round)?;
+        let step = take_up(sitting, brief, people, bases.get(&brief.id), TakingUp::Round)?;
         settle(sitting, brief.id, step, None).await?;
         retell(sitting, brief, told)?;
     }
-    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    Ok(())
 }
 
 /// Numbers that something else has to be checked about what waits, so that its phone is told.

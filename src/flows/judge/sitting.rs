@@ -32,7 +32,11 @@ pub struct Sitting<'a> {
     pub posted_at_ms: i64,
     tip: tip::Model,
     cases: BTreeMap<ActivityId, Case>,
+    /// Activities whose judgements were looked for: under the tip's lock nobody else makes one.
+    looked_for: BTreeSet<ActivityId>,
     pub(super) accounts: BTreeMap<AccountId, account::Model>,
+    /// Those of them that are to be written.
+    pub(super) moved: BTreeSet<AccountId>,
     pub(super) transfers: Vec<transfer::Model>,
     /// Contribution minutes by account and day, per activity; what this sitting posts is in it.
     pub(super) days: BTreeMap<(AccountId, String), BTreeMap<ActivityId, i64>>,
@@ -61,18 +65,20 @@ impl<'a> Sitting<'a> {
         wait: bool,
     ) -> Result<Option<Self>, FlowError> {
         let Some(tip) = store::ledger::lock_tip(txn, neighbourhood, wait).await? else { return Ok(None) };
-        let tenant = store::neighbourhoods::find(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
-        let pack = store::neighbourhoods::rules(txn, neighbourhood).await?;
+        let (zone, pack) =
+            store::neighbourhoods::zone_and_rules(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
         Ok(Some(Self {
             app,
             txn,
             neighbourhood,
-            zone: tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
+            zone: zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
             pack,
             posted_at_ms: app.now_ms().max(tip.posted_at_ms),
             tip,
             cases: BTreeMap::new(),
+            looked_for: BTreeSet::new(),
             accounts: BTreeMap::new(),
+            moved: BTreeSet::new(),
             transfers: Vec::new(),
             days: BTreeMap::new(),
             read_days: BTreeSet::new(),
@@ -111,9 +117,11 @@ impl<'a> Sitting<'a> {
 
     /// Loads judgements, those of all parts of the same activities, and of what was merged with any of them.
     pub async fn load(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
-        let mut more = ids.clone();
+        let mut more: BTreeSet<ActivityId> = ids.difference(&self.looked_for).copied().collect();
         while !more.is_empty() {
-            more = self.load_once(&more).await?;
+            let merged = self.load_once(&more).await?;
+            self.looked_for.append(&mut more);
+            more = merged.difference(&self.looked_for).copied().collect();
         }
         Ok(())
     }
@@ -289,26 +297,45 @@ impl<'a> Sitting<'a> {
         self.tip.credit += credit;
     }
 
-    /// Writes everything, in an order that foreign keys allow. Answers what to count once it is committed.
-    pub async fn close(mut self) -> Result<Judged, FlowError> {
-        let backend = self.backend();
-        let mut judged = std::mem::take(&mut self.judged);
-        judged.postings = u64::try_from(self.transfers.len()).unwrap_or(u64::MAX);
-        let changed = self.cases.values().filter(|case| case.changed);
-        judged.reviews = changed.map(|case| case.judgement.review()).collect();
+    /// What was numbered so far and refers to nothing that is still to be written, to be sent while the sitting goes
+    /// on. Nothing on SQLite, where all travels as one call.
+    pub fn settled(&mut self) -> Batch {
         let mut batch = Batch::default();
-        for part in self.numbered.chunks(400) {
+        if self.backend() == DbBackend::Postgres {
+            self.write_numbered(&mut batch);
+        }
+        batch
+    }
+
+    /// What does not change once it is numbered, with the accounts as they are then.
+    fn write_numbered(&mut self, batch: &mut Batch) {
+        let backend = self.backend();
+        self.judged.postings += u64::try_from(self.transfers.len()).unwrap_or(u64::MAX);
+        let numbered = std::mem::take(&mut self.numbered);
+        for part in numbered.chunks(400) {
             batch.push(store::activities::number(backend, self.neighbourhood, part));
         }
-        if !self.accounts.is_empty() {
-            let accounts = std::mem::take(&mut self.accounts).into_values().collect();
+        let moved = std::mem::take(&mut self.moved);
+        let accounts: Vec<_> = moved.iter().filter_map(|id| self.accounts.get(id)).cloned().collect();
+        if !accounts.is_empty() {
             batch.push(store::ledger::upsert_accounts(backend, accounts));
         }
         batch.insert::<transfer::Entity>(backend, std::mem::take(&mut self.transfers));
         batch.insert::<decision::Entity>(backend, std::mem::take(&mut self.decisions));
+        batch.insert::<journal::Entity>(backend, std::mem::take(&mut self.journal));
+    }
+
+    /// Writes everything, in an order that foreign keys allow. Answers what to count once it is committed.
+    pub async fn close(mut self) -> Result<Judged, FlowError> {
+        let backend = self.backend();
+        let mut batch = Batch::default();
+        self.write_numbered(&mut batch);
+        let mut judged = std::mem::take(&mut self.judged);
+        let changed = self.cases.values().filter(|case| case.changed);
+        judged.reviews = changed.map(|case| case.judgement.review()).collect();
         let rows = self.judgement_rows()?;
         for part in rows.chunks(400) {
-            batch.push(store::judgements::upsert(backend, part.to_vec()));
+            batch.push(store::judgements::upsert(backend, part));
         }
         let changed = self.cases.iter().filter(|(_, case)| case.changed);
         let named: Vec<_> = changed.flat_map(|(id, case)| case.named_rows(self.neighbourhood, *id)).collect();
@@ -316,7 +343,6 @@ impl<'a> Sitting<'a> {
             batch.push(store::replies::write_named(backend, part.to_vec()));
         }
         self.write_near(&mut batch)?;
-        batch.insert::<journal::Entity>(backend, std::mem::take(&mut self.journal));
         self.tip.posted_at_ms = self.posted_at_ms;
         batch.push(store::ledger::update_tip(backend, self.tip));
         batch.execute(self.txn).await?;

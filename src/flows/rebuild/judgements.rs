@@ -443,7 +443,7 @@ impl<'a> Replay<'a> {
             rebuilt.judgements.add(difference);
         }
         for part in differing.chunks(400) {
-            batch.push(store::judgements::upsert(backend(self.txn), part.to_vec()));
+            batch.push(store::judgements::upsert(backend(self.txn), part));
         }
         Ok(())
     }

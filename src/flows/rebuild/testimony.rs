@@ -70,7 +70,7 @@ pub async fn rebuild(
         rebuilt.activities.add(Difference::between(None, about, Some(&missing), None));
         rows.push(missing);
     }
-    for statement in store::activities::upsert(txn.get_database_backend(), rows) {
+    for statement in store::activities::upsert(txn.get_database_backend(), &rows) {
         txn.execute_raw(statement).await?;
     }
     for (key, missing) in derived.versions {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use daybook::domain::activity::Kind;
 
 use super::generate::{DAY, Daybook, Field, Role, Who};
-use super::plan::{CARRY_DAY, Draft, MEMBERS, Plan, RESIDENTS, TWO_PHONES};
+use super::plan::{CARRY_DAY, Draft, MEMBERS, Plan, RESIDENTS, SUPERVISOR, TWO_PHONES, YOUNG};
 
 /// Minutes of a person and a day where a scenario needs more than ordinary records take.
 const ANY: i64 = DAY;
@@ -34,6 +34,7 @@ pub fn all(plan: &mut Plan) {
     edited(plan, true);
     edited(plan, false);
     taken_back_with_others(plan);
+    under_age_alone(plan);
 }
 
 fn doubtful(story: &'static str, kind: Kind, phone: usize, day: i64) -> Draft {
@@ -298,6 +299,21 @@ fn edited(plan: &mut Plan, went_on: bool) {
         }
         return;
     }
+}
+
+/// Somebody under age, with nobody who may look after them.
+fn under_age_alone(plan: &mut Plan) {
+    let x = loop {
+        let [x] = plan.people();
+        if x != SUPERVISOR {
+            break x;
+        }
+    };
+    let (day, start) = plan.slot_on_some_day(&[x, YOUNG], 60, 420);
+    let place = plan.spot();
+    let draft =
+        doubtful("under age, alone", Kind::LitterPick, x, day).minutes(&[(x, 60)]).at(start).place(place);
+    plan.record(&Draft { minutes: vec![(Who::Resident(x), 60), (Who::Young, 60)], ..draft });
 }
 
 /// Somebody else is named: a person looks before their minutes go.

@@ -22,6 +22,8 @@ pub enum Who {
     Resident(usize),
     /// Met in the street: nobody has enrolled them.
     Stranger(usize),
+    /// Under age, entered by the coordinator; [`super::plan::SUPERVISOR`] may look after them.
+    Young,
 }
 
 /// Where a record is written.

@@ -3,7 +3,7 @@
 use daybook::domain::activity::Kind;
 
 use super::generate::{DAY, DAYS, Daybook, Field, Role, Who};
-use super::plan::{Draft, MEMBERS, Plan, RESIDENTS, TWO_PHONES};
+use super::plan::{Draft, MEMBERS, Plan, RESIDENTS, SUPERVISOR, TWO_PHONES, YOUNG};
 
 const PRODUCTS: [&str; 6] = ["kettle", "toaster", "lamp", "radio", "bicycle", "drill"];
 const SERVICES: [&str; 4] = ["graffiti", "bench", "gully", "planter"];
@@ -33,6 +33,7 @@ pub fn near_misses(plan: &mut Plan) {
     one_place_after_sixteen_days(plan);
     taken_back_alone(plan);
     fewer_minutes_after_all(plan);
+    under_age_and_looked_after(plan);
     for _ in 0..6 {
         occasion_with_parts(plan);
     }
@@ -87,6 +88,14 @@ fn equal_counts_elsewhere(plan: &mut Plan) {
         let counts = ITEMS.into_iter().zip([40, 12, 7, 3]).map(|(item, count)| Field::Count(item, count));
         plan.record(&draft.at(start).place(place).with(counts));
     }
+}
+
+/// Somebody under age, with whoever may look after them.
+fn under_age_and_looked_after(plan: &mut Plan) {
+    let (day, start) = plan.slot_on_some_day(&[SUPERVISOR, YOUNG], 60, 420);
+    let place = plan.spot();
+    let draft = near("under age and looked after", Kind::LitterPick, SUPERVISOR, day).at(start).place(place);
+    plan.record(&Draft { minutes: vec![(Who::Resident(SUPERVISOR), 60), (Who::Young, 60)], ..draft });
 }
 
 /// Written six weeks ago, on a phone that has found no signal since.

@@ -13,6 +13,10 @@ pub const RESIDENTS: usize = 25;
 pub const TWO_PHONES: [usize; 3] = [0, 1, 2];
 /// Residents who keep the group's daybook.
 pub const MEMBERS: [usize; 3] = [3, 4, 5];
+/// The resident who may look after the one who is under age: one of those with a phone and no more.
+pub const SUPERVISOR: usize = RESIDENTS - 1;
+/// Whose time is taken where the one under age is there: nobody with a phone, and no stranger.
+pub const YOUNG: usize = 1_000;
 /// The evening on which one member's phone takes along what another has written.
 pub const CARRY_DAY: i64 = 4;
 /// The server's clock starts at ten in the morning.

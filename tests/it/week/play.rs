@@ -10,6 +10,7 @@ use daybook::phone::{Entry, InProcess, Phone};
 use serde_json::{Value, json};
 
 use super::generate::{DAY, Daybook, Field, Handset, Step, Week, Who, Write};
+use super::plan::SUPERVISOR;
 use crate::always::dice::Dice;
 use crate::support::app::{PUBLIC_URL, START_MS};
 use crate::support::{TestApp, TestPhone};
@@ -27,6 +28,7 @@ pub struct World<'a> {
     /// By record.
     pub ids: Vec<Option<ActivityId>>,
     strangers: Vec<Option<PartyId>>,
+    young: PartyId,
     book: DaybookId,
 }
 
@@ -72,8 +74,14 @@ impl<'a> World<'a> {
         for member in &week.members {
             phones[*member].book(book);
         }
+        let young = PartyId(desk.uuid());
+        let kim = json!({
+            "id": young, "kind": "resident", "sector": "resident", "name": "Kim",
+            "age_band": "under_18", "supervisors": [phones[SUPERVISOR].party],
+        });
+        let _: Value = desk.post("/v1/parties", &kim).await.expect("somebody under age");
         let (ids, strangers) = (vec![None; week.records.len()], vec![None; week.strangers.len()]);
-        Self { app, week, phones, group, ids, strangers, book }
+        Self { app, week, phones, group, ids, strangers, young, book }
     }
 
     /// Everything that happens on a day, in its order.
@@ -148,6 +156,7 @@ impl<'a> World<'a> {
         match who {
             Who::Resident(resident) => self.phones[resident].party,
             Who::Stranger(number) => self.strangers[number].expect("somebody has met them"),
+            Who::Young => self.young,
         }
     }
 
