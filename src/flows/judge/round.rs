@@ -68,6 +68,8 @@ async fn take_up_all(
         let step = take_up(sitting, brief, people, bases.get(&brief.id), TakingUp::Round)?;
         settle(sitting, brief.id, step, None).await?;
         retell(sitting, brief, told)?;
+        // So that the next statement goes out as soon as the one before it is done.
+        tokio::task::yield_now().await;
     }
     Ok(())
 }
