@@ -171,7 +171,7 @@ async fn filter(
     })
 }
 
-async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
+pub(super) async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
     let tenant =
         store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
     Ok(tenant.time_zone.parse().unwrap_or(chrono_tz::UTC))

@@ -1,6 +1,7 @@
 //! HTTP: the whole route table on one screen. The only module that knows axum and status codes.
 
 pub mod activities;
+mod activity_draft;
 mod activity_reading;
 pub mod activity_view;
 pub mod aliases;
@@ -34,6 +35,7 @@ pub mod parties;
 pub mod periods;
 pub mod preview;
 pub mod quarantine;
+pub mod recording;
 pub mod replies;
 mod rules;
 pub mod suspicions;
@@ -102,6 +104,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(outcomes::routes())
         .merge(held::routes())
         .merge(activities::routes())
+        .merge(recording::routes())
         .merge(replies::routes())
         .merge(cards::routes())
         .merge(preview::routes())

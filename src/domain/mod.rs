@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod budget;
 pub mod card;
+pub mod draft;
 pub mod held;
 pub mod ids;
 pub mod key;

@@ -20,6 +20,7 @@ pub mod parties;
 pub mod periods;
 pub mod quarantine;
 pub mod rebuild;
+pub mod record;
 pub mod reply;
 pub mod rules;
 pub mod server_keys;

@@ -66,7 +66,7 @@ pub async fn verdicts(
     given: Option<&str>,
 ) -> Result<Verdicts, FlowError> {
     let db = app.db().read();
-    let pending = waits || store::activities::any_waiting(db, caller.neighbourhood, &caller.owners).await?;
+    let pending = waits || store::waiting::any_waiting(db, caller.neighbourhood, &caller.owners).await?;
     let (start, mut rows) = verdict_rows(app, caller, given).await?;
     let limit = usize::try_from(SYNC_VERDICTS_MAX).unwrap_or(usize::MAX);
     let more = rows.len() > limit;

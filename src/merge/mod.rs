@@ -24,6 +24,7 @@ mod state_wire;
 mod text;
 mod visible;
 mod words;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

@@ -182,6 +182,12 @@ impl Replay {
         Ok(())
     }
 
+    /// The greatest operation counter.
+    #[cfg(test)]
+    pub(super) fn max_op(&self) -> u64 {
+        self.max_op
+    }
+
     /// The document of all accepted changes.
     ///
     /// # Errors

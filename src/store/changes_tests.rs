@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::ids::ActivityId;
 use crate::store::entity::daybook;
-use crate::store::{activities, daybooks};
+use crate::store::{daybooks, waiting};
 
 const OF: Of = Of { neighbourhood: NeighbourhoodId(Uuid::nil()), daybook: DaybookId(Uuid::max()) };
 
@@ -55,7 +55,7 @@ async fn changes_that_hold_operations_are_looked_up_by_where_they_start() {
 #[tokio::test]
 async fn versions_are_numbered_by_their_keys() {
     let numbers: Vec<_> = (1..=3).map(|no| (ActivityId(Uuid::from_u128(no)), 1, 7)).collect();
-    let statement = activities::number(DbBackend::Sqlite, OF.neighbourhood, &numbers);
+    let statement = waiting::number(DbBackend::Sqlite, OF.neighbourhood, &numbers);
     let steps = steps(&migrated().await, "activity_version", statement).await;
     let by_key = "(neighbourhood_id=? AND activity_id=? AND version=?)";
     assert!(!steps.is_empty() && steps.iter().all(|step| step.ends_with(by_key)), "{steps:?}");

@@ -27,6 +27,7 @@ pub mod suspicions;
 pub mod totals;
 pub mod transaction;
 pub mod verdicts;
+pub mod waiting;
 
 pub use batch::Batch;
 pub use bound::Bound;

@@ -50,6 +50,7 @@ both! {
     async fn one_pick_logged_by_two_waits_for_a_person_and_a_merge_settles_it(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
         let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
         let (a, b) = (asha.party, bo.party);
         let mine = asha.record(Kind::LitterPick, DAY, |r| {
             r.minutes(a, 90).minutes(b, 90).started_at(TEN_MS).place(PARK.0, PARK.1, 8.0).count("bags", 3);

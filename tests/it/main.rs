@@ -40,6 +40,7 @@ mod quarantine;
 mod read_outs;
 mod rebuild;
 mod reconcile;
+mod recording;
 mod recovery;
 mod replay;
 mod replicas;

@@ -63,7 +63,7 @@ both! {
         assert_eq!((&alone["totals"], &alone["journal_no"]), (&by_kind[0], &closed["journal_no"]));
         // A resident sees the own minutes in it.
         let own = json!([{ "minutes": 0, "activities": 0, "restated": { "minutes": 40, "activities": 1, "difference": 40 } }]);
-        assert_eq!(totals(&mut bo, "").await, [own.clone()]);
+        assert_eq!(totals(&mut bo, "").await, std::slice::from_ref(&own));
         assert_eq!(bo.get::<Value>(&path).await.expect("a period")["totals"], own);
 
         let (status, later) = close(&app, &token, app.app.uuid(), NOVEMBER).await;

@@ -106,7 +106,7 @@ fn heard(ended: Option<Ended>) {
 
 async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> {
     let db = app.db().read();
-    let mut found: BTreeSet<_> = store::activities::neighbourhoods_waiting(db).await?.into_iter().collect();
+    let mut found: BTreeSet<_> = store::waiting::neighbourhoods_waiting(db).await?.into_iter().collect();
     found.extend(store::judgements::neighbourhoods_due(db, app.now_ms()).await?);
     Ok(found)
 }
@@ -149,7 +149,7 @@ pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u
     let mut timing = app.metrics().database.transaction(Flow::Judge);
     let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, false).await? else { return Ok(None) };
-    let oldest = store::activities::waiting(&txn, neighbourhood, CLERK_VERSIONS_MAX).await?;
+    let oldest = store::waiting::waiting(&txn, neighbourhood, CLERK_VERSIONS_MAX).await?;
     let due = store::judgements::due(&txn, neighbourhood, app.now_ms(), CLERK_VERSIONS_MAX).await?;
     if oldest.is_empty() && due.is_empty() {
         return Ok(None);
@@ -170,8 +170,7 @@ pub(super) async fn take_up_before(
     sitting: &mut Sitting<'_>,
     activities: &BTreeSet<crate::domain::ids::ActivityId>,
 ) -> Result<(), FlowError> {
-    let mut waiting =
-        store::activities::waiting_of(sitting.txn(), sitting.neighbourhood(), activities).await?;
+    let mut waiting = store::waiting::waiting_of(sitting.txn(), sitting.neighbourhood(), activities).await?;
     waiting.retain(|row| !sitting.has_taken_up(row));
     round::take_up_only(sitting, waiting).await
 }

@@ -35,8 +35,7 @@ pub async fn judge(
     let cut = u64::try_from(rows.len()).is_ok_and(|count| count >= CLERK_VERSIONS_MAX);
     if let Some(last) = rows.last().filter(|_| cut) {
         // Of these activities there may be more.
-        let more =
-            store::activities::waiting_from(sitting.txn(), sitting.neighbourhood(), &ids, last).await?;
+        let more = store::waiting::waiting_from(sitting.txn(), sitting.neighbourhood(), &ids, last).await?;
         let known: BTreeSet<_> = rows.iter().map(|row| (row.activity_id, row.version)).collect();
         rows.extend(more.into_iter().filter(|row| !known.contains(&(row.activity_id, row.version))));
     }

@@ -313,7 +313,7 @@ impl<'a> Sitting<'a> {
         self.judged.postings += u64::try_from(self.transfers.len()).unwrap_or(u64::MAX);
         let numbered = std::mem::take(&mut self.numbered);
         for part in numbered.chunks(400) {
-            batch.push(store::activities::number(backend, self.neighbourhood, part));
+            batch.push(store::waiting::number(backend, self.neighbourhood, part));
         }
         let moved = std::mem::take(&mut self.moved);
         let accounts: Vec<_> = moved.iter().filter_map(|id| self.accounts.get(id)).cloned().collect();

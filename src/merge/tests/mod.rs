@@ -16,3 +16,4 @@ mod phones;
 mod readings;
 mod refusals;
 mod seeds;
+mod writing;

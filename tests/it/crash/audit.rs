@@ -104,7 +104,7 @@ pub async fn after_a_restart(url: &str, told: &[Told]) -> bool {
             assert!(stored.is_some(), "the acknowledged decision {id} is missing");
         }
     }
-    let waiting = store::activities::neighbourhoods_waiting(db).await.expect("reads");
+    let waiting = store::waiting::neighbourhoods_waiting(db).await.expect("reads");
     database.close().await.expect("closed");
     !waiting.is_empty()
 }

@@ -333,6 +333,24 @@ impl Story {
         let seen: Value = bilal.get("/v1/accounts?limit=2").await.expect("accounts");
         assert!(seen["items"].as_array().is_some_and(|items| !items.is_empty()), "{hours} is posted");
         send(asha, Method::GET, &format!("/v1/daybooks/{}", asha.own), None).await;
+        self.as_json(asha).await;
+    }
+
+    /// An app without Automerge: one activity fits, the other names a day that there is not.
+    async fn as_json(&self, asha: &mut StoryPhone) {
+        let pick = json!({
+            "id": asha.uuid(), "kind": "litter_pick", "day": "2026-11-20", "minutes_source": "recalled",
+            "note": "Both sides of the canal", "parties": [{ "party_id": asha.party, "minutes": 25 }],
+            "tallies": [{ "item": "drink.can", "count": 9 }], "bags": 1,
+            "place": { "lat": 52.4565, "lon": -1.8902, "accuracy_m": 12.0 },
+        });
+        let wrong = json!({ "id": asha.uuid(), "kind": "hours", "day": "2026-11-31" });
+        let answer: Value =
+            asha.post("/v1/activities", &json!({ "items": [pick, wrong] })).await.expect("outcomes");
+        assert_eq!(
+            (&answer["items"][0]["status"], &answer["items"][1]["status"]),
+            (&json!(201), &json!(422))
+        );
     }
 
     /// The hub had entered Asha too; the two are made one. Carol moves away.

@@ -1,0 +1,131 @@
+//! Recording activities as JSON, for apps without Automerge.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::activities::zone;
+use super::activity_draft::{ActivityDraft, draft, register};
+use super::activity_reading::view;
+use super::activity_view::ActivityView;
+use super::body::Json;
+use super::error::{ApiError, ApiResult, FieldError};
+use super::extract::{Resident, scope};
+use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
+use crate::domain::ids::ActivityId;
+use crate::domain::limits::BATCH_ITEMS_MAX;
+use crate::flows::FlowError;
+use crate::flows::record::{Recorded, record};
+use crate::store;
+use crate::store::entity::activity;
+
+/// Activities to record, each in a transaction of its own.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordRequest {
+    /// 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub items: Vec<ActivityDraft>,
+}
+
+/// One outcome for each item, in its order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecordAnswer {
+    /// In the order of the request.
+    pub items: Vec<RecordOutcome>,
+}
+
+/// What became of one activity.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecordOutcome {
+    /// Of the request.
+    pub id: ActivityId,
+    /// As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 503.
+    #[schema(example = 201)]
+    pub status: u16,
+    /// Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `busy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The fields that do not fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The activity as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ActivityView>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(record_activities)
+}
+
+/// Record activities: for apps without an Automerge library.
+///
+/// Each becomes a change of a daybook, as if a phone had written it: phones see it at their next sync, and it is judged
+/// as any other. Items do not depend on each other; an item sent again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/activities", tag = "activities", request_body = RecordRequest,
+    responses((status = 200, description = "One outcome an item.", body = RecordAnswer))
+)]
+pub async fn record_activities(
+    State(app): State<App>,
+    caller: Resident<scope::ActivitiesWrite>,
+    Json(body): Json<RecordRequest>,
+) -> ApiResult<axum::Json<RecordAnswer>> {
+    if body.items.is_empty() || body.items.len() > BATCH_ITEMS_MAX {
+        let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} activities at a time.");
+        return Err(ApiError::field("/items", "count", detail));
+    }
+    let mut items = Vec::with_capacity(body.items.len());
+    for (at, item) in body.items.into_iter().enumerate() {
+        items.push(one(&app, &caller.access, at, item).await?);
+    }
+    Ok(axum::Json(RecordAnswer { items }))
+}
+
+async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiResult<RecordOutcome> {
+    let id = item.id;
+    let draft = draft(&item, &register(access.grant));
+    if !draft.misfits.is_empty() {
+        let errors = draft.misfits.iter().map(|misfit| FieldError {
+            pointer: format!("/items/{at}{}", misfit.pointer),
+            code: misfit.code.to_owned(),
+        });
+        let errors = errors.collect();
+        let refused =
+            refused(id, 422, "field_invalid", "See errors: each names a field and what is wrong with it.");
+        return Ok(RecordOutcome { errors, ..refused });
+    }
+    Ok(match record(app, access, id, item.daybook_id, &draft).await {
+        Ok(Recorded::Now(row)) => seen(app, access, 201, &row).await?,
+        Ok(Recorded::Again(row)) => seen(app, access, 200, &row).await?,
+        Ok(Recorded::IdReused) => {
+            refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
+        }
+        Ok(Recorded::NoDaybook) => refused(id, 404, "not_found", "There is no such daybook of yours."),
+        Ok(Recorded::Gone) => refused(id, 410, "gone", "The daybook was erased."),
+        Ok(Recorded::Refused(code, detail)) => refused(id, 409, "refused", &format!("{code}: {detail}")),
+        // This item alone could not be recorded now; the others are not held up by it.
+        Err(FlowError::Busy) => refused(id, 503, "busy", "Too much at once: send this activity again."),
+        Err(error) => return Err(error.into()),
+    })
+}
+
+fn refused(id: ActivityId, status: u16, code: &str, detail: &str) -> RecordOutcome {
+    let (code, detail) = (Some(code.to_owned()), Some(detail.to_owned()));
+    RecordOutcome { id, status, code, detail, errors: Vec::new(), activity: None }
+}
+
+async fn seen(app: &App, access: &Access, status: u16, row: &activity::Model) -> ApiResult<RecordOutcome> {
+    let id = ActivityId(row.id);
+    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &[id].into()).await?;
+    let exact = access.scopes.has(Scope::PlacesExact);
+    let seen = view(row, judged.first(), zone(app, access).await?, exact);
+    let seen = seen.ok_or_else(|| FlowError::internal("a stored reading cannot be read"))?;
+    Ok(RecordOutcome { id, status, code: None, detail: None, errors: Vec::new(), activity: Some(seen) })
+}

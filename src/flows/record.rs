@@ -1,0 +1,138 @@
+//! Activities of apps that write JSON: the server makes the change that a phone would have made, under a fresh actor,
+//! and accepts it through the same door.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use super::FlowError;
+use super::accept::{Became, Bringer, Incoming, accept, heads, unsigned};
+use super::daybooks;
+use crate::app::{Access, App};
+use crate::domain::draft::Draft;
+use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::limits::CHUNK_BYTES;
+use crate::domain::reading::Value;
+use crate::merge::guard;
+use crate::merge::write::{self, Base, Edit, Written};
+use crate::merge::{Hash, Scalar};
+use crate::store;
+use crate::store::entity::{activity, daybook};
+
+/// What became of an activity that an app records.
+#[derive(Debug)]
+pub enum Recorded {
+    Now(activity::Model),
+    /// Recorded before, with the same content.
+    Again(activity::Model),
+    /// The id belongs to something else.
+    IdReused,
+    /// The daybook is not there, or not the caller's to write in.
+    NoDaybook,
+    /// The daybook was erased.
+    Gone,
+    /// The daybook takes no more: code and detail.
+    Refused(String, String),
+}
+
+/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named,
+/// which is made where there is none. Sent again with the same content nothing happens.
+///
+/// # Errors
+/// [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database; nothing was written then.
+pub async fn record(
+    app: &App,
+    caller: &Access,
+    id: ActivityId,
+    book: Option<DaybookId>,
+    draft: &Draft,
+) -> Result<Recorded, FlowError> {
+    if let Some(there) = store::activities::find(app.db().read(), caller.neighbourhood, id).await? {
+        return again(app, caller, there, draft).await;
+    }
+    let row = match daybook(app, caller, book).await? {
+        Some(row) if row.gone_at_ms.is_some() => return Ok(Recorded::Gone),
+        Some(row) => row,
+        None => return Ok(Recorded::NoDaybook),
+    };
+    let fields: BTreeMap<String, Written> =
+        draft.fields.iter().filter_map(|(key, value)| Some((key.clone(), written(key, value)?))).collect();
+    let known: Vec<Hash> = heads(&row.heads);
+    let base = Base { heads: &known, max_op: unsigned(row.max_op) };
+    let edit = Edit { id, state: None, fields };
+    let (_, bytes) = write::change(app.random(), base, app.now_ms() / 1_000, None, &[edit]);
+    charge(app, caller, bytes.len())?;
+    let chunks: Vec<Incoming> = guard::inspect(&bytes).into_iter().map(Incoming::from).collect();
+    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms: None };
+    let accepted = match accept(app, &row, bringer, chunks).await {
+        Err(FlowError::Gone) => return Ok(Recorded::Gone),
+        other => other?,
+    };
+    match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
+        Some(Became::Accepted | Became::Duplicate) => {}
+        Some(Became::Refused(code, detail)) => return Ok(Recorded::Refused(code, detail)),
+        Some(Became::Held(_) | Became::Deferred) | None => return Err(FlowError::Busy),
+    }
+    let there = store::activities::find(app.db().read(), caller.neighbourhood, id).await?;
+    match there.filter(|there| there.daybook_id == row.id) {
+        Some(there) => Ok(Recorded::Now(there)),
+        // Another daybook brought the id in this very moment.
+        None => Ok(Recorded::IdReused),
+    }
+}
+
+/// Whether what is there is what was recorded then.
+async fn again(
+    app: &App,
+    caller: &Access,
+    there: activity::Model,
+    draft: &Draft,
+) -> Result<Recorded, FlowError> {
+    let (db, id) = (app.db().read(), ActivityId(there.id));
+    let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
+    if !owners.contains(&PartyId(there.party_id)) {
+        return Ok(Recorded::IdReused);
+    }
+    let first = store::activities::version(db, caller.neighbourhood, id, 1).await?;
+    let same = first.is_some_and(|first| first.reading_hash == draft.reading().hash());
+    Ok(if same { Recorded::Again(there) } else { Recorded::IdReused })
+}
+
+async fn daybook(
+    app: &App,
+    caller: &Access,
+    wanted: Option<DaybookId>,
+) -> Result<Option<daybook::Model>, FlowError> {
+    let db = app.db().read();
+    if let Some(id) = wanted {
+        let row = store::daybooks::find(db, caller.neighbourhood, id).await?;
+        let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
+        return Ok(row.filter(|row| owners.contains(&PartyId(row.party_id))));
+    }
+    let own = store::daybooks::of_parties(db, caller.neighbourhood, &[caller.party]).await?;
+    match own.into_iter().find(|row| row.gone_at_ms.is_none()) {
+        Some(row) => Ok(Some(row)),
+        None => Ok(Some(daybooks::create(app, caller, DaybookId(app.uuid()), caller.party).await?.0)),
+    }
+}
+
+/// What such a change weighs in the grant's budget.
+fn charge(app: &App, caller: &Access, bytes: usize) -> Result<(), FlowError> {
+    let budget = app.budget(caller.grant);
+    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let weight = u64::try_from(bytes.saturating_add(CHUNK_BYTES)).unwrap_or(u64::MAX);
+    budget.take(weight, app.now_ms()).map_err(|retry_after_s| FlowError::RateLimited { retry_after_s })
+}
+
+/// As phones write it: a note is a text that several may write in.
+fn written(key: &str, value: &Value) -> Option<Written> {
+    let scalar = match value {
+        Value::Text(text) if key == "note" => return Some(Written::Text(text.clone())),
+        Value::Text(text) => Scalar::Text(text.clone()),
+        Value::Integer(number) => Scalar::Integer(*number),
+        Value::Number(number) => Scalar::Float(*number),
+        Value::Boolean(flag) => Scalar::Boolean(*flag),
+        Value::Instant(at_ms) => Scalar::Instant(*at_ms),
+        Value::Unknown(_) => return None,
+    };
+    Some(Written::Scalar(scalar))
+}

@@ -1,0 +1,194 @@
+//! Stories of apps without Automerge: what they record as JSON is a change like a phone's.
+
+use axum::http::Method;
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
+use daybook::domain::limits::BATCH_ITEMS_MAX;
+use daybook::domain::review::Review;
+use serde_json::{Value, json};
+
+use crate::support::app::activity;
+use crate::support::desk::{balance, post, rebuilt_is_live, told};
+use crate::support::{TestApp, both};
+
+const SCOPES: &str = "activities:read activities:write places:exact";
+const DAY: &str = "2026-11-20";
+
+/// Sends items: status, and the outcomes or the problem.
+async fn send(app: &TestApp, token: &str, items: &[Value]) -> (u16, Value) {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let body = json!({ "items": items }).to_string();
+    let (status, answer) = app.request(Method::POST, "/v1/activities", &headers, body).await;
+    (status.as_u16(), answer)
+}
+
+/// One item's outcome.
+async fn record(app: &TestApp, token: &str, item: &Value) -> Value {
+    let (status, answer) = send(app, token, std::slice::from_ref(item)).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["items"][0].clone()
+}
+
+fn everything(id: ActivityId, me: PartyId) -> Value {
+    json!({
+        "id": id, "kind": "litter_pick", "day": DAY, "started_at": "2026-11-20T10:00:00.000Z",
+        "minutes_source": "clocked", "phase": "delivery", "note": "Beide Ufer, ü 👪",
+        "parties": [{ "party_id": me, "minutes": 90 }], "people": 2, "person_minutes": 180,
+        "tallies": [{ "item": "smoking.butts", "count": 12 }, { "item": "drink.can", "seen": true, "count": 3 }],
+        "bags": 2, "weight_g": 9_000, "place": { "lat": 52.456, "lon": -1.89, "accuracy_m": 8.0 },
+        "place_id": "canal", "grade": { "before": "D", "after": "B" },
+        "repair": { "product": "bench", "year": 1999, "age_years": 27.5 },
+        "street": { "service_code": "bench" }, "source": { "provider": "app", "id": "1" },
+        "photos": [{ "sha256": "ab".repeat(32), "taken_at": "2026-11-20T10:10:00.000Z" }],
+        "programme": "parks", "action": "autumn",
+    })
+}
+
+both! {
+    async fn what_an_app_records_is_judged_and_reaches_the_phones(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let (me, id) = (asha.party, ActivityId(app.app.uuid()));
+        let item = everything(id, me);
+        let outcome = record(&app, &token, &item).await;
+        assert_eq!((&outcome["status"], &outcome["id"]), (&json!(201), &json!(id)), "{outcome}");
+        let seen = &outcome["activity"];
+        assert_eq!((&seen["daybook_id"], &seen["review"]), (&json!(asha.own), &json!("received")));
+        // It is all there, in the words it was sent in.
+        for field in ["kind", "day", "started_at", "note", "parties", "people", "person_minutes", "bags", "weight_g",
+            "place", "place_id", "grade", "repair", "street", "source", "programme", "action", "minutes_source"] {
+            assert_eq!(seen[field], item[field], "{field}: {seen}");
+        }
+        assert_eq!((&seen["unknown"], &seen["unreadable_fields"]), (&json!({}), &json!({})));
+        let counts: Vec<(&str, i64)> = seen["tallies"].as_array().expect("tallies").iter()
+            .filter_map(|tally| Some((tally["item"].as_str()?, tally["count"].as_i64()?))).collect();
+        assert_eq!(counts, [("bags", 2), ("drink.can", 3), ("smoking.butts", 12), ("weight_g", 9_000)]);
+        assert_eq!(seen["photos"][0]["taken_at"], "2026-11-20T10:10:00.000Z");
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, id), (Review::Approved, Some(180), ""));
+        assert_eq!(balance(&mut asha, me).await, 90);
+        // A phone goes on in it, as in its own.
+        asha.edit(id, |a| { a.note_more(" And the towpath."); a.count("bags", 1); }).expect("edited");
+        post(&app, &mut asha).await;
+        let now = activity(&mut asha, id).await;
+        assert_eq!((&now["note"], &now["bags"]), (&json!("Beide Ufer, ü 👪 And the towpath."), &json!(3)));
+        assert_eq!(now["conflicts"], json!([]));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn sending_again_changes_nothing_and_another_content_is_another_record(app: TestApp) {
+        let replica = app.another_replica().await;
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let stranger = app.personal_token(&mut bo, SCOPES).await;
+        let (me, id) = (asha.party, ActivityId(app.app.uuid()));
+        let item = everything(id, me);
+        assert_eq!(record(&app, &token, &item).await["status"], 201);
+        let again = record(&replica, &token, &item).await;
+        assert_eq!((&again["status"], &again["activity"]["version"]), (&json!(200), &json!(activity(&mut asha, id).await["version"])));
+        let mut other = item.clone();
+        other["note"] = json!("Something else.");
+        for (token, item) in [(&token, &other), (&stranger, &item)] {
+            let outcome = record(&app, token, item).await;
+            assert_eq!((&outcome["status"], &outcome["code"]), (&json!(409), &json!("id_reused")), "{outcome}");
+            assert_eq!(outcome["activity"], Value::Null, "it is nobody else's to see");
+        }
+        // What a phone did meanwhile does not make a retry another record.
+        asha.sync().await.expect("synced");
+        asha.edit(id, |a| { a.minutes(me, 60); }).expect("edited");
+        post(&app, &mut asha).await;
+        let late = record(&app, &token, &item).await;
+        assert_eq!((&late["status"], &late["activity"]["parties"][0]["minutes"]), (&json!(200), &json!(60)));
+        // Two at once are one.
+        let twice = everything(ActivityId(app.app.uuid()), me);
+        let (one, two) = tokio::join!(record(&app, &token, &twice), record(&replica, &token, &twice));
+        assert!([&one, &two].iter().any(|outcome| outcome["status"] == 201), "{one} {two}");
+        let versions: Value = asha.get(&format!("/v1/activities/{}/versions", twice["id"].as_str().expect("an id"))).await.expect("versions");
+        assert_eq!(versions["items"].as_array().map(Vec::len), Some(1));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn what_does_not_fit_is_named_and_holds_up_no_other_item(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let id = || ActivityId(app.app.uuid());
+        let good = json!({ "id": id(), "kind": "hours", "day": DAY });
+        let bad = json!({
+            "id": id(), "kind": "hours", "day": "2026-11-31", "note": "x".repeat(2_001),
+            "parties": [{ "party_id": asha.party, "minutes": 1_441 }, { "party_id": asha.party, "minutes": 5 }, { "party_id": asha.party, "minutes": 6 }],
+            "tallies": [{ "item": "a#b", "count": 1 }, { "item": "drink.can", "count": -1 }],
+            "photos": [{ "sha256": "AB", "taken_at": "2026-11-20T10:00:00Z" }], "grade": { "before": "E" },
+        });
+        let (status, answer) = send(&app, &token, &[bad, good]).await;
+        assert_eq!(status, 200, "{answer}");
+        let (bad, good) = (&answer["items"][0], &answer["items"][1]);
+        assert_eq!((&bad["status"], &bad["code"], &good["status"]), (&json!(422), &json!("field_invalid"), &json!(201)), "{answer}");
+        let errors: Vec<(&str, &str)> = bad["errors"].as_array().expect("errors").iter()
+            .filter_map(|one| Some((one["pointer"].as_str()?, one["code"].as_str()?))).collect();
+        let expected = [
+            ("/items/0/day", "out_of_range"),
+            ("/items/0/note", "out_of_range"),
+            ("/items/0/parties/0/minutes", "out_of_range"),
+            ("/items/0/parties/2/minutes", "twice"),
+            ("/items/0/tallies/0", "name"),
+            ("/items/0/tallies/1", "out_of_range"),
+            ("/items/0/photos/0/sha256", "name"),
+            ("/items/0/grade/before", "out_of_range"),
+        ];
+        assert_eq!(errors, expected);
+        // As a whole: too many, none, and what nobody knows.
+        let many = |count: usize| vec![json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY }); count];
+        let (status, answer) = send(&app, &token, &many(BATCH_ITEMS_MAX)).await;
+        assert_eq!((status, answer["items"].as_array().map(Vec::len)), (200, Some(BATCH_ITEMS_MAX)));
+        for items in [many(BATCH_ITEMS_MAX + 1), Vec::new()] {
+            assert_eq!(send(&app, &token, &items).await.1["errors"][0]["pointer"], "/items");
+        }
+        for field in ["weather", "parties/0/hours"] {
+            let mut item = json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY, "parties": [{ "party_id": asha.party, "minutes": 5 }] });
+            match field {
+                "weather" => item["weather"] = json!("rain"),
+                _ => item["parties"][0]["hours"] = json!(1),
+            }
+            let (status, problem) = send(&app, &token, &[item]).await;
+            assert_eq!((status, problem["code"].as_str()), (422, Some("field_invalid")), "{problem}");
+        }
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn it_is_written_in_ones_own_daybook_or_a_groups_and_in_nobody_elses(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = app.coordinator("Dee").await;
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let group = PartyId(desk.uuid());
+        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
+        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
+        let path = format!("/v1/parties/{group}/members/{}", asha.party);
+        let member = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
+        desk.request(Method::PUT, &path, "application/json", member).await.expect("a member");
+        let book = DaybookId(asha.uuid());
+        let _: Value = asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let item = |book: Value| json!({ "id": app.app.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
+        let of_group = record(&app, &token, &item(json!(book))).await;
+        assert_eq!((&of_group["status"], &of_group["activity"]["daybook_id"]), (&json!(201), &json!(book)), "{of_group}");
+        for book in [json!(bo.own), json!(app.app.uuid())] {
+            let outcome = record(&app, &token, &item(book)).await;
+            assert_eq!((&outcome["status"], &outcome["code"]), (&json!(404), &json!("not_found")), "{outcome}");
+        }
+        // Without the scope nothing at all.
+        let reader = app.personal_token(&mut bo, "activities:read").await;
+        assert_eq!(send(&app, &reader, &[item(json!(bo.own))]).await.0, 403);
+        // A record that a phone has brought keeps its id.
+        let known = bo.record(Kind::Hours, DAY, |_| ()).expect("recorded");
+        post(&app, &mut bo).await;
+        let outcome = record(&app, &token, &json!({ "id": known, "kind": "hours", "day": DAY })).await;
+        assert_eq!((&outcome["status"], &outcome["code"]), (&json!(409), &json!("id_reused")));
+        rebuilt_is_live(&app).await;
+    }
+}
