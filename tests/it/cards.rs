@@ -152,6 +152,16 @@ both! {
         assert_eq!(told(&asha, id), (Review::Approved, Some(30), ""));
         let found = cards(&mut desk).await;
         assert_eq!((found.len(), found[0]["audit_only"].as_bool(), &found[0]["minutes"]), (1, Some(true), &json!(0)));
+        // Once it is edited somebody has to decide, drawn or not.
+        asha.edit(id, |r| { r.minutes(me, 45); }).expect("edited");
+        post(&app, &mut asha).await;
+        let edited = cards(&mut desk).await;
+        assert_eq!((edited[0]["audit_only"].as_bool(), &edited[0]["activities"][0]["needs"]), (Some(false), &json!(["edited", "audit"])));
+        assert_eq!(became(&decide(&mut desk, id, "keep", json!({ "reason": "Thirty, as we counted." })).await), (201, ""));
+        let drawn = asha.record(Kind::Hours, "2026-11-19", |r| { r.minutes(me, 20); }).expect("recorded");
+        post(&app, &mut asha).await;
+        let found = cards(&mut desk).await;
+        assert_eq!((found.len(), ids(&found[0], "needing")), (1, vec![drawn]));
         let items = suggested(&mut desk, &found[0]);
         assert_eq!(became(&send(&mut desk, &items).await[0]), (201, ""));
         assert_eq!(cards(&mut desk).await, Vec::<Value>::new());

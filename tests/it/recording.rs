@@ -66,7 +66,7 @@ both! {
         assert_eq!(counts, [("bags", 2), ("drink.can", 3), ("smoking.butts", 12), ("weight_g", 9_000)]);
         assert_eq!(seen["photos"][0]["taken_at"], "2026-11-20T10:10:00.000Z");
         post(&app, &mut asha).await;
-        assert_eq!(told(&asha, id), (Review::Approved, Some(180), ""));
+        assert_eq!(told(&asha, id), (Review::Approved, Some(90), ""));
         assert_eq!(balance(&mut asha, me).await, 90);
         // A phone goes on in it, as in its own.
         asha.edit(id, |a| { a.note_more(" And the towpath."); a.count("bags", 1); }).expect("edited");

@@ -331,10 +331,7 @@ fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
             Doubt::Suspicion { .. } => None,
         })
         .collect();
-    if judged.audit {
-        needs.insert(Need::Audit);
-        return needs;
-    }
+    needs.extend(judged.audit.then_some(Need::Audit));
     needs.extend((judged.review() == Review::EditedAfterApproval).then_some(Need::Edited));
     needs.extend(judged.withdrawn.then_some(Need::Withdrawn));
     needs.extend(judged.first.is_some().then_some(Need::SecondPerson));

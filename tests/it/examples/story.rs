@@ -336,7 +336,7 @@ impl Story {
         self.as_json(asha).await;
     }
 
-    /// An app without Automerge: one activity fits, the other names a day that there is not.
+    /// An app without Automerge: one activity is recorded, the other names a daybook that there is not.
     async fn as_json(&self, asha: &mut StoryPhone) {
         let pick = json!({
             "id": asha.uuid(), "kind": "litter_pick", "day": "2026-11-20", "minutes_source": "recalled",
@@ -344,12 +344,13 @@ impl Story {
             "tallies": [{ "item": "drink.can", "count": 9 }], "bags": 1,
             "place": { "lat": 52.4565, "lon": -1.8902, "accuracy_m": 12.0 },
         });
-        let wrong = json!({ "id": asha.uuid(), "kind": "hours", "day": "2026-11-31" });
+        let wrong =
+            json!({ "id": asha.uuid(), "daybook_id": asha.uuid(), "kind": "hours", "day": "2026-11-20" });
         let answer: Value =
             asha.post("/v1/activities", &json!({ "items": [pick, wrong] })).await.expect("outcomes");
         assert_eq!(
             (&answer["items"][0]["status"], &answer["items"][1]["status"]),
-            (&json!(201), &json!(422))
+            (&json!(201), &json!(404))
         );
     }
 
