@@ -16,7 +16,7 @@ use crate::domain::reading::Value;
 pub struct ActivityDraft {
     /// A UUIDv7, made by the client and stored before sending: the same again is answered as it was.
     pub id: ActivityId,
-    /// Where to record: your own or one of a group of yours. Your first one if not given, made where there is none.
+    /// Where to record: your own or one of a group of yours. Your first one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daybook_id: Option<DaybookId>,
     pub kind: Kind,

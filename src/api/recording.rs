@@ -42,10 +42,11 @@ pub struct RecordAnswer {
 pub struct RecordOutcome {
     /// Of the request.
     pub id: ActivityId,
-    /// As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 503.
+    /// As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
     #[schema(example = 201)]
     pub status: u16,
-    /// Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `busy`.
+    /// Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `rate_limited`,
+    /// `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// What to change.
@@ -112,6 +113,10 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         Ok(Recorded::Refused(code, detail)) => refused(id, 409, "refused", &format!("{code}: {detail}")),
         // This item alone could not be recorded now; the others are not held up by it.
         Err(FlowError::Busy) => refused(id, 503, "busy", "Too much at once: send this activity again."),
+        Err(FlowError::RateLimited { retry_after_s }) => {
+            let detail = format!("Too much in a while: send this activity again in {retry_after_s} s.");
+            refused(id, 429, "rate_limited", &detail)
+        }
         Err(error) => return Err(error.into()),
     })
 }

@@ -2,11 +2,11 @@
 //! and accepts it through the same door.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use super::FlowError;
 use super::accept::{Became, Bringer, Incoming, accept, heads, unsigned};
 use super::daybooks;
+use super::take::charge_bytes;
 use crate::app::{Access, App};
 use crate::domain::draft::Draft;
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
@@ -34,8 +34,8 @@ pub enum Recorded {
     Refused(String, String),
 }
 
-/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named,
-/// which is made where there is none. Sent again with the same content nothing happens.
+/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named.
+/// Sent again with the same content nothing happens.
 ///
 /// # Errors
 /// [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database; nothing was written then.
@@ -60,7 +60,7 @@ pub async fn record(
     let base = Base { heads: &known, max_op: unsigned(row.max_op) };
     let edit = Edit { id, state: None, fields };
     let (_, bytes) = write::change(app.random(), base, app.now_ms() / 1_000, None, &[edit]);
-    charge(app, caller, bytes.len())?;
+    charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
     let chunks: Vec<Incoming> = guard::inspect(&bytes).into_iter().map(Incoming::from).collect();
     let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms: None };
     let accepted = match accept(app, &row, bringer, chunks).await {
@@ -109,18 +109,7 @@ async fn daybook(
         return Ok(row.filter(|row| owners.contains(&PartyId(row.party_id))));
     }
     let own = store::daybooks::of_parties(db, caller.neighbourhood, &[caller.party]).await?;
-    match own.into_iter().find(|row| row.gone_at_ms.is_none()) {
-        Some(row) => Ok(Some(row)),
-        None => Ok(Some(daybooks::create(app, caller, DaybookId(app.uuid()), caller.party).await?.0)),
-    }
-}
-
-/// What such a change weighs in the grant's budget.
-fn charge(app: &App, caller: &Access, bytes: usize) -> Result<(), FlowError> {
-    let budget = app.budget(caller.grant);
-    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    let weight = u64::try_from(bytes.saturating_add(CHUNK_BYTES)).unwrap_or(u64::MAX);
-    budget.take(weight, app.now_ms()).map_err(|retry_after_s| FlowError::RateLimited { retry_after_s })
+    Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))
 }
 
 /// As phones write it: a note is a text that several may write in.

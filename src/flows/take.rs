@@ -19,9 +19,11 @@ use crate::store::entity::daybook;
 pub(super) fn charge(app: &App, caller: &Access, push: &Push) -> Result<(), FlowError> {
     let entries = push.daybooks.iter().flat_map(|daybook| &daybook.entries);
     let bytes: usize = entries.map(|entry| entry.len().saturating_add(CHUNK_BYTES)).sum();
-    if bytes == 0 {
-        return Ok(());
-    }
+    if bytes == 0 { Ok(()) } else { charge_bytes(app, caller, bytes) }
+}
+
+/// The same of bytes that are weighed already.
+pub(super) fn charge_bytes(app: &App, caller: &Access, bytes: usize) -> Result<(), FlowError> {
     let budget = app.budget(caller.grant);
     let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = budget.take(u64::try_from(bytes).unwrap_or(u64::MAX), app.now_ms());

@@ -63,8 +63,7 @@ pub async fn zone_and_rules(
         .into_tuple()
         .one(db)
         .await?;
-    let read = |body: String| serde_json::from_str(&body).map_err(|error| DbErr::Json(error.to_string()));
-    found.map(|(zone, body)| Ok((zone, read(body)?))).transpose()
+    found.map(|(zone, body)| Ok((zone, read_rules(&body)?))).transpose()
 }
 
 /// The rules in force: the newest version.
@@ -78,7 +77,7 @@ pub async fn rules(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<Rul
         .one(db)
         .await?
         .ok_or_else(|| DbErr::RecordNotFound(format!("rules of neighbourhood {id}")))?;
-    read_rules(&row)
+    read_rules(&row.body)
 }
 
 /// All versions of the rules.
@@ -90,7 +89,7 @@ pub async fn all_rules(
     id: NeighbourhoodId,
 ) -> Result<BTreeMap<i64, RulePack>, DbErr> {
     let rows = rule_pack::Entity::find().filter(rule_pack::Column::NeighbourhoodId.eq(id.0)).all(db).await?;
-    rows.iter().map(|row| Ok((row.version, read_rules(row)?))).collect()
+    rows.iter().map(|row| Ok((row.version, read_rules(&row.body)?))).collect()
 }
 
 /// One version of the rules, with its row.
@@ -103,11 +102,11 @@ pub async fn rules_version(
     version: i64,
 ) -> Result<Option<(RulePack, rule_pack::Model)>, DbErr> {
     let row = rule_pack::Entity::find_by_id((id.0, version)).one(db).await?;
-    row.map(|row| Ok((read_rules(&row)?, row))).transpose()
+    row.map(|row| Ok((read_rules(&row.body)?, row))).transpose()
 }
 
-fn read_rules(row: &rule_pack::Model) -> Result<RulePack, DbErr> {
-    serde_json::from_str(&row.body).map_err(|error| DbErr::Json(error.to_string()))
+fn read_rules(body: &str) -> Result<RulePack, DbErr> {
+    serde_json::from_str(body).map_err(|error| DbErr::Json(error.to_string()))
 }
 
 /// Adds a version of the rules.

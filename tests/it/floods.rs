@@ -21,7 +21,7 @@ use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
 
 /// The grant of a phone's device.
-async fn grant(app: &TestApp, phone: &TestPhone) -> GrantId {
+pub async fn grant(app: &TestApp, phone: &TestPhone) -> GrantId {
     let db = app.app.db().read();
     let found = access_grant::Entity::find().filter(access_grant::Column::DeviceId.eq(phone.device.0));
     GrantId(found.one(db).await.expect("read").expect("a grant").id)

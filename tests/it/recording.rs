@@ -3,10 +3,11 @@
 use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
-use daybook::domain::limits::BATCH_ITEMS_MAX;
+use daybook::domain::limits::{BATCH_ITEMS_MAX, GRANT_BYTES_BURST};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
+use crate::floods::grant;
 use crate::support::app::activity;
 use crate::support::desk::{balance, post, rebuilt_is_live, told};
 use crate::support::{TestApp, both};
@@ -190,5 +191,22 @@ both! {
         let outcome = record(&app, &token, &json!({ "id": known, "kind": "hours", "day": DAY })).await;
         assert_eq!((&outcome["status"], &outcome["code"]), (&json!(409), &json!("id_reused")));
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn where_a_grant_has_spent_its_budget_the_rest_of_a_batch_waits_and_is_sent_again(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let item = || json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY });
+        let budget = app.app.budget(grant(&app, &asha).await);
+        // Enough for the first, and not for two.
+        budget.lock().expect("whole").spend(GRANT_BYTES_BURST - 600, app.app.now_ms());
+        let body = json!({ "items": [item(), item()] });
+        let answer: Value = asha.post("/v1/activities", &body).await.expect("outcomes");
+        let said = |at: usize| (answer["items"][at]["status"].clone(), answer["items"][at]["code"].clone());
+        assert_eq!((said(0), said(1)), ((json!(201), Value::Null), (json!(429), json!("rate_limited"))), "{answer}");
+        app.pass(60_000);
+        let answer: Value = asha.post("/v1/activities", &body).await.expect("outcomes");
+        assert_eq!((&answer["items"][0]["status"], &answer["items"][1]["status"]), (&json!(200), &json!(201)), "{answer}");
     }
 }
