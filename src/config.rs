@@ -11,6 +11,9 @@ use clap::{Args, ValueEnum};
 
 use crate::domain::limits::DOCUMENT_CACHE_BYTES_DEFAULT;
 
+/// What programs that talk to a server read, such as the examples: often set beside the server's own.
+const CLIENTS: [&str; 2] = ["DAYBOOK_URL", "DAYBOOK_TOKEN"];
+
 /// Variables that may come from a file.
 const SECRETS: [&str; 3] = ["DAYBOOK_DATABASE_URL", "DAYBOOK_SECRET", "DAYBOOK_OPERATOR_TOKEN"];
 /// Shortest secret that seals the keys, in bytes.
@@ -183,7 +186,7 @@ pub fn secrets_from_files(
             }
             let text = std::fs::read_to_string(value).map_err(|error| ConfigError::File(secret, error))?;
             found.push((*secret, text.trim_end().to_owned()));
-        } else if !known.contains(name) {
+        } else if !known.contains(name) && !CLIENTS.contains(&name.as_str()) {
             return Err(ConfigError::UnknownVariable(name.clone()));
         }
     }
@@ -203,7 +206,13 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_refused_and_others_are_none_of_our_business() {
         let known = ["DAYBOOK_LISTEN".to_owned()];
-        assert!(secrets_from_files(variables(&[("DAYBOOK_LISTEN", "x"), ("PATH", "y")]), &known).is_ok());
+        assert!(
+            secrets_from_files(
+                variables(&[("DAYBOOK_LISTEN", "x"), ("DAYBOOK_TOKEN", "z"), ("PATH", "y")]),
+                &known
+            )
+            .is_ok()
+        );
         let refused = secrets_from_files(variables(&[("DAYBOOK_LISTN", "x")]), &known);
         assert!(matches!(refused, Err(ConfigError::UnknownVariable(name)) if name == "DAYBOOK_LISTN"));
     }

@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_reading::{etag, version_name, view, with_origins};
+use super::activity_reading::{version_name, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
+use super::events::events_after;
 use super::extract::{Resident, scope};
 use super::params::{Here, Id, IdParam, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page, word};
@@ -118,6 +119,7 @@ pub async fn list_activities(
     let access = &caller.access;
     let most = limit(params.limit);
     let after = opened(&app, "activities", params.after.as_deref())?;
+    let events_after = events_after(&app, access, params.after.is_none()).await?;
     let filter = filter(&app, access, params, after).await?;
     let db = app.db().read();
     let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
@@ -129,7 +131,7 @@ pub async fn list_activities(
     })?;
     let items: Option<Vec<ActivityView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next })))
+    Ok((headers, axum::Json(Page { items, next: page.next, events_after })))
 }
 
 async fn filter(
@@ -191,6 +193,33 @@ fn is_bystander(access: &Access, speaker: Speaker) -> bool {
     speaker == Speaker::Named && !access.scopes.has(Scope::Reconcile)
 }
 
+/// An activity of the caller's own as they see it, and its entity tag.
+pub(super) async fn seen(
+    app: &App,
+    access: &Access,
+    row: &activity::Model,
+) -> ApiResult<(HeaderValue, ActivityView)> {
+    shown(app, access, row, access.scopes.has(Scope::PlacesExact), true).await
+}
+
+async fn shown(
+    app: &App,
+    access: &Access,
+    row: &activity::Model,
+    exact: bool,
+    origins: bool,
+) -> ApiResult<(HeaderValue, ActivityView)> {
+    let ids = [ActivityId(row.id)].into();
+    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?;
+    let seen = view(row, judged.first(), zone(app, access).await?, exact);
+    let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
+    if origins {
+        with_origins(app, row, &mut seen).await?;
+    }
+    let tag = HeaderValue::from_str(&seen.etag).map_err(flows::FlowError::internal)?;
+    Ok((tag, seen))
+}
+
 /// Read an activity.
 ///
 /// `ETag` changes with every change of the activity, decisions included. In `conflicts` each surviving value
@@ -212,19 +241,10 @@ pub async fn get_activity(
     let access = &caller.access;
     let (row, speaker) = visible(&app, access, id).await?;
     let bystander = is_bystander(access, speaker);
-    let ids = [ActivityId(id)].into();
-    let judged =
-        store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?.into_iter().next();
     let exact = access.scopes.has(Scope::PlacesExact) && !bystander;
-    let tag = etag(row.revision + judged.as_ref().map_or(0, |judged| judged.revision), exact);
-    let tag = HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?;
+    let (tag, seen) = shown(&app, access, &row, exact, !bystander).await?;
     if headers.get(IF_NONE_MATCH) == Some(&tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
-    }
-    let seen = view(&row, judged.as_ref(), zone(&app, access).await?, exact);
-    let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    if !bystander {
-        with_origins(&app, &row, &mut seen).await?;
     }
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
 }
@@ -253,7 +273,7 @@ pub async fn list_versions(
     let path = format!("/v1/activities/{id}/versions");
     let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.version, version_view)?;
     let items: Result<Vec<VersionView>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
 fn version_view(row: activity_version::Model) -> Result<VersionView, flows::FlowError> {

@@ -107,7 +107,7 @@ pub async fn list_daybooks(
     let owners = flows::daybooks::owners(db, caller.access.neighbourhood, caller.access.party).await?;
     let rows = store::daybooks::of_parties(db, caller.access.neighbourhood, &owners).await?;
     let items = rows.into_iter().filter(|row| row.gone_at_ms.is_none()).map(DaybookView::from).collect();
-    Ok(axum::Json(Page { items, next: None }))
+    Ok(axum::Json(Page::of(items, None)))
 }
 
 /// Download a daybook: the stored bytes as they are, to load with Automerge.

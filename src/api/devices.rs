@@ -75,7 +75,7 @@ pub async fn list_devices(
     let party = (!access.scopes.has(Scope::Manage)).then_some(access.party);
     let rows = store::access::devices(app.db().read(), access.neighbourhood, party, PAGE_ITEMS_MAX).await?;
     let items = rows.into_iter().map(|row| view(row, access.device)).collect();
-    Ok(axum::Json(Page { items, next: None }))
+    Ok(axum::Json(Page::of(items, None)))
 }
 
 /// Name a device anew.

@@ -43,6 +43,9 @@ codes! {
     INVITATION_INVALID: 404 "invitation_invalid" "The invitation is not valid" "Ask for a new invitation: this one is mistyped, expired or was taken back.";
     METHOD_NOT_ALLOWED: 405 "method_not_allowed" "This address does not know the method" "See the reference for what it knows.";
     ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
+    CHANGE_ID_REUSED: 409 "change_id_reused" "The change id was sent with another content" "Send exactly what was sent first, or make a new change id.";
+    VERSION_UNKNOWN: 409 "version_unknown" "The activity never had such a version" "Send as base_version the version that the activity showed when it was read.";
+    REFUSED: 409 "refused" "The daybook does not take the change" "See detail for the rule that it breaks; nothing was written.";
     INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
     KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
     PARTY_MET: 409 "party_met" "Others have recorded for this phone's party id" "Ask a coordinator for the invitation: what belongs to an id moves only where somebody else has seen whose it is.";
@@ -59,11 +62,14 @@ codes! {
     LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, and decide on what is there now.";
     GONE: 410 "gone" "It was there and is erased" "Remove it on your side too.";
+    CURSOR_EXPIRED: 410 "cursor_expired" "What you follow from is no longer there" "List the objects again to the end, and follow from the list's events_after.";
+    PRECONDITION_FAILED: 412 "precondition_failed" "It has changed since you saw it" "See present for how it is now; send the edit again with its ETag, or without If-Match to have both merged.";
     BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time: detail names the limit.";
     MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
     RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
     FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";
     RATE_LIMITED: 429 "rate_limited" "Too many bytes were pushed in a while" "Keep everything, and send the request again after Retry-After seconds; nothing was written.";
+    TOO_MANY_STREAMS: 429 "too_many_streams" "Too many streams are open with this token" "Close a stream that nobody reads, or wait Retry-After seconds; one stream brings all events.";
     INTERNAL: 500 "internal" "Something failed on our side" "Send the request again later; it changes nothing twice. Quote request_id to the operator.";
     BUSY: 503 "busy" "Too much at once" "Send the request again after Retry-After seconds; nothing was written.";
 }
@@ -101,6 +107,10 @@ pub struct Problem {
     /// The fields that do not fit, where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The thing as it is now, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub present: Option<serde_json::Value>,
     /// The answer's `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -116,6 +126,7 @@ struct Outgoing {
     detail: Option<String>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    present: Option<serde_json::Value>,
 }
 
 /// What handlers answer with.
@@ -123,7 +134,13 @@ pub type ApiResult<T> = Result<T, ApiError>;
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        Self(Box::new(Outgoing { code, detail: None, errors: Vec::new(), headers: Vec::new() }))
+        Self(Box::new(Outgoing {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            headers: Vec::new(),
+            present: None,
+        }))
     }
 }
 
@@ -166,6 +183,13 @@ impl ApiError {
     /// Adds a field that does not fit.
     pub fn push(&mut self, error: FieldError) {
         self.0.errors.push(error);
+    }
+
+    /// Shows the thing as it is now.
+    #[must_use]
+    pub fn present(mut self, thing: &impl Serialize) -> Self {
+        self.0.present = serde_json::to_value(thing).ok();
+        self
     }
 
     /// Which code it carries.
@@ -221,7 +245,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Outgoing { code, detail, errors, headers: more } = *self.0;
+        let Outgoing { code, detail, errors, headers: more, present } = *self.0;
         let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let problem = Problem {
             kind: format!("/docs/errors#{}", code.code),
@@ -230,6 +254,7 @@ impl IntoResponse for ApiError {
             code: code.code.to_owned(),
             detail: detail.unwrap_or_else(|| code.advice.to_owned()),
             errors,
+            present,
             request_id: crate::app::current_request().map(|id| id.to_string()),
         };
         let mut response = (status, Json(problem)).into_response();

@@ -140,7 +140,7 @@ pub async fn list_grants(
     let access = &caller.access;
     let rows =
         store::access::grants(app.db().read(), access.neighbourhood, access.party, PAGE_ITEMS_MAX).await?;
-    Ok(axum::Json(Page { items: rows.into_iter().map(|row| view(row, None)).collect(), next: None }))
+    Ok(axum::Json(Page::of(rows.into_iter().map(|row| view(row, None)).collect(), None)))
 }
 
 /// Revoke a grant: within five seconds no server takes its token.

@@ -91,7 +91,7 @@ pub async fn list_held(
     let (headers, page) = paged(&app, "held", &here, rows, most, place, |row| view(row, &parties, &arrived))?;
     let items: Option<Vec<HeldView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a held change cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items, page.next))))
 }
 
 /// The daybooks that are asked for; nothing where it is the whole neighbourhood.

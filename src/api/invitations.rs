@@ -133,7 +133,7 @@ pub async fn list_invitations(
     let most = limit(Some(PAGE_ITEMS_MAX));
     let rows = store::access::invitations(app.db().read(), access.neighbourhood, made_by, most).await?;
     let items = rows.into_iter().map(|row| view(row, None)).collect();
-    Ok((HeaderMap::new(), axum::Json(Page { items, next: None })))
+    Ok((HeaderMap::new(), axum::Json(Page::of(items, None))))
 }
 
 /// Take an invitation back.

@@ -114,7 +114,7 @@ pub async fn list_entries(
     }
     let (headers, page) = paged(&app, &here, &here, rows, most, |row| row.no, |row| entry(row, &open))?;
     let items: Result<Vec<JournalEntry>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
 fn about(row: &journal::Model) -> Option<ActivityId> {

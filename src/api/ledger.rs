@@ -269,7 +269,7 @@ pub async fn get_statement(
     let path = format!("/v1/accounts/{id}/statement");
     let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.journal_no, line)?;
     let items: Result<Vec<StatementLine>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
 fn line(row: transfer::Model) -> Result<StatementLine, flows::FlowError> {

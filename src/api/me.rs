@@ -62,6 +62,10 @@ pub async fn get_me(State(app): State<App>, caller: Resident<scope::Any>) -> Api
         grant_id: access.grant,
         device_id: access.device,
         scope: access.scopes,
-        daybooks: daybooks.into_iter().map(DaybookView::from).collect(),
+        daybooks: daybooks
+            .into_iter()
+            .filter(|row| row.gone_at_ms.is_none())
+            .map(DaybookView::from)
+            .collect(),
     }))
 }

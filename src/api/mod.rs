@@ -12,8 +12,10 @@ pub mod daybooks;
 mod decision_request;
 pub mod decisions;
 pub mod devices;
+pub mod editing;
 pub mod enrolments;
 pub mod error;
+pub mod events;
 mod examples;
 pub mod extract;
 pub mod grants;
@@ -105,7 +107,9 @@ fn table() -> OpenApiRouter<App> {
         .merge(held::routes())
         .merge(activities::routes())
         .merge(recording::routes())
+        .merge(editing::routes())
         .merge(replies::routes())
+        .merge(events::routes())
         .merge(cards::routes())
         .merge(preview::routes())
         .merge(decisions::routes())
@@ -180,6 +184,7 @@ fn cors() -> CorsLayer {
         header::RANGE,
         header::CONTENT_TYPE,
         header::CONTENT_ENCODING,
+        HeaderName::from_static("last-event-id"),
     ];
     CorsLayer::new()
         .allow_origin(Any)

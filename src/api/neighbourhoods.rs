@@ -82,5 +82,5 @@ pub async fn list_neighbourhoods(
     _: Operator,
 ) -> ApiResult<axum::Json<Page<NeighbourhoodView>>> {
     let rows = store::neighbourhoods::list(app.db().read()).await?;
-    Ok(axum::Json(Page { items: rows.into_iter().map(NeighbourhoodView::from).collect(), next: None }))
+    Ok(axum::Json(Page::of(rows.into_iter().map(NeighbourhoodView::from).collect(), None)))
 }

@@ -1,11 +1,11 @@
 //! The OpenAPI document, from the code: each operation's `security` comes from its handler's principal, and
 //! the problems that any operation can answer are added by its shape.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ArrayItems, Schema};
+use utoipa::openapi::schema::{ArrayItems, OneOf, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -91,6 +91,7 @@ pub fn finish(document: &mut OpenApi) {
         }
     }
     shape_pages(document);
+    spread_choices(document);
     drop_unused_problems(document);
 }
 
@@ -129,6 +130,40 @@ fn shape_pages(document: &mut OpenApi) {
         }
         components.schemas.insert(name, schema);
     }
+}
+
+/// A choice with fields beside it (`allOf` of a `oneOf` and an object) becomes a choice of wholes: generators of clients
+/// do not understand the former.
+fn spread_choices(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else { return };
+    let choices: BTreeMap<String, OneOf> = components
+        .schemas
+        .iter()
+        .filter_map(|(name, schema)| match schema {
+            RefOr::T(Schema::OneOf(choice)) => Some((name.clone(), choice.clone())),
+            _ => None,
+        })
+        .collect();
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(Schema::AllOf(all)) = schema else { continue };
+        let chosen = all.items.iter().position(|item| choice_of(item, &choices).is_some());
+        let Some((at, choice)) = chosen.and_then(|at| Some((at, choice_of(&all.items[at], &choices)?)))
+        else {
+            continue;
+        };
+        let mut spread = OneOf { description: all.description.clone(), ..OneOf::new() };
+        for variant in &choice.items {
+            let mut whole = all.clone();
+            (whole.items[at], whole.description) = (variant.clone(), None);
+            spread.items.push(RefOr::T(Schema::AllOf(whole)));
+        }
+        *schema = RefOr::T(Schema::OneOf(spread));
+    }
+}
+
+fn choice_of<'a>(item: &RefOr<Schema>, choices: &'a BTreeMap<String, OneOf>) -> Option<&'a OneOf> {
+    let RefOr::Ref(reference) = item else { return None };
+    choices.get(reference.ref_location.rsplit('/').next()?)
 }
 
 /// A status that no operation names is left out.
@@ -212,6 +247,8 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("create_period", &[409]),
     ("list_outcomes", &[410]),
     ("sync", &[429]),
+    ("edit_activity", &[409, 410, 412, 429]),
+    ("list_events", &[410, 429]),
 ];
 
 /// What an operation can answer besides its own answers: by its shape, and by [`FURTHER`].

@@ -114,7 +114,7 @@ pub async fn list_outcomes(
     let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.1.clone(), |row| row.0.view())?;
     let items: Option<Vec<OutcomeView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a stored hash cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items, page.next))))
 }
 
 /// A daybook of the caller or of one of its groups.

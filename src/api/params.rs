@@ -176,11 +176,16 @@ pub fn paged<T, V, P: serde::Serialize>(
     };
     let mut headers = axum::http::HeaderMap::new();
     if let Some(next) = &next {
-        let query = if path.contains('?') { '&' } else { '?' };
-        let link = format!("<{path}{query}after={next}&limit={limit}>; rel=\"next\"");
-        if let Ok(value) = link.parse() {
-            headers.insert(axum::http::header::LINK, value);
-        }
+        link_next(&mut headers, path, next, u64::try_from(limit).unwrap_or(u64::MAX));
     }
-    Ok((headers, super::types::Page { items: rows.into_iter().map(view).collect(), next }))
+    Ok((headers, super::types::Page::of(rows.into_iter().map(view).collect(), next)))
+}
+
+/// `Link: rel="next"`, to the page of a list that starts there.
+pub fn link_next(headers: &mut axum::http::HeaderMap, path: &str, next: &str, limit: u64) {
+    let query = if path.contains('?') { '&' } else { '?' };
+    let link = format!("<{path}{query}after={next}&limit={limit}>; rel=\"next\"");
+    if let Ok(value) = link.parse() {
+        headers.insert(axum::http::header::LINK, value);
+    }
 }

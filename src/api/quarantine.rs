@@ -177,7 +177,7 @@ pub async fn list_quarantine(
     let (headers, page) = paged(&app, &list, &path, rows, most, place, view)?;
     let items: Option<Vec<QuarantinedView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a stored hash cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items, page.next))))
 }
 
 fn view(row: Kept) -> Option<QuarantinedView> {

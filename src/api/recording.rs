@@ -5,21 +5,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::activities::zone;
+use super::activities::seen;
 use super::activity_draft::{ActivityDraft, draft, register};
-use super::activity_reading::view;
 use super::activity_view::ActivityView;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
 use crate::app::{Access, App};
-use crate::auth::scopes::Scope;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
 use crate::flows::record::{Recorded, record};
-use crate::store;
 use crate::store::entity::activity;
+
+/// Seconds after which what was busy may be tried again.
+const BUSY_RETRY_S: u64 = 1;
 
 /// Activities to record, each in a transaction of its own.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -55,6 +55,10 @@ pub struct RecordOutcome {
     /// The fields that do not fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// With 429 and 503: so many seconds later there is room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 30)]
+    pub retry_after_s: Option<u64>,
     /// The activity as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<ActivityView>,
@@ -103,8 +107,8 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         return Ok(RecordOutcome { errors, ..refused });
     }
     Ok(match record(app, access, id, item.daybook_id, &draft).await {
-        Ok(Recorded::Now(row)) => seen(app, access, 201, &row).await?,
-        Ok(Recorded::Again(row)) => seen(app, access, 200, &row).await?,
+        Ok(Recorded::Now(row)) => recorded(app, access, 201, &row).await?,
+        Ok(Recorded::Again(row)) => recorded(app, access, 200, &row).await?,
         Ok(Recorded::IdReused) => {
             refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
         }
@@ -112,25 +116,42 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         Ok(Recorded::Gone) => refused(id, 410, "gone", "The daybook was erased."),
         Ok(Recorded::Refused(code, detail)) => refused(id, 409, "refused", &format!("{code}: {detail}")),
         // This item alone could not be recorded now; the others are not held up by it.
-        Err(FlowError::Busy) => refused(id, 503, "busy", "Too much at once: send this activity again."),
+        Err(FlowError::Busy) => {
+            later(refused(id, 503, "busy", "Too much at once: send this activity again."), BUSY_RETRY_S)
+        }
         Err(FlowError::RateLimited { retry_after_s }) => {
-            let detail = format!("Too much in a while: send this activity again in {retry_after_s} s.");
-            refused(id, 429, "rate_limited", &detail)
+            let detail = "Too much in a while: send this activity again after retry_after_s seconds.";
+            later(refused(id, 429, "rate_limited", detail), retry_after_s)
         }
         Err(error) => return Err(error.into()),
     })
 }
 
-fn refused(id: ActivityId, status: u16, code: &str, detail: &str) -> RecordOutcome {
-    let (code, detail) = (Some(code.to_owned()), Some(detail.to_owned()));
-    RecordOutcome { id, status, code, detail, errors: Vec::new(), activity: None }
+fn later(outcome: RecordOutcome, retry_after_s: u64) -> RecordOutcome {
+    RecordOutcome { retry_after_s: Some(retry_after_s), ..outcome }
 }
 
-async fn seen(app: &App, access: &Access, status: u16, row: &activity::Model) -> ApiResult<RecordOutcome> {
+fn refused(id: ActivityId, status: u16, code: &str, detail: &str) -> RecordOutcome {
+    let (code, detail) = (Some(code.to_owned()), Some(detail.to_owned()));
+    RecordOutcome { id, status, code, detail, errors: Vec::new(), retry_after_s: None, activity: None }
+}
+
+async fn recorded(
+    app: &App,
+    access: &Access,
+    status: u16,
+    row: &activity::Model,
+) -> ApiResult<RecordOutcome> {
+    let (_, seen) = seen(app, access, row).await?;
     let id = ActivityId(row.id);
-    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &[id].into()).await?;
-    let exact = access.scopes.has(Scope::PlacesExact);
-    let seen = view(row, judged.first(), zone(app, access).await?, exact);
-    let seen = seen.ok_or_else(|| FlowError::internal("a stored reading cannot be read"))?;
-    Ok(RecordOutcome { id, status, code: None, detail: None, errors: Vec::new(), activity: Some(seen) })
+    let activity = Some(seen);
+    Ok(RecordOutcome {
+        id,
+        status,
+        code: None,
+        detail: None,
+        errors: Vec::new(),
+        retry_after_s: None,
+        activity,
+    })
 }

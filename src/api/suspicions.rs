@@ -97,7 +97,7 @@ pub async fn list_suspicions(
     let rows = store::suspicions::page(db, neighbourhood, &state, about, before, most + 1).await?;
     let (headers, page) = paged(&app, "suspicions", &here, rows, most, |row| row.raised_no, suspicion_view)?;
     let items: Result<Vec<SuspicionView>, FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page { items: items?, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
 /// From its row.

@@ -109,8 +109,8 @@ pub struct Verdict {
     pub settled: BTreeMap<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
-    /// While it waits: by when somebody will have looked, a week after it began to wait, or, where nobody has to,
-    /// when the rules go on with it.
+    /// While a person is to look at it, or, of what is approved, still may: by when somebody will have, a week after it
+    /// began to wait; or, where nobody has to, when the rules go on with it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected_by: Option<Instant>,
     /// How much was said about the record: `GET /v1/activities/{id}/replies`. Absent where nothing was.
@@ -244,7 +244,7 @@ pub struct Outcome {
     /// Until when a held change is kept at least. Once that has passed, send it again: it is looked at anew.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<Instant>,
-    /// The activities that the change touches.
+    /// The activities that an accepted change touches; of other changes the server does not know.
     pub activities: Vec<ActivityId>,
 }
 

@@ -106,6 +106,16 @@ pub struct Page<T> {
     /// Where the next page starts, as `after`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
+    /// On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub events_after: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of a list whose objects have no events.
+    pub fn of(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next, events_after: None }
+    }
 }
 
 /// The word that a value of one of our enums is stored and shown by.

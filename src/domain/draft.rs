@@ -1,7 +1,7 @@
 //! An activity as an app writes it in JSON, before it is a change of a daybook: what phones write is read tolerantly,
 //! what comes through this door is asked to fit first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::key::{Key, Raw};
 use super::reading::{Field, Reading, Unreadable, Value};
@@ -11,7 +11,7 @@ use super::reading::{Field, Reading, Unreadable, Value};
 pub struct Misfit {
     /// Where it is, from the draft on: `/parties/0/minutes`.
     pub pointer: String,
-    /// `wrong_type`, `out_of_range`, `twice`, or `name` for what no key of the document can be made of.
+    /// `wrong_type`, `out_of_range`, `twice`, `required`, `unknown_field`, or `name` for what no key of the document can be made of.
     pub code: &'static str,
 }
 
@@ -19,6 +19,8 @@ pub struct Misfit {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
     pub fields: BTreeMap<String, Value>,
+    /// Fields that are to read as not written; only an edit has them.
+    pub cleared: BTreeSet<String>,
     pub misfits: Vec<Misfit>,
 }
 
@@ -38,6 +40,19 @@ impl Draft {
             Ok(Some(value)) => drop(self.fields.insert(name, value)),
             Ok(None) => {}
             Err(code) => self.misfits.push(Misfit { pointer: pointer.to_owned(), code }),
+        }
+    }
+
+    /// Takes a field away, in the way that its key is taken away: what counts is put to 0, what may stand alone reads
+    /// as not written.
+    pub fn clear(&mut self, pointer: &str, key: Key<'_>) {
+        match key {
+            Key::Party { .. } | Key::Tally { .. } => self.put(pointer, key, Some(Value::Integer(0))),
+            Key::Withdrawn => self.put(pointer, key, Some(Value::Boolean(false))),
+            Key::Kind | Key::Day => {
+                self.misfits.push(Misfit { pointer: pointer.to_owned(), code: "required" });
+            }
+            _ => drop(self.cleared.insert(key.to_string())),
         }
     }
 

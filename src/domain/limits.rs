@@ -94,6 +94,12 @@ pub const SYNC_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const SYNC_VERDICTS_MAX: u64 = 500;
 /// Items of a batch.
 pub const BATCH_ITEMS_MAX: usize = 100;
+/// How long a cursor of events is good for: 30 days.
+pub const EVENTS_LIFE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Streams of events that one grant has open on one replica at a time.
+pub const STREAMS_PER_GRANT_MAX: usize = 8;
+/// Fields of one edit.
+pub const EDIT_FIELDS_MAX: usize = 200;
 /// Items of a page by default, and at most.
 pub const PAGE_ITEMS_DEFAULT: u64 = 50;
 /// See [`PAGE_ITEMS_DEFAULT`].

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod budget;
 pub mod card;
 pub mod draft;
+pub mod event;
 pub mod held;
 pub mod ids;
 pub mod key;

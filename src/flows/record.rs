@@ -54,29 +54,40 @@ pub async fn record(
         Some(row) => row,
         None => return Ok(Recorded::NoDaybook),
     };
-    let fields: BTreeMap<String, Written> =
-        draft.fields.iter().filter_map(|(key, value)| Some((key.clone(), written(key, value)?))).collect();
     let known: Vec<Hash> = heads(&row.heads);
     let base = Base { heads: &known, max_op: unsigned(row.max_op) };
-    let edit = Edit { id, state: None, fields };
-    let (_, bytes) = write::change(app.random(), base, app.now_ms() / 1_000, None, &[edit]);
-    charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
-    let chunks: Vec<Incoming> = guard::inspect(&bytes).into_iter().map(Incoming::from).collect();
-    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms: None };
-    let accepted = match accept(app, &row, bringer, chunks).await {
+    let edit = Edit { id, state: None, fields: fields(draft) };
+    let actor: [u8; 16] = app.random();
+    let (_, bytes) = write::change(&actor, base, app.now_ms() / 1_000, &[edit]);
+    match bring(app, caller, &row, &bytes).await {
         Err(FlowError::Gone) => return Ok(Recorded::Gone),
-        other => other?,
-    };
-    match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
-        Some(Became::Accepted | Became::Duplicate) => {}
-        Some(Became::Refused(code, detail)) => return Ok(Recorded::Refused(code, detail)),
-        Some(Became::Held(_) | Became::Deferred) | None => return Err(FlowError::Busy),
+        Ok(Some((code, detail))) => return Ok(Recorded::Refused(code, detail)),
+        other => drop(other?),
     }
     let there = store::activities::find(app.db().read(), caller.neighbourhood, id).await?;
     match there.filter(|there| there.daybook_id == row.id) {
         Some(there) => Ok(Recorded::Now(there)),
         // Another daybook brought the id in this very moment.
         None => Ok(Recorded::IdReused),
+    }
+}
+
+/// Brings a change of the server's own making to the one door, for whoever asked for it; code and detail where it is
+/// refused.
+pub(super) async fn bring(
+    app: &App,
+    caller: &Access,
+    row: &daybook::Model,
+    bytes: &[u8],
+) -> Result<Option<(String, String)>, FlowError> {
+    charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
+    let chunks: Vec<Incoming> = guard::inspect(bytes).into_iter().map(Incoming::from).collect();
+    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms: None };
+    let accepted = accept(app, row, bringer, chunks).await?;
+    match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
+        Some(Became::Accepted | Became::Duplicate) => Ok(None),
+        Some(Became::Refused(code, detail)) => Ok(Some((code, detail))),
+        Some(Became::Held(_) | Became::Deferred) | None => Err(FlowError::Busy),
     }
 }
 
@@ -112,8 +123,15 @@ async fn daybook(
     Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))
 }
 
-/// As phones write it: a note is a text that several may write in.
-fn written(key: &str, value: &Value) -> Option<Written> {
+/// What a draft writes, as phones write it.
+pub(super) fn fields(draft: &Draft) -> BTreeMap<String, Written> {
+    let set = draft.fields.iter().filter_map(|(key, value)| Some((key.clone(), written(key, value)?)));
+    let cleared = draft.cleared.iter().map(|key| (key.clone(), Written::Scalar(Scalar::Null)));
+    set.chain(cleared).collect()
+}
+
+/// A note is a text that several may write in.
+pub(super) fn written(key: &str, value: &Value) -> Option<Written> {
     let scalar = match value {
         Value::Text(text) if key == "note" => return Some(Written::Text(text.clone())),
         Value::Text(text) => Scalar::Text(text.clone()),

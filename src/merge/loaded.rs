@@ -1,15 +1,17 @@
 //! Documents in memory, each as its daybook stood at a position, and the cache of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automerge::{Automerge, ReadDoc as _};
 use moka::sync::Cache;
 
+use super::as_of;
 use super::cursor::{CHAIN_START, chain_next};
 use super::document::{self, DocumentError};
 use super::op::Hash;
 use super::state::ActivityState;
+use super::write::Edit;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId};
 use crate::domain::limits::{DOCUMENT_CHANGE_BYTES, DOCUMENT_OPERATION_BYTES, DOCUMENT_RECEIVED_BYTES_MAX};
 
@@ -35,6 +37,12 @@ pub struct Base {
 }
 
 impl Loaded {
+    /// A document of nobody's daybook.
+    #[cfg(test)]
+    pub(super) fn of(document: Automerge) -> Self {
+        Self { position: 0, chain: CHAIN_START, received: 0, document }
+    }
+
     /// Loads a document from a snapshot, where there is one, and the changes after it.
     ///
     /// # Errors
@@ -97,6 +105,21 @@ impl Loaded {
         let copy = document::guarded(|| Ok(self.document.clone()));
         let with_it = copy.and_then(|document| document::extend(document, [change]));
         with_it.is_ok_and(|document| document::saves_soundly(&document))
+    }
+
+    /// A change that writes in an activity as of the changes that are `known`, whatever came after them: its hash and
+    /// its bytes.
+    ///
+    /// # Errors
+    /// Where the document lacks one of them, or Automerge refuses or panics.
+    pub fn edit_as_of(
+        &self,
+        known: &HashSet<Hash>,
+        actor: &[u8],
+        time_s: i64,
+        edit: &Edit<'_>,
+    ) -> Result<(Hash, Vec<u8>), DocumentError> {
+        as_of::edit(&self.document, known, actor, time_s, edit)
     }
 
     /// What it takes in memory, as an estimate.

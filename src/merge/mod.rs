@@ -5,6 +5,7 @@
 //! reads the same through Automerge itself.
 
 pub mod admit;
+mod as_of;
 mod chunk;
 mod columns;
 pub mod compact;

@@ -8,7 +8,8 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId as LegacyId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
 
 use super::op::{Hash, OpId, Scalar};
-use super::state::{ActivityState, SlotKind};
+use super::state::{ActivityState, FieldOp, SlotKind};
+use super::visible::Visible;
 use crate::domain::ids::ActivityId;
 
 /// What a field is to hold.
@@ -36,15 +37,10 @@ pub struct Base<'a> {
     pub max_op: u64,
 }
 
-/// One change on top of a daybook's heads, by an actor drawn afresh: its hash and its bytes.
+/// One change on top of a daybook's heads, by an actor that wrote nothing before: its hash and its bytes. What reads
+/// so already is not written again, as no phone does.
 #[must_use]
-pub fn change(
-    actor: [u8; 16],
-    base: Base<'_>,
-    time_s: i64,
-    message: Option<String>,
-    edits: &[Edit<'_>],
-) -> (Hash, Vec<u8>) {
+pub fn change(actor: &[u8], base: Base<'_>, time_s: i64, edits: &[Edit<'_>]) -> (Hash, Vec<u8>) {
     let start_op = base.max_op.saturating_add(1);
     let mut writer = Writer { actor: ActorId::from(actor), start_op, ops: Vec::new() };
     edits.iter().for_each(|edit| writer.edit(edit));
@@ -55,7 +51,7 @@ pub fn change(
         seq: 1,
         start_op: NonZeroU64::new(start_op).unwrap_or(NonZeroU64::MIN),
         time: time_s,
-        message,
+        message: None,
         deps: base.heads.iter().copied().map(ChangeHash).collect(),
         extra_bytes: Vec::new(),
         author: None,
@@ -103,7 +99,8 @@ impl Writer {
             for map in &maps {
                 let there = edit.state.and_then(|state| state.maps.get(map)?.get(field.as_str()));
                 let replaced: Vec<LegacyId> = there.into_iter().flatten().map(|op| legacy(&op.id)).collect();
-                if map == first || !replaced.is_empty() {
+                let reads_so = matches!(there.map(Vec::as_slice), Some([only]) if only.holds(value));
+                if !reads_so && (map == first || !replaced.is_empty()) {
                     self.put(&ObjectId::Id(legacy(map)), field, value, &replaced);
                 }
             }
@@ -128,11 +125,22 @@ impl Writer {
     }
 }
 
+impl FieldOp {
+    fn holds(&self, value: &Written) -> bool {
+        let value = match value {
+            Written::Scalar(scalar) => Visible::scalar(scalar.clone()),
+            Written::Text(text) => Visible::text(text.clone()),
+        };
+        let exact = matches!(value, Visible::Scalar(_));
+        exact && self.value == value && !self.stale && self.shared.is_empty()
+    }
+}
+
 fn legacy(id: &OpId) -> LegacyId {
     LegacyId::new(id.counter, &ActorId::from(id.actor.as_bytes()))
 }
 
-fn scalar_value(scalar: &Scalar) -> ScalarValue {
+pub(super) fn scalar_value(scalar: &Scalar) -> ScalarValue {
     match scalar {
         Scalar::Null => ScalarValue::Null,
         Scalar::Boolean(value) => ScalarValue::Boolean(*value),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::entity::daybook_change::Column as C;
 use super::entity::{daybook_change, held_change, refused_change};
 use crate::domain::ids::{DaybookId, NeighbourhoodId};
+use crate::domain::limits::ACTOR_BYTES_MAX;
 
 /// Values of one `IN (…)` list or branches of one `UNION`.
 const LIST_MAX: usize = 400;
@@ -327,6 +328,23 @@ pub async fn origin(
         .filter(C::MaxOp.gte(counter))
         .into_partial_model::<Origin>()
         .one(db)
+        .await
+}
+
+/// The actors of a daybook's changes that begin with these bytes, at most two.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn actors_from(db: &impl ConnectionTrait, of: Of, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DbErr> {
+    let last = [prefix, &[u8::MAX; ACTOR_BYTES_MAX]].concat();
+    daybook_change::Entity::find()
+        .select_only()
+        .column(C::Actor)
+        .filter(of.accepted())
+        .filter(C::Actor.between(prefix.to_vec(), last))
+        .limit(2)
+        .into_tuple()
+        .all(db)
         .await
 }
 

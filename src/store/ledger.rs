@@ -13,6 +13,8 @@ use super::batch::{anew, insert_rows, or_update};
 use super::entity::{account, journal, tip, transfer};
 use crate::domain::ids::{AccountId, NeighbourhoodId};
 
+/// Values of one `IN (…)` list.
+const LIST_MAX: usize = 400;
 /// As transfers name them.
 const ASSETS: [&str; 2] = ["contribution", "credit"];
 
@@ -43,6 +45,26 @@ pub async fn find_tip(
     neighbourhood: NeighbourhoodId,
 ) -> Result<Option<tip::Model>, DbErr> {
     tip::Entity::find_by_id(neighbourhood.0).one(db).await
+}
+
+/// The last numbers of these neighbourhoods' journals.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn journal_nos(
+    db: &impl ConnectionTrait,
+    neighbourhoods: &[NeighbourhoodId],
+) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    let mut found = Vec::with_capacity(neighbourhoods.len());
+    for part in neighbourhoods.chunks(LIST_MAX) {
+        let ids = part.iter().map(|id| id.0);
+        let query =
+            tip::Entity::find().select_only().columns([tip::Column::NeighbourhoodId, tip::Column::JournalNo]);
+        found.extend(
+            query.filter(tip::Column::NeighbourhoodId.is_in(ids)).into_tuple::<(Uuid, i64)>().all(db).await?,
+        );
+    }
+    Ok(found)
 }
 
 /// Adds the tip of a new neighbourhood.

@@ -36,6 +36,8 @@ pub struct VerdictRow {
     pub still_named: Option<bool>,
     /// The journal's at this number.
     pub chain: Vec<u8>,
+    /// What the journal says at this number.
+    pub entry: String,
 }
 
 /// Verdicts after a journal number, in that order.
@@ -171,6 +173,7 @@ fn verdict_columns<T: IntoColumnRef + Clone>(
         .expr_as(Expr::col((activity::Entity, A::Revision)), "activity_revision")
         .columns([A::Conflict, A::Kind, A::Day].map(|column| (activity::Entity, column)))
         .column((journal::Entity, N::Chain))
+        .expr_as(Expr::col((journal::Entity, N::Kind)), "entry")
         .left_join(activity::Entity, of_activity)
         .left_join(journal::Entity, of_number);
 }

@@ -205,6 +205,7 @@ both! {
         let answer: Value = asha.post("/v1/activities", &body).await.expect("outcomes");
         let said = |at: usize| (answer["items"][at]["status"].clone(), answer["items"][at]["code"].clone());
         assert_eq!((said(0), said(1)), ((json!(201), Value::Null), (json!(429), json!("rate_limited"))), "{answer}");
+        assert!(answer["items"][1]["retry_after_s"].as_u64().is_some_and(|wait| (1..=60).contains(&wait)), "{answer}");
         app.pass(60_000);
         let answer: Value = asha.post("/v1/activities", &body).await.expect("outcomes");
         assert_eq!((&answer["items"][0]["status"], &answer["items"][1]["status"]), (&json!(200), &json!(201)), "{answer}");

@@ -93,7 +93,7 @@ pub async fn list_cards(
     let (headers, page) = paged(&app, "cards", &here, cards, most, desk::place, |card| desk.view(&card))?;
     let items: Option<Vec<CardView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| crate::flows::FlowError::internal("a card cannot be shown"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next })))
+    Ok((headers, axum::Json(Page::of(items, page.next))))
 }
 
 /// Take a card for ten minutes, so that no other coordinator works on it; take it again to go on.

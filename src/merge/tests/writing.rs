@@ -1,6 +1,6 @@
 //! What the server writes for apps that speak JSON, from states alone, against Automerge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::dice::Dice;
 use super::phones::Phones;
@@ -8,6 +8,7 @@ use crate::domain::ids::ActivityId;
 use crate::domain::reading::{Field, Value};
 use crate::merge::ActivityState;
 use crate::merge::admit::Admission;
+use crate::merge::loaded::Loaded;
 use crate::merge::op::Scalar;
 use crate::merge::replay::Replay;
 use crate::merge::write::{Base, Edit, Written, change};
@@ -50,7 +51,7 @@ fn write(daybook: &mut Replay, dice: &mut Dice, seed: u64) {
         fields: wanted.iter().map(|(key, (written, _))| (key.clone(), written.clone())).collect(),
     };
     let base = Base { heads: &heads, max_op: daybook.max_op() };
-    let (hash, bytes) = change(actor, base, 7, Some("an app".to_owned()), &[edit]);
+    let (hash, bytes) = change(&actor, base, 7, &[edit]);
     let outcomes = daybook.push(&bytes).expect("takes");
     assert!(
         matches!(outcomes.as_slice(), [(of, Admission::Accept { .. })] if *of == hash),
@@ -77,4 +78,104 @@ fn what_the_server_writes_from_a_state_is_what_everybody_reads() {
             write(&mut daybook, &mut dice, seed);
         }
     }
+}
+
+/// A daybook of several phones, and the chunks of its changes in the order in which they came.
+fn lived(seed: u64) -> (Replay, Vec<Vec<u8>>) {
+    let mut phones = Phones::new(seed);
+    phones.live(30);
+    let mut daybook = Replay::default();
+    let chunks: Vec<Vec<u8>> = phones.deliver().iter().map(|change| change.raw_bytes().to_vec()).collect();
+    for chunk in &chunks {
+        daybook.push(chunk).expect("takes");
+    }
+    (daybook, chunks)
+}
+
+fn edit_of<'a>(
+    id: ActivityId,
+    state: Option<&'a ActivityState>,
+    wanted: &BTreeMap<String, (Written, Value)>,
+) -> Edit<'a> {
+    Edit {
+        id,
+        state,
+        fields: wanted.iter().map(|(key, (written, _))| (key.clone(), written.clone())).collect(),
+    }
+}
+
+/// The fast path, from states, and the slow one, through Automerge, write the same.
+#[test]
+fn as_of_the_newest_the_document_writes_what_the_state_does() {
+    for seed in 0..40 {
+        let (daybook, _) = lived(seed);
+        let document = daybook.document().expect("loads");
+        let heads: Vec<_> = document.get_heads().into_iter().map(|hash| hash.0).collect();
+        let all: HashSet<_> =
+            document.get_changes_meta(&[]).into_iter().map(|change| change.hash.0).collect();
+        let mut dice = Dice::new(seed ^ 0x0b88);
+        for (id, stored) in daybook.states() {
+            let state = ActivityState::decode(stored).expect("reads");
+            let wanted = fields(&mut dice);
+            let base = Base { heads: &heads, max_op: daybook.max_op() };
+            let (_, from_state) = change(&[7; 16], base, 7, &[edit_of(*id, Some(&state), &wanted)]);
+            let loaded = Loaded::of(document.clone());
+            let (_, from_document) =
+                loaded.edit_as_of(&all, &[7; 16], 7, &edit_of(*id, None, &wanted)).expect("writes");
+            let read = |bytes: &[u8]| {
+                let mut daybook = daybook.clone();
+                let outcomes = daybook.push(bytes).expect("takes");
+                assert!(matches!(outcomes.as_slice(), [(_, Admission::Accept { .. })]), "{outcomes:?}");
+                daybook.readings().expect("reads").remove(id)
+            };
+            assert_eq!(read(&from_state), read(&from_document), "seed {seed}, {id}");
+        }
+    }
+}
+
+/// As if a phone had been offline since then: accepted, read alike by all, and never in the place of what it had not
+/// seen.
+#[test]
+fn an_edit_as_of_an_older_state_is_concurrent_with_all_that_came_after() {
+    let mut several = 0;
+    for seed in 0..40 {
+        let (mut daybook, chunks) = lived(seed);
+        let mut dice = Dice::new(seed ^ 0x0c99);
+        let document = daybook.document().expect("loads");
+        let position = dice.below(chunks.len()) + 1;
+        let mut then = Replay::default();
+        chunks[..position].iter().for_each(|chunk| drop(then.push(chunk).expect("takes")));
+        let known: HashSet<_> =
+            then.document().expect("loads").get_changes_meta(&[]).into_iter().map(|c| c.hash.0).collect();
+        let ids: Vec<ActivityId> = then.states().keys().copied().collect();
+        let Some(id) = ids.get(dice.below(ids.len().max(1))).copied() else { continue };
+        let wanted = fields(&mut dice);
+        let before = daybook.readings().expect("reads").remove(&id).expect("an activity");
+        let same = daybook.clone();
+        let (_, bytes) = Loaded::of(document)
+            .edit_as_of(&known, &[9; 32], 7, &edit_of(id, None, &wanted))
+            .expect("writes");
+        let outcomes = daybook.push(&bytes).expect("takes");
+        assert!(matches!(outcomes.as_slice(), [(_, Admission::Accept { .. })]), "seed {seed}: {outcomes:?}");
+        daybook.compare().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let reading = daybook.readings().expect("reads").remove(&id).expect("an activity");
+        let older = then.readings().expect("reads").remove(&id).expect("an activity");
+        let [written_then, written_now] =
+            [&then, &same].map(|daybook| ActivityState::decode(&daybook.states()[&id]).expect("reads"));
+        for (key, (_, value)) in &wanted {
+            let [was, now, is] = [&older, &before, &reading].map(|reading| reading.fields.get(key));
+            let unread = [was, now].iter().any(|field| matches!(field, Some(Field::Unreadable(_))));
+            if !unread && written_then.values(key) == written_now.values(key) {
+                assert_eq!(is, Some(&Field::One(value.clone())), "seed {seed}, {key}: nobody else wrote it");
+            } else if was != Some(&Field::One(value.clone())) {
+                let values = is.map(Field::values).unwrap_or_default();
+                several += usize::from(values.len() > 1);
+                assert!(
+                    values.contains(value) || matches!(is, Some(Field::Unreadable(_))),
+                    "seed {seed}, {key}: {is:?}"
+                );
+            }
+        }
+    }
+    assert!(several > 3, "{several} fields with several values");
 }

@@ -1,12 +1,12 @@
 //! What every request can reach: the database, the keys, the clock, randomness, bells, documents, metrics.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod waking;
+
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use uuid::Uuid;
 
 use crate::auth::access::Claims;
@@ -18,6 +18,8 @@ use crate::domain::limits::{DOCUMENT_CACHE_BYTES_DEFAULT, DOCUMENT_LOADS_BYTES_M
 use crate::merge::loaded::Documents;
 use crate::metrics::Metrics;
 use crate::store::Database;
+
+pub use waking::{Bell, Followers, RungBy};
 
 /// How long a role or a grant is read from memory: also the longest that a revocation takes.
 pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(5);
@@ -96,49 +98,6 @@ pub fn current_request() -> Option<Arc<str>> {
     REQUEST.try_with(Arc::clone).ok()
 }
 
-/// Who rang first, by the id of the request.
-pub type RungBy = Option<Arc<str>>;
-
-/// Rings for somebody who works behind the answers: where there is something to do.
-#[derive(Debug)]
-pub struct Bell<T> {
-    waiting: Mutex<BTreeMap<T, RungBy>>,
-    notify: Notify,
-}
-
-impl<T> Default for Bell<T> {
-    fn default() -> Self {
-        Self { waiting: Mutex::default(), notify: Notify::default() }
-    }
-}
-
-impl<T: Ord> Bell<T> {
-    /// Something waits here.
-    pub fn ring(&self, place: T) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last to ring is the one named: it is what the next look was waited for.
-        waiting.insert(place, current_request());
-        drop(waiting);
-        self.notify.notify_one();
-    }
-
-    /// What was rung for since the last call.
-    pub fn take(&self) -> BTreeMap<T, RungBy> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How many neighbourhoods are rung for.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Waits for the next ring.
-    pub async fn rung(&self) {
-        self.notify.notified().await;
-    }
-}
-
 /// Shared by all requests; a clone is a reference.
 #[derive(Clone)]
 pub struct App {
@@ -163,8 +122,9 @@ struct Inner {
     budgets: Cache<GrantId, Arc<Mutex<Bucket>>>,
     /// Held by a push that is heavy to decode: one at a time, so that memory stays bounded.
     heavy: Semaphore,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
     metrics: Metrics,
+    followers: Followers,
 }
 
 impl App {
@@ -200,8 +160,9 @@ impl App {
                     .max_capacity(TOKENS_REMEMBERED_MAX)
                     .build(),
                 heavy: Semaphore::new(1),
-                draining: AtomicBool::new(false),
+                draining: watch::channel(false).0,
                 metrics: Metrics::default(),
+                followers: Followers::default(),
             }),
         }
     }
@@ -274,6 +235,12 @@ impl App {
         &self.inner.bell
     }
 
+    /// Who waits for what happens next in a neighbourhood.
+    #[must_use]
+    pub fn followers(&self) -> &Followers {
+        &self.inner.followers
+    }
+
     /// What is counted and timed.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
@@ -332,12 +299,18 @@ impl App {
 
     /// From now on not ready: the process is about to end.
     pub fn drain(&self) {
-        self.inner.draining.store(true, Ordering::SeqCst);
+        self.inner.draining.send_replace(true);
     }
 
     /// Whether the process is about to end.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::SeqCst)
+        *self.inner.draining.borrow()
+    }
+
+    /// Waits until the process is about to end.
+    pub async fn drained(&self) {
+        // Nobody drops the sender before the app.
+        let _ = self.inner.draining.subscribe().wait_for(|draining| *draining).await;
     }
 }

@@ -1,0 +1,178 @@
+//! Editing activities as JSON, for apps without Automerge.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
+
+use super::activities::seen;
+use super::activity_draft::register;
+use super::activity_view::ActivityView;
+use super::body::Json;
+use super::error::{
+    ApiError, ApiResult, CHANGE_ID_REUSED, FieldError, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN,
+};
+use super::extract::{Resident, scope};
+use super::params::{Id, IdParam};
+use super::types::Instant;
+use crate::app::App;
+use crate::domain::draft::{Draft, Misfit};
+use crate::domain::ids::ActivityId;
+use crate::domain::key::Key;
+use crate::domain::limits::EDIT_FIELDS_MAX;
+use crate::domain::reading::Value;
+use crate::flows;
+use crate::flows::edit::{Edited, Wanted, edit};
+
+/// An edit of an activity, as of a version of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditRequest {
+    /// A UUID, made and stored by the client before sending: the same again changes nothing.
+    pub change_id: Uuid,
+    /// `version` of the activity that the person saw. What was written since is concurrent with this edit, never
+    /// overwritten by it.
+    #[schema(example = "3-5bb5a4c5")]
+    pub base_version: String,
+    /// 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>`
+    /// or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and
+    /// `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another;
+    /// `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.
+    #[schema(value_type = Object)]
+    pub set: BTreeMap<String, serde_json::Value>,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(edit_activity)
+}
+
+/// Edit an activity: for apps without an Automerge library.
+///
+/// It is written as of `base_version`, as a phone that was offline since would have. Different fields merge; where
+/// somebody else wrote the same field meanwhile, both values are kept and `conflict` says so. An edit that waited for
+/// weeks is never refused for being late.
+#[utoipa::path(
+    patch, path = "/v1/activities/{id}", tag = "activities", request_body = EditRequest,
+    params(IdParam, ("If-Match" = Option<String>, Header, description = "An ETag: answers 412, with the activity as it is now, where something changed.")),
+    responses((status = 200, description = "The activity as it is now.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."))))
+)]
+pub async fn edit_activity(
+    State(app): State<App>,
+    caller: Resident<scope::ActivitiesWrite>,
+    Id(id): Id,
+    headers: HeaderMap,
+    Json(body): Json<EditRequest>,
+) -> ApiResult<Response> {
+    let access = &caller.access;
+    let wanted = wanted(ActivityId(id), &body, &register(access.grant))?;
+    if let Some(expected) = headers.get(IF_MATCH) {
+        let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
+        let (tag, present) = seen(&app, access, &there).await?;
+        if !matches(expected, &tag) {
+            return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
+        }
+    }
+    let row = match edit(&app, access, &wanted).await? {
+        Edited::Done(row) => row,
+        Edited::ChangeIdReused => return Err(CHANGE_ID_REUSED.into()),
+        Edited::VersionUnknown => return Err(VERSION_UNKNOWN.into()),
+        Edited::Refused(code, detail) => return Err(ApiError::new(REFUSED, format!("{code}: {detail}"))),
+    };
+    let (tag, seen) = seen(&app, access, &row).await?;
+    Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
+}
+
+fn matches(expected: &HeaderValue, tag: &HeaderValue) -> bool {
+    let listed =
+        |text: &str| text.split(',').any(|one| one.trim() == "*" || one.trim().as_bytes() == tag.as_bytes());
+    expected.to_str().is_ok_and(listed)
+}
+
+fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wanted> {
+    if body.set.is_empty() || body.set.len() > EDIT_FIELDS_MAX {
+        let detail = format!("At /set: 1 to {EDIT_FIELDS_MAX} fields at a time.");
+        return Err(ApiError::field("/set", "count", detail));
+    }
+    let base = version(&body.base_version).ok_or_else(|| {
+        ApiError::field(
+            "/base_version",
+            "invalid",
+            "At /base_version: a version as the activity shows it, 3-5bb5a4c5.",
+        )
+    })?;
+    let draft = draft(&body.set, register);
+    if !draft.misfits.is_empty() {
+        let mut problem = ApiError::new(
+            super::error::FIELD_INVALID,
+            "See errors: each names a field and what is wrong with it.",
+        );
+        for misfit in draft.misfits {
+            problem.push(FieldError { pointer: misfit.pointer, code: misfit.code.to_owned() });
+        }
+        return Err(problem);
+    }
+    let said = serde_json::to_vec(body).map_err(flows::FlowError::internal)?;
+    Ok(Wanted { id, change_id: body.change_id, base, body: Sha256::digest(said).into(), draft })
+}
+
+/// `<number>-<8 hex of the reading's hash>`, taken apart.
+fn version(text: &str) -> Option<(i64, [u8; 4])> {
+    let (number, hash) = text.split_once('-')?;
+    let (number, mut first) = (number.parse().ok()?, [0; 4]);
+    hex::decode_to_slice(hash, &mut first).ok()?;
+    (format!("{number}-{}", hex::encode(first)) == text).then_some((number, first))
+}
+
+fn draft(set: &BTreeMap<String, serde_json::Value>, register: &str) -> Draft {
+    let mut draft = Draft::default();
+    for (name, value) in set {
+        let pointer = format!("/set/{}", name.replace('~', "~0").replace('/', "~1"));
+        let Some(key) = document_key(name, register) else {
+            draft.misfits.push(Misfit { pointer, code: "unknown_field" });
+            continue;
+        };
+        let key = Key::parse(&key);
+        match (value, plain(&key, value)) {
+            (serde_json::Value::Null, _) => draft.clear(&pointer, key),
+            (_, Some(value)) => draft.put(&pointer, key, Some(value)),
+            (_, None) => draft.misfits.push(Misfit { pointer, code: "wrong_type" }),
+        }
+    }
+    draft
+}
+
+/// The document's key of a dotted one, where it is one that apps write.
+fn document_key(name: &str, register: &str) -> Option<String> {
+    let key = match name.split_once('.') {
+        None if matches!(name, "bags" | "weight_g") => format!("tally/{name}#{register}"),
+        Some(("parties", party)) => format!("party/{party}"),
+        Some(("tallies", item)) if item.contains('#') => format!("tally/{item}"),
+        Some(("tallies", item)) => format!("tally/{item}#{register}"),
+        Some(("photos", digest)) => format!("photo/{digest}"),
+        _ if name.contains('/') => return None,
+        _ => name.to_owned(),
+    };
+    (!matches!(Key::parse(&key), Key::Unknown(_))).then_some(key)
+}
+
+fn plain(key: &Key<'_>, value: &serde_json::Value) -> Option<Value> {
+    match (key, value) {
+        (Key::StartedAt | Key::Photo(_), value) => {
+            serde_json::from_value(value.clone()).ok().map(|Instant(at_ms)| Value::Instant(at_ms))
+        }
+        (_, serde_json::Value::String(text)) => Some(Value::Text(text.clone())),
+        (_, serde_json::Value::Bool(flag)) => Some(Value::Boolean(*flag)),
+        (_, serde_json::Value::Number(number)) => {
+            number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Number))
+        }
+        _ => None,
+    }
+}

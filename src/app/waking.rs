@@ -1,0 +1,116 @@
+//! Waking those who wait: whoever works behind the answers, and whoever follows what happens.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use super::current_request;
+use crate::domain::ids::{GrantId, NeighbourhoodId};
+
+/// Who rang first, by the id of the request.
+pub type RungBy = Option<Arc<str>>;
+
+/// Rings for somebody who works behind the answers: where there is something to do.
+#[derive(Debug)]
+pub struct Bell<T> {
+    waiting: Mutex<BTreeMap<T, RungBy>>,
+    notify: Notify,
+}
+
+impl<T> Default for Bell<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), notify: Notify::default() }
+    }
+}
+
+impl<T: Ord> Bell<T> {
+    /// Something waits here.
+    pub fn ring(&self, place: T) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last to ring is the one named: it is what the next look was waited for.
+        waiting.insert(place, current_request());
+        drop(waiting);
+        self.notify.notify_one();
+    }
+
+    /// What was rung for since the last call.
+    pub fn take(&self) -> BTreeMap<T, RungBy> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many neighbourhoods are rung for.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits for the next ring.
+    pub async fn rung(&self) {
+        self.notify.notified().await;
+    }
+}
+
+/// Who follows what happens, by neighbourhood: woken with the journal's last number.
+#[derive(Debug, Default)]
+pub struct Followers(Mutex<Followed>);
+
+#[derive(Debug, Default)]
+struct Followed {
+    tips: HashMap<NeighbourhoodId, watch::Sender<i64>>,
+    streams: HashMap<GrantId, usize>,
+    looking: bool,
+}
+
+impl Followers {
+    fn lock(&self) -> MutexGuard<'_, Followed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody more follows a neighbourhood with a grant; nothing where the grant follows `most` times already. With
+    /// it, whether nobody looks for what is new yet: who is told so begins to.
+    #[must_use]
+    pub fn join(
+        &self,
+        neighbourhood: NeighbourhoodId,
+        grant: GrantId,
+        most: usize,
+    ) -> Option<(watch::Receiver<i64>, bool)> {
+        let mut followed = self.lock();
+        let streams = followed.streams.entry(grant).or_default();
+        if *streams >= most {
+            return None;
+        }
+        *streams += 1;
+        let tip = followed.tips.entry(neighbourhood).or_insert_with(|| watch::channel(0).0).subscribe();
+        let begin = !std::mem::replace(&mut followed.looking, true);
+        Some((tip, begin))
+    }
+
+    /// One less.
+    pub fn leave(&self, grant: GrantId) {
+        let mut followed = self.lock();
+        if let Some(streams) = followed.streams.get_mut(&grant) {
+            *streams -= 1;
+            if *streams == 0 {
+                followed.streams.remove(&grant);
+            }
+        }
+    }
+
+    /// The neighbourhoods that are followed; nothing where nobody follows any more: then whoever looks stops.
+    #[must_use]
+    pub fn followed(&self) -> Option<Vec<NeighbourhoodId>> {
+        let mut followed = self.lock();
+        followed.tips.retain(|_, tip| tip.receiver_count() > 0);
+        followed.looking = !followed.tips.is_empty();
+        followed.looking.then(|| followed.tips.keys().copied().collect())
+    }
+
+    /// Wakes those who follow a neighbourhood whose journal has moved on.
+    pub fn wake(&self, neighbourhood: NeighbourhoodId, journal_no: i64) {
+        if let Some(tip) = self.lock().tips.get(&neighbourhood) {
+            tip.send_if_modified(|known| std::mem::replace(known, journal_no) != journal_no);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Edits of apps that write JSON: the server writes the change that a phone would have written, as of the version that
+//! the app saw, so that what others did meanwhile is concurrent with it, as it would be for a phone.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sea_orm::ConnectionTrait;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::FlowError;
+use super::accept::{heads, unsigned};
+use super::record::{bring, fields, written};
+use super::{daybooks, documents};
+use crate::app::{Access, App};
+use crate::domain::draft::Draft;
+use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::reading::Reading;
+use crate::merge::write::{self, Base, Edit, Written};
+use crate::merge::{ActivityState, Hash, RefusalCode};
+use crate::metrics::DocumentReason;
+use crate::store;
+use crate::store::changes::Of;
+use crate::store::entity::{activity, activity_version, daybook};
+
+/// How often the newest state is read again because a push moved it while it was read.
+const READS_MAX: usize = 8;
+/// Bytes of an actor that name the edit, and as many that name its content.
+const NAME_BYTES: usize = 16;
+
+/// An edit as an app asks for it.
+#[derive(Debug)]
+pub struct Wanted {
+    pub id: ActivityId,
+    /// Made and stored by the app before sending.
+    pub change_id: Uuid,
+    /// Number of the version that the app saw, and the first bytes of its reading's hash.
+    pub base: (i64, [u8; 4]),
+    /// SHA-256 of all that the request says.
+    pub body: Hash,
+    pub draft: Draft,
+}
+
+/// What became of an edit.
+#[derive(Debug)]
+pub enum Edited {
+    /// Written, now or when it was sent before.
+    Done(activity::Model),
+    /// The change id was sent with another content.
+    ChangeIdReused,
+    /// The activity never had such a version.
+    VersionUnknown,
+    /// The daybook takes no more: code and detail.
+    Refused(String, String),
+}
+
+/// Edits an activity of the caller or of a group of theirs. Sent again nothing happens.
+///
+/// # Errors
+/// [`FlowError::NotFound`], [`FlowError::Gone`], [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database;
+/// nothing was written then.
+pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited, FlowError> {
+    let db = app.db().read();
+    let there = own(db, caller, wanted.id).await?;
+    let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(there.daybook_id) };
+    let actor = actor(wanted);
+    if let Some(before) = sent_before(db, of, &actor).await? {
+        return Ok(if before { Edited::Done(there) } else { Edited::ChangeIdReused });
+    }
+    let row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
+    if row.gone_at_ms.is_some() {
+        return Err(FlowError::Gone);
+    }
+    let Some(bytes) = change(app, of, wanted, &actor).await? else { return Ok(Edited::VersionUnknown) };
+    match bring(app, caller, &row, &bytes).await? {
+        None => Ok(Edited::Done(own(db, caller, wanted.id).await?)),
+        // The same request, twice at once.
+        Some((code, _)) if code == RefusalCode::ActorFork.as_str() => {
+            match sent_before(db, of, &actor).await? {
+                Some(true) => Ok(Edited::Done(own(db, caller, wanted.id).await?)),
+                _ => Ok(Edited::ChangeIdReused),
+            }
+        }
+        Some((code, detail)) => Ok(Edited::Refused(code, detail)),
+    }
+}
+
+/// An activity in a daybook of the caller or of a group of theirs.
+///
+/// # Errors
+/// [`FlowError::NotFound`] for any other; [`FlowError`] of the database.
+pub async fn own(
+    db: &impl ConnectionTrait,
+    caller: &Access,
+    id: ActivityId,
+) -> Result<activity::Model, FlowError> {
+    let there = store::activities::find(db, caller.neighbourhood, id).await?.ok_or(FlowError::NotFound)?;
+    let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
+    if owners.contains(&PartyId(there.party_id)) { Ok(there) } else { Err(FlowError::NotFound) }
+}
+
+/// The actor of an edit is made of its name and its content: so the daybook itself knows what was sent before, after a
+/// rebuild too, and its guard lets a name be used once.
+fn actor(wanted: &Wanted) -> Vec<u8> {
+    let name = Sha256::new().chain_update(b"edit").chain_update(wanted.id.0).chain_update(wanted.change_id);
+    [&name.finalize()[..NAME_BYTES], &wanted.body[..NAME_BYTES]].concat()
+}
+
+/// Whether this edit is in the daybook; `Some(false)` where its name is, with another content.
+async fn sent_before(db: &impl ConnectionTrait, of: Of, actor: &[u8]) -> Result<Option<bool>, FlowError> {
+    let there = store::changes::actors_from(db, of, &actor[..NAME_BYTES]).await?;
+    Ok(if there.is_empty() { None } else { Some(there.iter().any(|there| there == actor)) })
+}
+
+/// The change that the edit is; nothing where there never was the version that the app saw.
+async fn change(app: &App, of: Of, wanted: &Wanted, actor: &[u8]) -> Result<Option<Vec<u8>>, FlowError> {
+    let (number, hash) = wanted.base;
+    for _ in 0..READS_MAX {
+        let version =
+            store::activities::version(app.db().read(), of.neighbourhood, wanted.id, number).await?;
+        let Some(base) = version.filter(|version| version.reading_hash.starts_with(&hash)) else {
+            return Ok(None);
+        };
+        match base.until_position {
+            Some(until) => return as_of(app, of, until, &base, wanted, actor).await.map(Some),
+            None => {
+                if let Some(bytes) = on_newest(app, of, &base, wanted, actor).await? {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+    Err(FlowError::Busy)
+}
+
+/// On top of all that is there, from the activity's state alone; nothing where the version is no longer the newest.
+async fn on_newest(
+    app: &App,
+    of: Of,
+    base: &activity_version::Model,
+    wanted: &Wanted,
+    actor: &[u8],
+) -> Result<Option<Vec<u8>>, FlowError> {
+    let Some((row, there)) = together(app, of, wanted.id).await? else { return Ok(None) };
+    if there.version != base.version {
+        return Ok(None);
+    }
+    let state = ActivityState::decode(&there.state).map_err(FlowError::internal)?;
+    let known = heads(&row.heads);
+    let on = Base { heads: &known, max_op: unsigned(row.max_op) };
+    let edit = Edit { id: wanted.id, state: Some(&state), fields: all_fields(&wanted.draft, base)? };
+    Ok(Some(write::change(actor, on, app.now_ms() / 1_000, &[edit]).1))
+}
+
+/// A daybook and an activity in it as they stood at one moment.
+async fn together(
+    app: &App,
+    of: Of,
+    id: ActivityId,
+) -> Result<Option<(daybook::Model, activity::Model)>, FlowError> {
+    let db = app.db().read();
+    let mut row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?;
+    for _ in 0..READS_MAX {
+        let there = store::activities::find(db, of.neighbourhood, id).await?;
+        let after = store::daybooks::find(db, of.neighbourhood, of.daybook).await?;
+        if row.as_ref().map(|row| row.revision) == after.as_ref().map(|row| row.revision) {
+            return Ok(after.zip(there));
+        }
+        row = after;
+    }
+    Ok(None)
+}
+
+/// On top of what was there while the version was the newest.
+async fn as_of(
+    app: &App,
+    of: Of,
+    until: i64,
+    base: &activity_version::Model,
+    wanted: &Wanted,
+    actor: &[u8],
+) -> Result<Vec<u8>, FlowError> {
+    let known = store::changes::hashes(app.db().read(), of, until).await?;
+    let known: HashSet<Hash> = known.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
+    let loaded = documents::current(app, of, DocumentReason::JsonEdit).await?;
+    let (id, fields) = (wanted.id, all_fields(&wanted.draft, base)?);
+    let (actor, time_s) = (actor.to_vec(), app.now_ms() / 1_000);
+    // The document as it stood then is a second one.
+    let _room = app.room_to_load(loaded.bytes()).await;
+    let work = move || {
+        let edit = Edit { id, state: None, fields };
+        let made = loaded.edit_as_of(&known, &actor, time_s, &edit);
+        (loaded, made)
+    };
+    let (loaded, made) = tokio::task::spawn_blocking(work).await.map_err(FlowError::internal)?;
+    documents::keep(app, of, loaded);
+    Ok(made.map_err(FlowError::internal)?.1)
+}
+
+/// What is set; where a phone took the whole activity away, with all that it held, since it is written anew then.
+fn all_fields(draft: &Draft, base: &activity_version::Model) -> Result<BTreeMap<String, Written>, FlowError> {
+    let reading: Reading = serde_json::from_str(&base.reading)?;
+    let mut all = BTreeMap::new();
+    if reading.deleted {
+        let first =
+            reading.fields.iter().filter_map(|(key, field)| Some((key, field.values().first()?.clone())));
+        all.extend(first.filter_map(|(key, value)| Some((key.clone(), written(key, &value)?))));
+    }
+    all.extend(fields(draft));
+    Ok(all)
+}
