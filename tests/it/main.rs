@@ -18,6 +18,7 @@ mod errors;
 mod examples;
 mod floods;
 mod forms;
+mod guides;
 mod held;
 mod hostile;
 mod identity;
