@@ -127,7 +127,8 @@ impl Player {
             found.push(format!("the status is {}", answered.status));
         }
         for (name, value) in &wanted.headers {
-            let got = answered.headers.get(name.as_str()).and_then(|got| got.to_str().ok()).unwrap_or("absent");
+            let got =
+                answered.headers.get(name.as_str()).and_then(|got| got.to_str().ok()).unwrap_or("absent");
             found.extend(compare::text(value, got, name, &mut self.stage.known));
         }
         match serde_json::from_str::<Value>(&wanted.body) {
@@ -185,7 +186,7 @@ async fn reconcile_says_what_is_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_says_what_is_so() {
-    play("document", Stage::of_a_phone().await, 1).await;
+    play("document", Stage::of_a_resident().await, 2).await;
 }
 
 #[test]

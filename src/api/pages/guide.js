@@ -9,6 +9,7 @@ for (const sample of document.querySelectorAll(".sample")) {
   button.className = "button";
   button.type = "button";
   button.textContent = "Copy";
+  button.title = `Copy: ${sample.querySelector("pre").getAttribute("aria-label")}`;
   button.setAttribute("aria-live", "polite");
   button.addEventListener("click", async () => {
     try {

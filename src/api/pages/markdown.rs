@@ -5,6 +5,9 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 
 use super::example::{Answer, Example, Request};
 
+/// What the guides call this server; a script puts its real address there.
+const HERE: &str = "http://localhost:8080";
+
 /// How the requests of a guide are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
@@ -123,7 +126,9 @@ impl<'a> Page<'a> {
             ("http", Ok(Example::Request(request))) => self.request(&request),
             ("http", Ok(Example::Answer(answer))) => answered(&answer),
             ("sh", _) => {
-                format!("<div class=\"sample\">{}</div>\n", pre("For a shell", &escape(code.trim_end())))
+                let here = format!("<span data-origin>{HERE}</span>");
+                let code = escape(code.trim_end()).replace(HERE, &here);
+                format!("<div class=\"sample\">{}</div>\n", pre("For a shell", &code))
             }
             _ => pre(&format!("Example: {}", self.under), &escape(code.trim_end())) + "\n",
         }
@@ -146,9 +151,7 @@ impl<'a> Page<'a> {
             Samples::Http => {
                 let shown = escape(&request.shown());
                 let pre = if shown.is_empty() { String::new() } else { pre(&label, &shown) + "\n" };
-                format!(
-                    "{head}{pre}<details class=\"more\"><summary>With curl</summary>\n{curl}</details>\n"
-                )
+                format!("{head}{pre}<details class=\"more\"><summary>With curl</summary>\n{curl}</details>\n")
             }
         }
     }
@@ -198,8 +201,10 @@ fn plain(events: &[Event<'_>]) -> String {
 
 /// `What a phone stores` is `what-a-phone-stores`.
 fn slug(title: &str) -> String {
-    let plain: String =
-        title.chars().map(|c| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { ' ' }).collect();
+    let plain: String = title
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { ' ' })
+        .collect();
     plain.split_whitespace().collect::<Vec<_>>().join("-")
 }
 
@@ -221,7 +226,8 @@ mod tests {
 
     #[test]
     fn markup_in_a_guide_or_an_example_is_text() {
-        let text = "# T\n\nL\n\n<b onclick=\"x\">bold</b>\n\n```http\nPOST /v1/x\n\n{ \"a\": \"<i>&\" }\n```\n";
+        let text =
+            "# T\n\nL\n\n<b onclick=\"x\">bold</b>\n\n```http\nPOST /v1/x\n\n{ \"a\": \"<i>&\" }\n```\n";
         for samples in [Samples::Http, Samples::Curl] {
             let body = render(text, samples).body;
             assert!(!body.contains("<b ") && !body.contains("<i>"), "{body}");

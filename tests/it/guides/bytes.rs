@@ -52,17 +52,20 @@ fn changes() -> Vec<(&'static str, Change)> {
     let first = phone.hours(FIRST, 60);
     let second = phone.minutes(FIRST, 75);
     let third = phone.minutes(FIRST, 90);
-    let broken = forged(Writer::new(0x11).hours("01a1fd8c-6900-7e20-b8c4-51f09d3a2009", 5).raw_bytes(), |change| {
-        change.seq += 7;
-    });
+    let broken =
+        forged(Writer::new(0x11).hours("01a1fd8c-6900-7e20-b8c4-51f09d3a2009", 5).raw_bytes(), |change| {
+            change.seq += 7;
+        });
     let broken = Change::try_from(broken.as_slice()).expect("a change");
     vec![("first", first), ("second", second), ("third", third), ("with a gap", broken)]
 }
 
 #[test]
 fn the_changes_that_guides_send_are_what_automerge_writes() {
-    let known: Vec<(&str, String)> =
-        changes().into_iter().map(|(name, change)| (name, URL_SAFE_NO_PAD.encode(change.raw_bytes()))).collect();
+    let known: Vec<(&str, String)> = changes()
+        .into_iter()
+        .map(|(name, change)| (name, URL_SAFE_NO_PAD.encode(change.raw_bytes())))
+        .collect();
     let mut sent = std::collections::BTreeSet::new();
     for name in ["offline-sync", "document"] {
         for block in blocks(&text(name)).iter().filter(|block| block.text.starts_with("POST /v1/sync")) {
@@ -101,8 +104,8 @@ fn the_bytes_of_the_document_guide_are_those_of_the_change() {
 }
 
 /// Width of the bytes in a line of a dump, and how many stand there.
-const LEFT: usize = 36;
-const PER_LINE: usize = 12;
+const LEFT: usize = 25;
+const PER_LINE: usize = 8;
 
 /// What each column of a change's operations holds.
 const COLUMNS: [(u64, &str); 10] = [

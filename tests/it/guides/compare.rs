@@ -23,7 +23,9 @@ pub fn json(wanted: &Value, got: &Value, at: &str, known: &mut Known) -> Vec<Str
                 return vec![format!("{at} has {} items", got.len())];
             }
             let pairs = (0..).zip(wanted.iter().zip(got));
-            pairs.flat_map(|(index, (wanted, got))| json(wanted, got, &format!("{at}/{index}"), known)).collect()
+            pairs
+                .flat_map(|(index, (wanted, got))| json(wanted, got, &format!("{at}/{index}"), known))
+                .collect()
         }
         (Value::Object(wanted), Value::Object(got)) => {
             let mut found = Vec::new();

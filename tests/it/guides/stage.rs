@@ -8,8 +8,10 @@ use daybook::auth::phone_key::PhoneKey;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::phone::Entry;
+use serde_json::json;
 
 use crate::support::app::{PUBLIC_URL, START_MS};
+use crate::support::desk::rules;
 use crate::support::{Backend, TestApp, TestPhone};
 
 use super::compare::Known;
@@ -45,6 +47,9 @@ impl Stage {
 
     async fn empty() -> Self {
         let app = TestApp::start(Backend::Sqlite).await;
+        // What is looked at by lot would be another record each time.
+        let mut rules_by = app.coordinator("Dee").await;
+        rules(&mut rules_by, json!({ "audit_percent": 0 })).await;
         let key = PhoneKey::generate(&mut |bytes| SystemRandom.fill(bytes)).expect("a key");
         Self { app, known: BTreeMap::new(), key }
     }
@@ -90,18 +95,18 @@ impl Stage {
         let (a, b) = (asha.party, bo.party);
         let pick = |entry: &mut Entry<'_>| {
             entry.kind(Kind::LitterPick).day("2026-11-20").started_at(START_MS - 86_400_000);
-            entry.place(52.4563, -1.8893, 8.0).minutes(b, 90);
+            entry.place(52.4563, -1.8893, 8.0);
         };
         let write = |phone: &mut TestPhone, id: &str, entry: &dyn Fn(&mut Entry<'_>)| {
             phone.edit(self::id(id), |a| entry(a)).expect("recorded");
         };
         write(&mut asha, "1001", &|entry| {
             pick(entry);
-            entry.minutes(a, 90).count("bags", 3);
+            entry.minutes(a, 90).minutes(b, 60).count("bags", 3);
         });
         write(&mut bo, "1002", &|entry| {
             pick(entry);
-            entry.count("bags", 2);
+            entry.minutes(b, 90).count("bags", 2);
         });
         let carol = asha.meet("Carol");
         stage.know("carol", carol);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use daybook::domain::ids::ActivityId;
 use daybook::domain::key::{Class, Key, Raw};
+use daybook::domain::review::Review;
+use daybook::ledger::Refusal;
 use daybook::merge::RefusalCode;
 
 use super::text;
@@ -131,5 +134,36 @@ fn the_guide_of_the_sync_names_every_state_outcome_and_code() {
     let words = words.chain(["missing_dependency", "start_op_ahead", "quota"]);
     for word in words.chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
         assert!(guide.contains(&format!("| `{word}` |")), "{word} has no row");
+    }
+}
+
+/// Every refusal of a decision, in turn: the match has none of them left out.
+fn after(refusal: &Refusal) -> Option<Refusal> {
+    use Refusal as R;
+    Some(match refusal {
+        R::VersionChanged { .. } => R::ReasonRequired,
+        R::ReasonRequired => R::OwnCredit,
+        R::OwnCredit => R::UndoBlocked { latest: None },
+        R::UndoBlocked { .. } => R::ConflictUnsettled,
+        R::ConflictUnsettled => R::NothingPosted,
+        R::NothingPosted => R::Unreadable,
+        R::Unreadable => R::MergedAway { into: ActivityId(uuid::Uuid::nil()) },
+        R::MergedAway { .. } => R::Merged,
+        R::Merged => R::NotMerged,
+        R::NotMerged => R::MembersUnfit,
+        R::MembersUnfit => R::SecondPerson,
+        R::SecondPerson => R::NothingChanges,
+        R::NothingChanges => R::NothingToSettle,
+        R::NothingToSettle => R::SettlementUnfit { field: String::new() },
+        R::SettlementUnfit { .. } => return None,
+    })
+}
+
+#[test]
+fn the_guide_of_reconciling_names_every_code_of_a_decision() {
+    let guide = text("reconcile");
+    let first = Refusal::VersionChanged { version: 1, decision_seq: 0, review: Review::Received };
+    for refusal in std::iter::successors(Some(first), after) {
+        assert!(guide.contains(&format!("| `{}` |", refusal.code())), "{refusal:?} has no row");
     }
 }
