@@ -54,6 +54,10 @@ struct Page<'a> {
     sections: Vec<(String, String)>,
     /// The title of the last heading: what a table or a piece of code below it is about.
     under: String,
+    /// Titles of the columns of the table that is being read, whether its head is behind, and which cell is next.
+    columns: Vec<String>,
+    in_body: bool,
+    cell: usize,
     body: Vec<Event<'a>>,
 }
 
@@ -65,6 +69,9 @@ impl Default for Page<'_> {
             lead: String::new(),
             sections: Vec::new(),
             under: String::new(),
+            columns: Vec::new(),
+            in_body: false,
+            cell: 0,
             body: Vec::new(),
         }
     }
@@ -86,22 +93,62 @@ impl<'a> Page<'a> {
                 let shown = self.code(&kind, &code);
                 self.html(shown);
             }
-            Event::Start(Tag::Table(columns)) => {
-                let label = format!("Table: {}", self.under);
-                self.html(format!(
-                    "<div class=\"table\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">\n"
-                ));
-                self.body.push(Event::Start(Tag::Table(columns)));
-            }
-            Event::End(TagEnd::Table) => {
-                self.body.push(Event::End(TagEnd::Table));
-                self.html("</div>\n");
+            Event::Start(Tag::Table(_) | Tag::TableHead | Tag::TableRow | Tag::TableCell)
+            | Event::End(TagEnd::Table | TagEnd::TableHead | TagEnd::TableRow | TagEnd::TableCell) => {
+                self.table(&event, rest);
             }
             Event::Start(Tag::BlockQuote(_)) => self.html("<div class=\"note\">\n"),
             Event::End(TagEnd::BlockQuote(_)) => self.html("</div>\n"),
             Event::Html(text) | Event::InlineHtml(text) => self.body.push(Event::Text(text)),
             other => self.body.push(other),
         }
+    }
+
+    /// Tables with their roles written out: on a phone their rows are shown as blocks, and stay rows for who listens.
+    fn table(&mut self, event: &Event<'a>, rest: &mut Parser<'a>) {
+        match event {
+            Event::Start(Tag::Table(_)) => {
+                self.columns.clear();
+                let label = format!("Table: {}", self.under);
+                self.html(format!(
+                    "<div class=\"table\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\"><table role=\"table\">\n"
+                ));
+            }
+            Event::Start(Tag::TableHead) => self.html("<thead role=\"rowgroup\"><tr role=\"row\">"),
+            Event::Start(Tag::TableRow) => {
+                self.cell = 0;
+                self.html("<tr role=\"row\">");
+            }
+            Event::Start(Tag::TableCell) => {
+                let inside = until(rest, |end| *end == TagEnd::TableCell);
+                self.table_cell(inside);
+            }
+            Event::End(TagEnd::TableHead) => {
+                self.in_body = true;
+                self.html("</tr></thead><tbody role=\"rowgroup\">\n");
+            }
+            Event::End(TagEnd::TableRow) => self.html("</tr>\n"),
+            Event::End(TagEnd::Table) => {
+                self.in_body = false;
+                self.html("</tbody></table></div>\n");
+            }
+            _ => {}
+        }
+    }
+
+    fn table_cell(&mut self, inside: Vec<Event<'a>>) {
+        if !self.in_body {
+            self.columns.push(escape(&plain(&inside)));
+            self.html(format!("<th role=\"columnheader\" scope=\"col\">{}</th>", markup(inside)));
+            return;
+        }
+        // What the first column holds needs no name.
+        let label = match self.columns.get(self.cell).filter(|_| self.cell > 0) {
+            Some(column) => format!(" data-label=\"{column}\""),
+            None => String::new(),
+        };
+        self.cell += 1;
+        self.html(format!("<td role=\"cell\"{label}>{}</td>", markup(inside)));
     }
 
     fn heading(&mut self, level: HeadingLevel, inside: &[Event<'a>]) {
