@@ -85,11 +85,11 @@ impl Request {
         }
         if !self.body.is_empty() {
             let (mark, body) = if self.body.contains("{{") {
-                ("JSON", variables(&escaped(&self.body), as_variable))
+                ("END", variables(&escaped(&self.body), as_variable))
             } else {
-                ("'JSON'", self.body.clone())
+                ("'END'", self.body.clone())
             };
-            _ = write!(line, " \\\n  --data-binary @- <<{mark}\n{body}\nJSON");
+            _ = write!(line, " \\\n  --data @- <<{mark}\n{body}\nEND");
         }
         line
     }
@@ -170,10 +170,10 @@ mod tests {
         assert_eq!((read.method.as_str(), read.path.as_str()), ("POST", "/v1/x?a=b"));
         assert_eq!(read.shown(), "Authorization: Bearer $TOKEN\n\n{ \"id\": \"$ID\" }");
         let curl = "curl \"$DAYBOOK_URL/v1/x?a=b\" \\\n  -H \"Authorization: Bearer $TOKEN\" \\\n  \
-                    --data-binary @- <<JSON\n{ \"id\": \"$ID\" }\nJSON";
+                    --data @- <<END\n{ \"id\": \"$ID\" }\nEND";
         assert_eq!(read.curl(), curl);
         let plain = request("PUT /v1/x\nContent-Type: application/json\n\n{ \"text\": \"$5 and `that`\" }");
-        assert!(plain.curl().contains("-X PUT") && plain.curl().contains("<<'JSON'\n{ \"text\": \"$5 and"));
+        assert!(plain.curl().contains("-X PUT") && plain.curl().contains("<<'END'\n{ \"text\": \"$5 and"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn difference(written: &Request, sent: &Request, known: &BTreeMap<String, St
         headers.push((name.to_owned(), value.to_owned()));
     }
     let rest: Vec<&str> = words.collect();
-    let data: &[&str] = if body.is_empty() { &[] } else { &["--data-binary", "@-"] };
+    let data: &[&str] = if body.is_empty() { &[] } else { &["--data", "@-"] };
     let asked = Request {
         method: method.to_owned(),
         path: url.strip_prefix(PUBLIC_URL).unwrap_or(url).to_owned(),
