@@ -108,6 +108,8 @@ impl Stage {
             pick(entry);
             entry.minutes(b, 90).count("bags", 2);
         });
+        // People stand in the order of their ids.
+        asha.now_ms += 1;
         let carol = asha.meet("Carol");
         stage.know("carol", carol);
         write(&mut asha, "1003", &|entry| {
