@@ -28,10 +28,10 @@ macro_rules! codes {
 }
 
 codes! {
-    BODY_UNREADABLE: 400 "body_unreadable" "The body cannot be read" "Send well-formed JSON or CBOR, whole, as the Content-Type says.";
+    BODY_UNREADABLE: 400 "body_unreadable" "The body cannot be read" "Send well-formed JSON or CBOR, whole, as the Content-Type says; detail tells where reading stopped.";
     ENCODING_UNREADABLE: 400 "encoding_unreadable" "The compressed body cannot be inflated" "Send the body again, whole, in the Content-Encoding that the header names.";
     CURSOR_INVALID: 400 "cursor_invalid" "The cursor is not one of ours" "Use a cursor exactly as an answer of this list gave it, or start without one.";
-    QUERY_INVALID: 400 "query_invalid" "A query parameter cannot be read" "See errors for the parameter, and the reference for its form.";
+    QUERY_INVALID: 400 "query_invalid" "A query parameter cannot be read" "Correct the parameter that errors names; the reference says what it may hold.";
     TOKEN_MISSING: 401 "token_missing" "A token is needed" "Send Authorization: DPoP … (phones) or Authorization: Bearer … (personal tokens).";
     TOKEN_INVALID: 401 "token_invalid" "The token is not valid here" "Refresh the access token at /oauth/token, or make a new personal token. Keep your data.";
     TOKEN_EXPIRED: 401 "token_expired" "The token has expired" "Refresh the access token at /oauth/token. Keep your data.";
@@ -41,13 +41,13 @@ codes! {
     INSUFFICIENT_SCOPE: 403 "insufficient_scope" "The token may not do this" "Use a grant with the scope named in detail, held by somebody with the role for it.";
     NOT_FOUND: 404 "not_found" "There is no such thing" "Check the id: it is a lower-case UUID of something that your token may see.";
     INVITATION_INVALID: 404 "invitation_invalid" "The invitation is not valid" "Ask for a new invitation: this one is mistyped, expired or was taken back.";
-    METHOD_NOT_ALLOWED: 405 "method_not_allowed" "This address does not know the method" "See the reference for what it knows.";
+    METHOD_NOT_ALLOWED: 405 "method_not_allowed" "This address does not know the method" "Use a method that the Allow header names; the reference lists them for each address.";
     ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
     CHANGE_ID_REUSED: 409 "change_id_reused" "The change id was sent with another content" "Send exactly what was sent first, or make a new change id.";
     VERSION_UNKNOWN: 409 "version_unknown" "The activity never had such a version" "Send as base_version the version that the activity showed when it was read.";
     REFUSED: 409 "refused" "The daybook does not take the change" "See detail for the rule that it breaks; nothing was written.";
-    INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation; each enrols one device.";
-    KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key for a new enrolment.";
+    INVITATION_USED: 409 "invitation_used" "The invitation was used by another device" "Ask for a new invitation: each enrols one device. The device that used it may send the same again for a day.";
+    KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key pair for this enrolment; the old one stays with the device that has it.";
     PARTY_MET: 409 "party_met" "Others have recorded for this phone's party id" "Ask a coordinator for the invitation: what belongs to an id moves only where somebody else has seen whose it is.";
     PERIOD_OVERLAPS: 409 "period_overlaps" "Some of the days are in a closed period" "See GET /v1/periods for those that are closed, and close days that none of them holds.";
     SAME_PARTY: 409 "same_party" "A party is no alias of itself" "Name two parties: the one that stays, and the one that becomes its alias.";
@@ -55,16 +55,16 @@ codes! {
     IS_ALIAS: 409 "is_alias" "The id is an alias" "Use the id in detail: that of the party that it stands for.";
     NOT_RESIDENTS: 409 "not_residents" "Only two residents are one person" "Groups and organisations keep their accounts: put the members into one of them instead.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
-    ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "It holds what belongs to nobody by name, and takes in what other accounts leave.";
+    ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
     NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
-    TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it.";
+    TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it. A coordinator can still decide.";
     PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
-    LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away.";
-    VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, and decide on what is there now.";
-    GONE: 410 "gone" "It was there and is erased" "Remove it on your side too.";
+    LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away; the lease ends by itself after ten minutes.";
+    VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, show what is there now, and decide on that; do not send the same again.";
+    GONE: 410 "gone" "It was there and is erased" "Remove it on your side too, and do not send it again: what is erased stays erased.";
     CURSOR_EXPIRED: 410 "cursor_expired" "What you follow from is no longer there" "List the objects again to the end, and follow from the list's events_after.";
     PRECONDITION_FAILED: 412 "precondition_failed" "It has changed since you saw it" "See present for how it is now; send the edit again with its ETag, or without If-Match to have both merged.";
-    BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time: detail names the limit.";
+    BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time, such as fewer changes in a sync or fewer items in a batch: detail names the limit.";
     MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
     RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
     FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";

@@ -31,7 +31,7 @@ pub mod neighbourhoods;
 pub mod oauth;
 mod openapi;
 pub mod outcomes;
-mod pages;
+pub mod pages;
 pub mod params;
 pub mod parties;
 pub mod periods;

@@ -53,6 +53,7 @@ const LIBRARIES: &[(&str, &[&str], &str)] = &[
     ("automerge", &["merge", "phone"], "Automerge is behind `merge`"),
     ("axum", &["api", "commands", "phone"], "only the edge and its client know HTTP and its status codes"),
     ("sea_orm", &["api", "commands", "flows", "store"], "the database is behind `store`"),
+    ("pulldown_cmark", &["api"], "only pages are written in Markdown"),
     ("prometheus_client", &["metrics"], "what is counted has one home"),
     ("tokio", &["api", "app", "commands", "flows", "phone", "store"], "words and rules do no I/O"),
     ("reqwest", &["api", "commands", "config", "flows", "phone"], "words and rules do no I/O"),

@@ -20,6 +20,7 @@ mod examples;
 mod floods;
 mod following;
 mod forms;
+mod guides;
 mod held;
 mod hostile;
 mod identity;
