@@ -35,7 +35,7 @@ with AuthenticatedClient(os.environ["DAYBOOK_URL"], os.environ["DAYBOOK_TOKEN"])
         parties=[PartyDraft(party_id=me.party_id, minutes=60)],
     )
     for outcome in answered(record_activities.sync(client=client, body=RecordRequest(items=[draft]))).items:
-        print(outcome.status, outcome.id, outcome.code or "")
+        print(outcome.status, outcome.id, *([outcome.code] if outcome.code else []))
     for activity in answered(list_activities.sync(client=client, limit=5)).items:
         minutes = sum(party.minutes for party in activity.parties)
         print(activity.id, activity.day, activity.kind, f"{minutes} min", sep="  ")

@@ -70,7 +70,7 @@ interface DaybookAnswer {
   heads?: string[];
   changes: string[];
   outcomes: Outcome[];
-  snapshot?: { url: string };
+  snapshot?: { url: string; bytes: number };
 }
 interface SyncAnswer {
   verdicts: Verdict[];
@@ -258,6 +258,7 @@ class Sync {
         Object.assign(phone, { cursor: null, heads: [] });
         return true;
       case "restart": // the server was restored, and may lack what it had
+        console.log("starting again: this server does not know how far we had read");
         phone.heads = [];
         this.answered.clear();
     }
@@ -279,9 +280,13 @@ class Sync {
 
   private async later(why: string): Promise<boolean> {
     this.tries += 1;
-    if (this.tries < TRIES_MAX) await pause(PAUSE_MS);
-    else console.log(`${why}: the rest goes with the next sync`);
-    return this.tries < TRIES_MAX;
+    if (this.tries === TRIES_MAX) {
+      console.log(`${why}: the rest goes with the next sync`);
+      process.exitCode = 1;
+      return false;
+    }
+    await pause(PAUSE_MS);
+    return true;
   }
 
   /** Notes what became of each change; answers how many are to be sent again. */
@@ -306,6 +311,7 @@ class Sync {
       this.more = answer.more === true;
       if (answer.heads) phone.heads = answer.heads;
       if (answer.snapshot) {
+        console.log(`catching up: ${answer.snapshot.bytes} bytes in place of changes`);
         const { doc, cursor } = await this.download();
         phone.doc = Automerge.merge(phone.doc, Automerge.clone(doc));
         Object.assign(phone, { cursor, heads: Automerge.getHeads(doc) });
@@ -332,6 +338,7 @@ class Sync {
     if (this.reloaded) {
       const codes = [...this.refused.values()].map(({ code }) => code);
       console.log(`the server does not take this, written anew either: ${codes.join(", ")}`);
+      process.exitCode = 1;
       return false;
     }
     console.log("reloading: the server's document, with what only this phone has written into it");
@@ -414,6 +421,11 @@ async function main(): Promise<void> {
     console.error("Where is the server, and who are you? Give --url and --token, or --offline.");
     process.exit(2);
   }
+  for (const [name, figure] of [["--minutes", minutes], ["--bags", bags]]) {
+    if (figure === undefined || /^\d+$/.test(figure)) continue;
+    console.error(`${name} takes a whole number.`);
+    process.exit(2);
+  }
   const phone = await load(file);
   if (minutes !== undefined) {
     const id = record(phone, Number(minutes), day, bags, note);
@@ -432,7 +444,7 @@ async function main(): Promise<void> {
     process.exitCode = 1;
   }
   if (phone.daybook === null && phone.party) return;
-  for (const [id, activity] of Object.entries(phone.doc)) show(id, activity);
+  for (const id of Object.keys(phone.doc).sort()) show(id, phone.doc[id]!);
 }
 
 await main();

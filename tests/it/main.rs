@@ -16,6 +16,7 @@ mod decisions;
 mod doubts;
 mod errors;
 mod examples;
+mod first_hour;
 mod floods;
 mod forms;
 mod held;
