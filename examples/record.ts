@@ -306,7 +306,9 @@ class Sync {
   private async merge(answer: DaybookAnswer): Promise<boolean> {
     const { phone } = this;
     try {
-      for (const bytes of answer.changes) phone.doc = Automerge.loadIncremental(phone.doc, fromBase64url(bytes));
+      const changes = answer.changes.map(fromBase64url);
+      for (const change of changes) this.answered.add(Automerge.decodeChange(change).hash); // the server has them
+      for (const change of changes) phone.doc = Automerge.loadIncremental(phone.doc, change);
       phone.cursor = answer.cursor ?? phone.cursor;
       this.more = answer.more === true;
       if (answer.heads) phone.heads = answer.heads;
