@@ -204,6 +204,7 @@ class Sync {
     private readonly server: Server,
     private readonly phone: Phone,
     private readonly file: string,
+    private readonly verdictsMax: number,
   ) {}
 
   async run(): Promise<void> {
@@ -215,7 +216,7 @@ class Sync {
       if (this.phone.daybook === null) return;
       await save(this.file, this.phone);
       again ||= answer.verdicts_more === true;
-      if (again || !answer.verdicts_pending || this.verdictsAsked === VERDICTS_MAX) continue;
+      if (again || !answer.verdicts_pending || this.verdictsAsked === this.verdictsMax) continue;
       this.verdictsAsked += 1;
       await pause(VERDICTS_MS);
       again = true;
@@ -414,7 +415,8 @@ async function main(): Promise<void> {
       bags: { type: "string" },
       note: { type: "string" },
       day: { type: "string", default: today() },
-      offline: { type: "boolean", default: false },
+      offline: { type: "boolean", default: false }, // store only
+      "no-wait": { type: "boolean", default: false }, // for verdicts: the next sync brings them too
     },
   });
   const { file, minutes, day, bags, note } = values;
@@ -439,7 +441,7 @@ async function main(): Promise<void> {
   try {
     await greet(server, phone);
     await save(file, phone);
-    await new Sync(server, phone, file).run();
+    await new Sync(server, phone, file, values["no-wait"] ? 0 : VERDICTS_MAX).run();
   } catch (error) {
     if (!(error instanceof NoSignal || error instanceof Refused)) throw error;
     console.log(error instanceof NoSignal ? `no signal (${error.message})` : `not taken: ${error.message}`);

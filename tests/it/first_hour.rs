@@ -16,6 +16,7 @@ use self::programs::{OUTBOX, PHONE, activities, first_hour, id, ids};
 use crate::support::app::{Backend, activity};
 
 const OFFLINE: &str = "--offline";
+const NO_WAIT: &str = "--no-wait";
 
 /// Recorded offline in both languages, sent, sent again from old copies of the files; and read by each other.
 async fn what_is_recorded_offline_arrives_once_and_is_read_by_all(backend: Backend) {

@@ -77,12 +77,15 @@ impl Developer {
         run(command).await
     }
 
-    /// `tsx record.ts …`, or another of the examples in TypeScript.
+    /// `tsx record.ts …`, or another of the examples in TypeScript; without the process that `tsx` puts before it.
     pub async fn typescript(&self, example: &str, arguments: &[&str]) -> Ran {
-        let tsx = repository("examples/node_modules/tsx/dist/cli.mjs");
+        let tsx = repository("examples/node_modules/tsx/dist/loader.mjs");
         assert!(tsx.exists(), "{} is missing: run `make test`, which installs it", tsx.display());
-        let mut command = self.command("node", &[]);
-        command.arg(tsx).arg(repository("examples").join(example)).args(arguments);
+        let mut command = self.command("node", &["--import"]);
+        command
+            .arg(format!("file://{}", tsx.display()))
+            .arg(repository("examples").join(example))
+            .args(arguments);
         run(command).await
     }
 

@@ -9,8 +9,8 @@ use daybook::flows::compact::Compacted;
 use daybook::merge::cursor::Cursor;
 use serde_json::{Value, json};
 
-use super::OFFLINE;
 use super::programs::{PHONE, activities, first_hour, id, ids};
+use super::{NO_WAIT, OFFLINE};
 use crate::support::app::Backend;
 
 /// The file of a phone whose document has one change, of this actor.
@@ -38,11 +38,11 @@ async fn a_phone_that_went_two_ways_writes_anew_what_was_refused() {
     let (app, mut asha, developer) = first_hour(Backend::Sqlite).await;
     let (one, other) = (app.app.uuid().to_string(), app.app.uuid().to_string());
     developer.keep(PHONE, &file(&[7; 16], &one));
-    let printed = developer.typescript("record.ts", &[]).await.well();
+    let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     assert_eq!(id(&printed, "accepted"), one);
     // A copy of the phone as it was, which has written something else under the same actor.
     developer.keep(PHONE, &file(&[7; 16], &other));
-    let printed = developer.typescript("record.ts", &[]).await.well();
+    let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     assert!(printed.contains(" (actor_fork: "), "{printed}");
     assert_eq!(
         (id(&printed, "refused"), id(&printed, "accepted")),
@@ -56,7 +56,7 @@ async fn a_phone_that_went_two_ways_writes_anew_what_was_refused() {
     let mut read: Vec<String> = activities(&mut asha).await.iter().map(|one| one["id"].to_string()).collect();
     read.sort();
     assert_eq!(read, both.iter().map(|id| json!(id).to_string()).collect::<Vec<_>>());
-    let printed = developer.typescript("record.ts", &[]).await.well();
+    let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     assert_eq!(ids(&printed, "accepted").len() + ids(&printed, "refused").len(), 0, "{printed}");
 }
 
@@ -68,7 +68,7 @@ async fn a_daybook_that_is_not_there_is_created_and_a_cursor_of_another_chain_be
     let mut phone = developer.kept(PHONE);
     phone["daybook"] = json!(daybook);
     developer.keep(PHONE, &phone);
-    let printed = developer.typescript("record.ts", &[]).await.well();
+    let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     let first = id(&stored, "stored");
     assert_eq!(ids(&printed, "accepted"), [first; 2], "{printed}");
     assert_eq!(activities(&mut asha).await[0]["daybook_id"], json!(daybook));
@@ -79,7 +79,7 @@ async fn a_daybook_that_is_not_there_is_created_and_a_cursor_of_another_chain_be
     let position = Cursor::decode(&there).expect("a cursor").position;
     phone["cursor"] = json!(Cursor { position, chain: [0; 8] }.encode());
     developer.keep(PHONE, &phone);
-    let printed = developer.typescript("record.ts", &[]).await.well();
+    let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     assert!(ids(&printed, "accepted").len() == 1 && ids(&printed, "refused").is_empty(), "{printed}");
     assert!(printed.contains("\nstarting again: "), "{printed}");
     assert_eq!(activities(&mut asha).await.len(), 2);
@@ -91,7 +91,7 @@ async fn a_daybook_that_is_not_there_is_created_and_a_cursor_of_another_chain_be
 async fn a_phone_behind_a_snapshot_catches_up_and_sends_what_it_has() {
     let (app, mut asha, developer) = first_hour(Backend::Sqlite).await;
     let me = asha.party;
-    developer.typescript("record.ts", &["--minutes", "5"]).await.well();
+    developer.typescript("record.ts", &["--minutes", "5", NO_WAIT]).await.well();
     for at in 0..30 {
         let recorded = asha.record(Kind::LitterPick, "2026-11-20", |a| {
             a.minutes(me, 1).count("bags", 2).note(&format!("round {at}"));
@@ -100,7 +100,7 @@ async fn a_phone_behind_a_snapshot_catches_up_and_sends_what_it_has() {
     }
     asha.sync().await.expect("synced");
     assert!(matches!(app.compact(asha.own).await, Compacted::Done { .. }));
-    let printed = developer.typescript("record.ts", &["--minutes", "7"]).await.well();
+    let printed = developer.typescript("record.ts", &["--minutes", "7", NO_WAIT]).await.well();
     assert!(printed.contains("\ncatching up: "), "{printed}");
     assert_eq!(id(&printed, "accepted"), id(&printed, "stored"));
     assert_eq!(written(&developer.kept(PHONE)).len(), 32);
