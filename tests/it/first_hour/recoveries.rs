@@ -44,11 +44,7 @@ async fn a_phone_that_went_two_ways_writes_anew_what_was_refused() {
     developer.keep(PHONE, &file(&[7; 16], &other));
     let printed = developer.typescript("record.ts", &[NO_WAIT]).await.well();
     assert!(printed.contains(" (actor_fork: "), "{printed}");
-    assert_eq!(
-        (id(&printed, "refused"), id(&printed, "accepted")),
-        (other.as_str(), other.as_str()),
-        "{printed}"
-    );
+    assert_eq!((ids(&printed, "refused").len(), id(&printed, "accepted")), (1, other.as_str()), "{printed}");
     let mut both = vec![one, other.clone()];
     both.sort();
     assert_eq!(written(&developer.kept(PHONE)), both);
