@@ -1,9 +1,11 @@
 //! Clients that others' tools make of `openapi.json`.
 
+use std::process::Command;
+
+use serde_json::json;
+
 use super::programs::{activities, first_hour, repository, run};
 use crate::support::app::{Backend, activity};
-use serde_json::json;
-use std::process::Command;
 
 /// Operations of which the generator for Python does not understand all, with the reason; it leaves that part out.
 const NOT_UNDERSTOOD: [(&str, &str); 3] = [
