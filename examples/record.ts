@@ -19,6 +19,8 @@ const PUSH_MAX = 256;
 /** How often the same is sent again where nothing came of it, and how long to wait before. */
 const TRIES_MAX = 3;
 const PAUSE_MS = 1_000;
+/** Requests of one run: far more than any honest backlog needs. */
+const ROUNDS_MAX = 1_000;
 /** While records wait to be judged: when to ask again, and how often. */
 const VERDICTS_MS = 5_000;
 const VERDICTS_MAX = 3;
@@ -208,7 +210,7 @@ class Sync {
   ) {}
 
   async run(): Promise<void> {
-    for (let again = true; again; ) {
+    for (let again = true, rounds = 0; again && rounds < ROUNDS_MAX; rounds += 1) {
       const answer = await this.request();
       answer.verdicts.forEach(tell);
       this.phone.verdictsAfter = answer.verdicts_next;
