@@ -26,7 +26,8 @@ FUZZ_SECONDS ?= 300
 
 with_postgres := tests/postgres/with-postgres.sh
 nextest := cargo nextest run --workspace --locked --profile
-test_packages := tests/postgres/node_modules/.package-lock.json tests/phone-js/node_modules/.package-lock.json
+python_client := target/tools/python-client/.installed
+test_packages := $(patsubst %,%/node_modules/.package-lock.json,tests/postgres tests/phone-js examples) $(python_client)
 peers := benches/peers/node_modules/.package-lock.json
 redocly := openapi/node_modules/.bin/redocly
 deny := target/tools/cargo-deny/bin/cargo-deny
@@ -115,9 +116,14 @@ fmt: ## format the code
 	cargo fmt --all
 
 .PHONY: openapi
-openapi: ## write openapi/openapi.json anew
+openapi: ## write openapi/openapi.json anew, and its types
 	cargo run --locked --quiet -- openapi > openapi/openapi.json.new
 	mv openapi/openapi.json.new openapi/openapi.json
+	$(MAKE) openapi-types
+
+.PHONY: openapi-types
+openapi-types: examples/node_modules/.package-lock.json ## write openapi/types.ts anew from openapi/openapi.json
+	cd examples && node_modules/.bin/openapi-typescript ../openapi/openapi.json --output ../openapi/types.ts
 
 .PHONY: up
 up: secrets ## build and start the server with PostgreSQL in containers
@@ -136,6 +142,11 @@ secrets: ## draw the containers' secrets, those that are not there yet
 # The lockfile of the peers names optional packages for other machines, which `npm ci` wants to see resolved.
 $(peers): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm install --no-save --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(python_client): examples/requirements.txt
+	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \
+	  --target $(@D) -r $<
 	touch $@
 
 $(cargo_fuzz):

@@ -17,6 +17,7 @@ mod doubts;
 mod editing;
 mod errors;
 mod examples;
+mod first_hour;
 mod floods;
 mod following;
 mod forms;
