@@ -21,6 +21,10 @@ recovery: export JS_SCHEDULES ?= 100
 # What `make mutants` makes.
 mutants: export MUTANTS ?= 100000
 mutants: export HISTORIES ?= 1000
+# How many cases `make contract` and `make contract-long` try of each operation in each phase, and which.
+contract: export CONTRACT_EXAMPLES ?= 10
+contract-long: export CONTRACT_EXAMPLES ?= 300
+export CONTRACT_SEED ?=
 # How long `make fuzz` runs each target; it needs a nightly compiler.
 FUZZ_SECONDS ?= 300
 
@@ -30,6 +34,7 @@ test_packages := tests/postgres/node_modules/.package-lock.json tests/phone-js/n
 peers := benches/peers/node_modules/.package-lock.json
 redocly := openapi/node_modules/.bin/redocly
 deny := target/tools/cargo-deny/bin/cargo-deny
+schemathesis := target/tools/schemathesis/bin/schemathesis
 cargo_fuzz := target/tools/cargo-fuzz/bin/cargo-fuzz
 fuzz_targets := guard accept cursor sync_body state_decode
 
@@ -70,6 +75,15 @@ fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some 
 	    "$$target" -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20; \
 	done
+
+.PHONY: contract contract-long
+contract: $(schemathesis) ## try every operation against what the OpenAPI document says of it (CONTRACT_EXAMPLES=10, CONTRACT_SEED=date)
+	cargo build --locked
+	tests/contract/run.sh
+
+contract-long: $(schemathesis) ## the same for an hour or so (CONTRACT_EXAMPLES=300)
+	cargo build --locked
+	tests/contract/run.sh
 
 .PHONY: bench
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
@@ -140,6 +154,11 @@ $(peers): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 
 $(cargo_fuzz):
 	cargo install --locked cargo-fuzz --version 0.13.2 --root target/tools/cargo-fuzz
+
+$(schemathesis): tests/contract/requirements.txt
+	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \
+	  --target target/tools/schemathesis -r $<
+	touch $@
 
 $(deny): .ci/requirements.txt
 	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \
