@@ -38,6 +38,7 @@ pub mod quarantine;
 pub mod recording;
 pub mod replies;
 mod rules;
+mod shaped;
 pub mod suspicions;
 pub mod sync;
 pub mod totals;
