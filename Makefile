@@ -23,8 +23,9 @@ mutants: export MUTANTS ?= 100000
 mutants: export HISTORIES ?= 1000
 # How many cases `make contract` and `make contract-long` try of each operation in each phase, and which.
 contract: export CONTRACT_EXAMPLES ?= 10
+contract: export CONTRACT_SEED ?= 1
 contract-long: export CONTRACT_EXAMPLES ?= 300
-export CONTRACT_SEED ?=
+contract-long: export CONTRACT_SEED ?=
 # How long `make fuzz` runs each target; it needs a nightly compiler.
 FUZZ_SECONDS ?= 300
 
@@ -77,11 +78,11 @@ fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some 
 	done
 
 .PHONY: contract contract-long
-contract: $(schemathesis) ## try every operation against what the OpenAPI document says of it (CONTRACT_EXAMPLES=10, CONTRACT_SEED=date)
+contract: $(schemathesis) ## try every operation against what the OpenAPI document says of it (CONTRACT_EXAMPLES=10, CONTRACT_SEED=1)
 	cargo build --locked
 	tests/contract/run.sh
 
-contract-long: $(schemathesis) ## the same for an hour or so (CONTRACT_EXAMPLES=300)
+contract-long: $(schemathesis) ## the same for a long time, other cases each day (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
 	cargo build --locked
 	tests/contract/run.sh
 

@@ -22,6 +22,7 @@ pub mod held;
 pub mod invitations;
 pub mod journal;
 pub mod ledger;
+mod links;
 pub mod me;
 mod metrics;
 mod middleware;

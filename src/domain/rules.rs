@@ -22,22 +22,28 @@ pub struct RulePack {
     #[serde(alias = "auto")]
     pub mode: Mode,
     /// Greatest minutes of one person on one civil day that a rule may approve.
+    #[schema(minimum = 1, maximum = 1_440)]
     pub person_day_minutes_max: i64,
     /// An edit after an approval that moves no tally by more than this many items keeps the approval.
+    #[schema(minimum = 0, maximum = 10_000)]
     pub report_items_threshold: i64,
     /// An approval of more minutes than this, remainder included, needs two people. Absent: one is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1_440_000_000)]
     pub second_person_above_minutes: Option<i64>,
     /// With `peer`: what is clean and nobody has confirmed is approved so many days after the server received
     /// it. Absent: it waits for a coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 365)]
     pub silence_days: Option<i64>,
     /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
     #[serde(default = "audit_percent")]
+    #[schema(minimum = 0, maximum = 100)]
     pub audit_percent: i64,
     /// The share of records that rules approve by themselves may move by so many of a hundred from one week to the
     /// four before it; beyond that `GET /v1/rules/share` raises its alarm. 0 to 100.
     #[serde(default = "share_drift_percent")]
+    #[schema(minimum = 0, maximum = 100)]
     pub share_drift_percent: i64,
     /// Where ordinary ends: beyond it a person looks. What is left out has its default.
     #[serde(default)]

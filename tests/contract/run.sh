@@ -60,9 +60,9 @@ try_as() {
   CONTRACT_INVITER_TOKEN=$(token_of Coordinator "$folder")
   export CONTRACT_TOKEN CONTRACT_INVITER_TOKEN
   echo "── as $role: $examples examples, seed $seed"
-  if ! (cd "$here" && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$tools python3 -m schemathesis.cli \
+  if ! (cd "$here" && PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$out/hypothesis PYTHONPATH=$tools python3 -m schemathesis.cli \
     --config-file schemathesis.toml run "$CONTRACT_URL/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
-    --max-examples "$examples" --seed "$seed" --no-color --report junit,ndjson --report-dir "$folder/report"); then
+    --max-examples "$examples" --seed "$seed" --no-color --report junit,json --report-dir "$folder/report"); then
     failed+=("$role")
   fi
   if ! kill -0 "$server_pid" 2>/dev/null; then
