@@ -17,9 +17,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct RulePack {
     /// 1, 2, 3 … in a neighbourhood.
     pub version: i64,
-    /// Who approves what is clean. Packs that were stored before there were three modes say `auto: true` or
-    /// `auto: false`.
-    #[serde(alias = "auto")]
+    /// Who approves what is clean.
     pub mode: Mode,
     /// Greatest minutes of one person on one civil day that a rule may approve.
     #[schema(minimum = 1, maximum = 1_440)]
@@ -52,7 +50,7 @@ pub struct RulePack {
 
 /// Who approves what is clean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", from = "WrittenMode")]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A rule, at once.
     Auto,
@@ -60,32 +58,6 @@ pub enum Mode {
     Peer,
     /// A coordinator, always.
     Coordinator,
-}
-
-/// [`Mode`] as packs have been written over time.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenMode {
-    Auto(bool),
-    Named(NamedMode),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum NamedMode {
-    Auto,
-    Peer,
-    Coordinator,
-}
-
-impl From<WrittenMode> for Mode {
-    fn from(written: WrittenMode) -> Self {
-        match written {
-            WrittenMode::Auto(true) | WrittenMode::Named(NamedMode::Auto) => Self::Auto,
-            WrittenMode::Named(NamedMode::Peer) => Self::Peer,
-            WrittenMode::Auto(false) | WrittenMode::Named(NamedMode::Coordinator) => Self::Coordinator,
-        }
-    }
 }
 
 /// What a pack may say: from, to. A day has 1,440 minutes; the others keep a slip of the finger out.
@@ -129,6 +101,20 @@ impl RulePack {
             share_drift_percent: share_drift_percent(),
             thresholds: Thresholds::default(),
         }
+    }
+
+    /// Reads a stored pack: those of before there were three modes say `auto: true` or `auto: false`.
+    ///
+    /// # Errors
+    /// What is no pack.
+    pub fn read(stored: &str) -> serde_json::Result<Self> {
+        let mut pack: serde_json::Value = serde_json::from_str(stored)?;
+        if let Some(fields) = pack.as_object_mut()
+            && let Some(auto) = fields.remove("auto").and_then(|auto| auto.as_bool())
+        {
+            fields.insert("mode".to_owned(), if auto { "auto" } else { "coordinator" }.into());
+        }
+        serde_json::from_value(pack)
     }
 
     /// The first field that is out of its bounds, with what to change.
@@ -229,7 +215,7 @@ mod tests {
             let text = format!(
                 r#"{{"version":3,"auto":{auto},"person_day_minutes_max":480,"report_items_threshold":2}}"#
             );
-            serde_json::from_str::<RulePack>(&text).unwrap()
+            RulePack::read(&text).unwrap()
         };
         assert_eq!(stored(true), RulePack { version: 3, report_items_threshold: 2, ..RulePack::first() });
         assert_eq!(stored(false).mode, Mode::Coordinator);
@@ -247,7 +233,12 @@ mod tests {
         let text = serde_json::to_string(&pack).unwrap();
         assert_eq!(serde_json::from_str::<RulePack>(&text).unwrap(), pack);
         assert!(serde_json::from_str::<RulePack>(&text.replace("silence_days", "silence_weeks")).is_err());
-        assert!(serde_json::from_str::<RulePack>(&text.replace("peer", "anybody")).is_err());
+        assert_eq!(RulePack::read(&text).unwrap(), pack);
+        for (was, sent) in
+            [("\"peer\"", "\"anybody\""), ("\"peer\"", "true"), ("\"mode\":\"peer\"", "\"auto\":true")]
+        {
+            assert!(serde_json::from_str::<RulePack>(&text.replace(was, sent)).is_err(), "{sent}");
+        }
     }
 
     #[test]
