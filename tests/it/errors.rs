@@ -228,7 +228,7 @@ both! {
             let named = json!([{ "id": app.app.uuid(), "name": name }]);
             assert_eq!(sync(request(named, json!([]))).await.0, status, "{name:?}");
         }
-        for limit_bytes in [json!(0), json!(1), json!(u64::MAX)] {
+        for limit_bytes in [json!(0), json!(1), json!(i64::MAX)] {
             let mut body = request(json!([]), json!([]));
             body["limit_bytes"] = limit_bytes;
             assert_eq!(sync(body).await.0, 200, "held within its bounds");
