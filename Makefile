@@ -21,6 +21,11 @@ recovery: export JS_SCHEDULES ?= 100
 # What `make mutants` makes.
 mutants: export MUTANTS ?= 100000
 mutants: export HISTORIES ?= 1000
+# How many cases `make contract` and `make contract-long` try of each operation in each phase, and which.
+contract: export CONTRACT_EXAMPLES ?= 10
+contract: export CONTRACT_SEED ?= 1
+contract-long: export CONTRACT_EXAMPLES ?= 300
+contract-long: export CONTRACT_SEED ?=
 # How long `make fuzz` runs each target; it needs a nightly compiler.
 FUZZ_SECONDS ?= 300
 
@@ -31,6 +36,7 @@ test_packages := $(patsubst %,%/node_modules/.package-lock.json,tests/postgres t
 peers := benches/peers/node_modules/.package-lock.json
 redocly := openapi/node_modules/.bin/redocly
 deny := target/tools/cargo-deny/bin/cargo-deny
+schemathesis := target/tools/schemathesis/bin/schemathesis
 cargo_fuzz := target/tools/cargo-fuzz/bin/cargo-fuzz
 fuzz_targets := guard accept cursor sync_body state_decode
 
@@ -71,6 +77,15 @@ fuzz: $(cargo_fuzz) ## fuzz what reads bytes from outside, each target for some 
 	    "$$target" -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20; \
 	done
+
+.PHONY: contract contract-long
+contract: $(schemathesis) ## try every operation against what the OpenAPI document says of it (CONTRACT_EXAMPLES=10, CONTRACT_SEED=1)
+	cargo build --locked
+	tests/contract/run.sh
+
+contract-long: $(schemathesis) ## the same for a long time, other cases each day (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
+	cargo build --locked
+	tests/contract/run.sh
 
 .PHONY: bench
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
@@ -151,6 +166,11 @@ $(python_client): examples/requirements.txt
 
 $(cargo_fuzz):
 	cargo install --locked cargo-fuzz --version 0.13.2 --root target/tools/cargo-fuzz
+
+$(schemathesis): tests/contract/requirements.txt
+	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \
+	  --target target/tools/schemathesis -r $<
+	touch $@
 
 $(deny): .ci/requirements.txt
 	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --upgrade \

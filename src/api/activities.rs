@@ -14,7 +14,7 @@ use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::events::events_after;
 use super::extract::{Resident, scope};
-use super::params::{Here, Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Paging, Params, count, limit, opened, paged};
 use super::types::{Instant, Page, word};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -34,8 +34,9 @@ use crate::store::entity::{activity, activity_version, judgement};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ActivityFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
@@ -47,6 +48,7 @@ pub struct ActivityFilter {
     #[param(inline)]
     pub kind: Option<Kind>,
     /// Only of this programme.
+    #[param(pattern = r"^[^\x00]*$")]
     pub programme: Option<String>,
     /// First day.
     #[param(format = Date, example = "2026-11-01")]

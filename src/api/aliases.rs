@@ -25,7 +25,8 @@ pub struct AliasRequest {
     #[schema(
         example = "You were entered twice: once by the hub, once by your phone.",
         min_length = 1,
-        max_length = 1000
+        max_length = 1000,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$"
     )]
     pub reason: String,
 }

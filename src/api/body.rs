@@ -12,6 +12,7 @@ use super::error::{
     ApiError, BODY_TOO_LARGE, BODY_UNREADABLE, ENCODING_UNREADABLE, FIELD_INVALID, FieldError,
     MEDIA_TYPE_UNSUPPORTED,
 };
+use super::shaped::Shaped;
 use crate::domain::limits::{BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX};
 
 /// A body in JSON.
@@ -125,7 +126,7 @@ pub fn too_large() -> ApiError {
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Shaped(&mut deserializer)).map_err(|error| {
         let path = pointer(error.path());
         let inner = error.into_inner();
         if inner.is_data() { field_error(path, &inner.to_string()) } else { unreadable(&inner.to_string()) }
@@ -142,7 +143,7 @@ fn parse_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
     let reader = cbor4ii::core::utils::SliceReader::new(bytes);
     let mut deserializer = cbor4ii::serde::Deserializer::new(reader);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(Shaped(&mut deserializer)).map_err(|error| {
         let path = pointer(error.path());
         match error.into_inner() {
             DecodeError::Core(Core::Mismatch { name, .. } | Core::Unsupported { name, .. }) => {

@@ -27,7 +27,8 @@ pub struct ClosingRequest {
     #[schema(
         example = "You moved away: your minutes stay with the neighbourhood.",
         min_length = 1,
-        max_length = 1000
+        max_length = 1000,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$"
     )]
     pub reason: String,
 }

@@ -16,7 +16,7 @@ use super::body::Json;
 use super::error::{ApiError, ApiResult, GONE, NOT_FOUND, RANGE_NOT_SATISFIABLE};
 use super::extract::{Resident, scope};
 use super::params::{Id, IdParam};
-use super::types::{Hash, Instant, Page};
+use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{DaybookId, PartyId};
 use crate::flows;
@@ -123,9 +123,9 @@ pub async fn list_daybooks(
         ("If-Range" = Option<String>, Header, description = "An ETag: the range counts only for the same bytes."),
     ),
     responses(
-        (status = 200, description = "All bytes.", body = Vec<u8>, content_type = "application/octet-stream",
+        (status = 200, description = "All bytes.", body = Octets, content_type = "application/octet-stream",
             headers(("ETag" = String, description = "Names the bytes."), ("Daybook-Cursor" = String, description = "Sync cursor for exactly these bytes."))),
-        (status = 206, description = "The range.", body = Vec<u8>, content_type = "application/octet-stream",
+        (status = 206, description = "The range.", body = Octets, content_type = "application/octet-stream",
             headers(("Content-Range" = String, description = "Which bytes these are."))),
         (status = 304, description = "The same bytes as named."),
     )

@@ -32,7 +32,7 @@ pub struct DecisionRequest {
     pub id: DecisionId,
     pub activity_id: ActivityId,
     /// `version` of the activity, as seen.
-    #[schema(example = "3-5bb5a4c5")]
+    #[schema(example = "3-5bb5a4c5", pattern = "^[1-9][0-9]{0,17}-[0-9a-f]{8}$")]
     pub version: String,
     /// `decision_seq` of the activity, as seen.
     pub decision_seq: i64,
@@ -40,15 +40,13 @@ pub struct DecisionRequest {
     /// In plain words: the resident reads it. Needed to reject, keep, ask for changes, reclassify,
     /// merge, and to correct.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = r"^[^\x00]*$")]
     pub reason: Option<String>,
     /// With `approve` and `merge`: what is posted instead of what the records say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub corrections: Option<Corrections>,
     /// With `reclassify`: where the minutes are to be counted; what is absent stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub reclassification: Option<Reclassification>,
     /// With `settle` or `approve`: what counts in fields that phones disagree about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,7 +82,7 @@ pub struct SeenActivity {
     /// Which one.
     pub activity_id: ActivityId,
     /// `version` of the activity.
-    #[schema(example = "3-5bb5a4c5")]
+    #[schema(example = "3-5bb5a4c5", pattern = "^[1-9][0-9]{0,17}-[0-9a-f]{8}$")]
     pub version: String,
     /// `decision_seq` of the activity.
     pub decision_seq: i64,

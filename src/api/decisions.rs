@@ -13,7 +13,7 @@ pub use super::decision_request::{
 };
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
 use super::preview::{self, wishes};
 use super::types::{Instant, Page};
 use crate::app::App;
@@ -122,8 +122,9 @@ impl From<decision::Model> for DecisionView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,

@@ -41,7 +41,12 @@ pub struct DeviceView {
 #[serde(deny_unknown_fields)]
 pub struct DevicePatch {
     /// As its owner calls it.
-    #[schema(example = "Old phone", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Old phone",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
 }
 

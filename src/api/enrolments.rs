@@ -38,7 +38,12 @@ pub struct EnrolmentRequest {
 pub struct NewDevice {
     pub id: DeviceId,
     /// What its owner calls it.
-    #[schema(example = "Asha's phone", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Asha's phone",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
 }
 
@@ -48,7 +53,12 @@ pub struct NewDevice {
 pub struct NewParty {
     pub id: PartyId,
     /// What the neighbours call them.
-    #[schema(example = "Asha", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Asha",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
 }
 

@@ -28,10 +28,15 @@ pub struct GrantRequest {
     /// Made by the client.
     pub id: GrantId,
     /// To tell it from others.
-    #[schema(example = "My spreadsheet", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "My spreadsheet",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// Within the scopes of the caller's own grant.
-    #[schema(value_type = String, example = "activities:read ledger:read")]
+    #[schema(value_type = String, example = "activities:read ledger:read", pattern = "^(sync|activities:read|activities:write|places:exact|ledger:read|ledger:write|reconcile|manage|reports:read)( (sync|activities:read|activities:write|places:exact|ledger:read|ledger:write|reconcile|manage|reports:read))*$")]
     pub scope: Scopes,
     /// At most 366 days from now.
     pub expires_at: Instant,

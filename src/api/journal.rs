@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Here, Params, limit, opened, paged};
+use super::params::{Here, Params, count, limit, opened, paged};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -58,8 +58,9 @@ pub struct JournalEntry {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EntryFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,

@@ -24,7 +24,12 @@ pub struct NeighbourhoodRequest {
     /// Made by the client.
     pub id: NeighbourhoodId,
     /// As people call it.
-    #[schema(example = "Balsall Heath", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Balsall Heath",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// IANA name.
     #[schema(example = "Europe/London")]

@@ -23,7 +23,7 @@ use crate::flows::{self, FlowError};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TokenRequest {
     /// `refresh_token`.
-    #[schema(example = "refresh_token")]
+    #[schema(example = "refresh_token", pattern = "^refresh_token$")]
     pub grant_type: String,
     /// From the enrolment. It stays the same.
     pub refresh_token: String,

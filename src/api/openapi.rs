@@ -85,6 +85,8 @@ pub fn finish(document: &mut OpenApi) {
         for operation in operations(item) {
             add_problems(path, operation);
             super::examples::add(operation);
+            super::links::add(path, operation);
+            free_counts(operation);
             for response in operation.responses.responses.values_mut() {
                 name_pages(response);
             }
@@ -93,6 +95,18 @@ pub fn finish(document: &mut OpenApi) {
     shape_pages(document);
     spread_choices(document);
     drop_unused_problems(document);
+}
+
+/// A page may be asked to be of any size ([`super::params::count`]): no format bounds it.
+fn free_counts(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "limit"
+            && let Some(RefOr::T(Schema::Object(count))) = &mut parameter.schema
+        {
+            count.format = None;
+        }
+    }
 }
 
 /// `Page_ActivityView`, as the generic type is called, becomes `ActivityPage`.
@@ -236,6 +250,13 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("update_device", &[403]),
     ("revoke_device", &[403]),
     ("create_party", &[409]),
+    ("put_alias", &[409]),
+    ("close_account", &[409]),
+    ("reply_to_activity", &[409]),
+    ("lease_card", &[409]),
+    ("preview_decisions", &[404]),
+    ("decide", &[409]),
+    ("put_rules", &[409]),
     ("create_neighbourhood", &[409]),
     ("create_daybook", &[404, 409, 410]),
     ("download_daybook", &[410, 416]),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, GONE, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Params, limit, opened, paged};
+use super::params::{Id, IdParam, Params, count, limit, opened, paged};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
 use crate::domain::held::{HELD_EXPIRED, expires_at_ms};
@@ -65,8 +65,9 @@ pub struct OutcomeView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,

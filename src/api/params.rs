@@ -3,8 +3,8 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -99,11 +99,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Here {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
+}
+
+/// A count in a query; what is more than a number holds counts as the greatest.
+///
+/// # Errors
+/// What is no number.
+pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wrong = || serde::de::Error::custom(format!("{text:?} is no count"));
+    digits.then(|| Some(text.parse().unwrap_or(u64::MAX))).ok_or_else(wrong)
 }
 
 /// A journal number in a query, as text so that any that does not fit answers in the same way: up to it,

@@ -52,7 +52,12 @@ pub struct PartyRequest {
     pub kind: PartyKind,
     pub sector: Sector,
     /// As people call it.
-    #[schema(example = "Friends of the Park", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Friends of the Park",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// Of a resident; an adult unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +85,11 @@ pub enum AgeBand {
 pub struct PartyPatch {
     /// As people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: Option<String>,
     /// True confirms somebody whom a phone met offline; records that wait for it are judged again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, PERIOD_OVERLAPS};
 use super::extract::{Coordinator, Resident, scope};
-use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
 use super::totals::{Total, account, grouping, totals};
 use super::types::{Instant, Page};
 use crate::app::{Access, App};
@@ -77,13 +77,17 @@ impl From<closed_period::Model> for PeriodView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PeriodsQuery {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 12)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 12)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// `kind`, `month`, `programme`, `sector` and `party`, separated by commas; one sum a period if not given.
-    #[param(example = "kind")]
+    #[param(
+        example = "kind",
+        pattern = "^(|kind|month|programme|sector|party)(,(|kind|month|programme|sector|party))*$"
+    )]
     pub by: Option<String>,
 }
 
@@ -157,7 +161,10 @@ pub async fn list_periods(
 #[serde(deny_unknown_fields)]
 pub struct PeriodQuery {
     /// `kind`, `month`, `programme`, `sector` and `party`, separated by commas; one sum if not given.
-    #[param(example = "kind")]
+    #[param(
+        example = "kind",
+        pattern = "^(|kind|month|programme|sector|party)(,(|kind|month|programme|sector|party))*$"
+    )]
     pub by: Option<String>,
 }
 

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::Operator;
-use super::params::{Id, IdParam, Params, limit, opened, paged, parse_id};
-use super::types::{Hash, Instant, Page};
+use super::params::{Id, IdParam, Params, count, limit, opened, paged, parse_id};
+use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
 use crate::flows;
@@ -53,15 +53,16 @@ pub struct QuarantinedView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct QuarantineFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// Only of this daybook.
     pub daybook_id: Option<Uuid>,
     /// Only with this code.
-    #[param(example = "seq_gap")]
+    #[param(example = "seq_gap", pattern = r"^[^\x00]*$")]
     pub code: Option<String>,
 }
 
@@ -197,7 +198,7 @@ fn view(row: Kept) -> Option<QuarantinedView> {
 #[utoipa::path(
     get, path = "/v1/neighbourhoods/{id}/quarantine/{daybook_id}/{hash}", tag = "operation",
     params(QuarantinedParams),
-    responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream"))
+    responses((status = 200, description = "The bytes.", body = Octets, content_type = "application/octet-stream"))
 )]
 pub async fn download_quarantined(
     State(app): State<App>,

@@ -36,6 +36,7 @@ pub struct ReplyRequest {
     #[schema(
         min_length = 1,
         max_length = 1000,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$",
         example = "It was the two of us, from ten to half past eleven."
     )]
     pub text: Option<String>,

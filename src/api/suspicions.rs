@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::ApiResult;
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Params, limit, opened, paged};
+use super::params::{Here, Params, count, limit, opened, paged};
 use super::types::{Instant, Page, word};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
@@ -59,8 +59,9 @@ pub enum SuspicionState {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SuspicionFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,

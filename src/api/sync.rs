@@ -30,10 +30,11 @@ pub struct SyncRequest {
     /// `verdicts_next` of the last answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub verdicts_after: Option<String>,
-    /// Largest size of the changes of the answer, in bytes: 1 MiB by default, at most 8 MiB.
+    /// Largest size of the changes of the answer, in bytes: 1 MiB by default, at most 8 MiB;
+    /// more counts as 8 MiB. A change that is larger comes alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(minimum = 1)]
-    pub limit_bytes: Option<u64>,
+    #[schema(minimum = 0)]
+    pub limit_bytes: Option<i64>,
     /// People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     #[schema(max_items = 500)]
@@ -49,7 +50,12 @@ pub struct SyncRequest {
 pub struct MetParty {
     pub id: PartyId,
     /// 1 to 200 characters.
-    #[schema(example = "Asha", min_length = 1, max_length = 200)]
+    #[schema(
+        example = "Asha",
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
 }
 
@@ -58,8 +64,7 @@ pub struct MetParty {
 #[serde(deny_unknown_fields)]
 pub struct DaybookPush {
     pub id: DaybookId,
-    /// `cursor` of the last answer; null from a blank phone.
-    #[schema(required = true)]
+    /// `cursor` of the last answer; null, or absent, from a blank phone.
     pub cursor: Option<String>,
     /// Automerge changes in causal order, at most 10,000 entries; one entry may hold several concatenated chunks.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -275,7 +280,7 @@ pub async fn sync(
     let push = flows::sync::Push {
         device_time_ms: body.device_time.0,
         verdicts_after: body.verdicts_after,
-        limit_bytes: body.limit_bytes.unwrap_or(SYNC_ANSWER_BYTES_DEFAULT).clamp(1, SYNC_ANSWER_BYTES_MAX),
+        limit_bytes: limit_bytes(body.limit_bytes)?,
         parties: body.parties.into_iter().map(|party| (party.id, party.name)).collect(),
         daybooks: body
             .daybooks
@@ -289,6 +294,15 @@ pub async fn sync(
     };
     let synced = flows::sync::sync(&app, &caller.access, push).await?;
     Ok(answer.respond(&SyncAnswer::from(synced)))
+}
+
+fn limit_bytes(asked: Option<i64>) -> ApiResult<u64> {
+    let Some(asked) = asked else { return Ok(SYNC_ANSWER_BYTES_DEFAULT) };
+    let wrong = || {
+        let detail = "At /limit_bytes: a number of bytes, not below 0.";
+        ApiError::field("/limit_bytes", "out_of_bounds", detail)
+    };
+    Ok(u64::try_from(asked).map_err(|_| wrong())?.clamp(1, SYNC_ANSWER_BYTES_MAX))
 }
 
 fn check(body: &SyncRequest) -> ApiResult<()> {

@@ -78,12 +78,15 @@ pub struct Restated {
 #[serde(deny_unknown_fields)]
 pub struct TotalsQuery {
     /// `kind`, `month`, `programme`, `sector` and `party`, separated by commas; one sum over everything if not given.
-    #[param(example = "kind,month")]
+    #[param(
+        example = "kind,month",
+        pattern = "^(|kind|month|programme|sector|party)(,(|kind|month|programme|sector|party))*$"
+    )]
     pub by: Option<String>,
     /// Only this kind.
     pub kind: Option<Kind>,
     /// Only this programme.
-    #[param(example = "canal")]
+    #[param(example = "canal", pattern = r"^[^\x00]*$")]
     pub programme: Option<String>,
     /// Only this party's account: your own or a group's of yours; with `reconcile` anyone's.
     pub party_id: Option<Uuid>,
@@ -97,7 +100,7 @@ pub struct TotalsQuery {
     #[param(value_type = Option<i64>, minimum = 0, example = 12)]
     pub journal_no: Option<String>,
     /// Shows each sum at this number as well, with the difference: one not below `journal_no`, or `latest`.
-    #[param(example = "latest")]
+    #[param(example = "latest", pattern = "^(latest|[0-9]+)$")]
     pub restated_no: Option<String>,
 }
 

@@ -7,7 +7,8 @@ use crate::domain::time::rfc3339;
 
 /// Bytes: base64url without padding in JSON, a byte string in CBOR.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
-#[schema(value_type = String, content_encoding = "base64url", example = "hW9Kgw")]
+#[schema(value_type = String, content_encoding = "base64url", example = "hW9Kgw",
+    pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$")]
 pub struct Bytes(pub Vec<u8>);
 
 impl Serialize for Bytes {
@@ -56,6 +57,11 @@ impl de::Visitor<'_> for BytesVisitor {
         Ok(Bytes(bytes))
     }
 }
+
+/// Documents a body that is bytes as they are.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Octets(pub Vec<u8>);
 
 /// A SHA-256 hash, in lower-case hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]

@@ -17,27 +17,31 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct RulePack {
     /// 1, 2, 3 … in a neighbourhood.
     pub version: i64,
-    /// Who approves what is clean. Packs that were stored before there were three modes say `auto: true` or
-    /// `auto: false`.
-    #[serde(alias = "auto")]
+    /// Who approves what is clean.
     pub mode: Mode,
     /// Greatest minutes of one person on one civil day that a rule may approve.
+    #[schema(minimum = 1, maximum = 1_440)]
     pub person_day_minutes_max: i64,
     /// An edit after an approval that moves no tally by more than this many items keeps the approval.
+    #[schema(minimum = 0, maximum = 10_000)]
     pub report_items_threshold: i64,
     /// An approval of more minutes than this, remainder included, needs two people. Absent: one is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1_440_000_000)]
     pub second_person_above_minutes: Option<i64>,
     /// With `peer`: what is clean and nobody has confirmed is approved so many days after the server received
     /// it. Absent: it waits for a coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 365)]
     pub silence_days: Option<i64>,
     /// Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
     #[serde(default = "audit_percent")]
+    #[schema(minimum = 0, maximum = 100)]
     pub audit_percent: i64,
     /// The share of records that rules approve by themselves may move by so many of a hundred from one week to the
     /// four before it; beyond that `GET /v1/rules/share` raises its alarm. 0 to 100.
     #[serde(default = "share_drift_percent")]
+    #[schema(minimum = 0, maximum = 100)]
     pub share_drift_percent: i64,
     /// Where ordinary ends: beyond it a person looks. What is left out has its default.
     #[serde(default)]
@@ -46,7 +50,7 @@ pub struct RulePack {
 
 /// Who approves what is clean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", from = "WrittenMode")]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A rule, at once.
     Auto,
@@ -54,32 +58,6 @@ pub enum Mode {
     Peer,
     /// A coordinator, always.
     Coordinator,
-}
-
-/// [`Mode`] as packs have been written over time.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenMode {
-    Auto(bool),
-    Named(NamedMode),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum NamedMode {
-    Auto,
-    Peer,
-    Coordinator,
-}
-
-impl From<WrittenMode> for Mode {
-    fn from(written: WrittenMode) -> Self {
-        match written {
-            WrittenMode::Auto(true) | WrittenMode::Named(NamedMode::Auto) => Self::Auto,
-            WrittenMode::Named(NamedMode::Peer) => Self::Peer,
-            WrittenMode::Auto(false) | WrittenMode::Named(NamedMode::Coordinator) => Self::Coordinator,
-        }
-    }
 }
 
 /// What a pack may say: from, to. A day has 1,440 minutes; the others keep a slip of the finger out.
@@ -123,6 +101,20 @@ impl RulePack {
             share_drift_percent: share_drift_percent(),
             thresholds: Thresholds::default(),
         }
+    }
+
+    /// Reads a stored pack: those of before there were three modes say `auto: true` or `auto: false`.
+    ///
+    /// # Errors
+    /// What is no pack.
+    pub fn read(stored: &str) -> serde_json::Result<Self> {
+        let mut pack: serde_json::Value = serde_json::from_str(stored)?;
+        if let Some(fields) = pack.as_object_mut()
+            && let Some(auto) = fields.remove("auto").and_then(|auto| auto.as_bool())
+        {
+            fields.insert("mode".to_owned(), if auto { "auto" } else { "coordinator" }.into());
+        }
+        serde_json::from_value(pack)
     }
 
     /// The first field that is out of its bounds, with what to change.
@@ -223,7 +215,7 @@ mod tests {
             let text = format!(
                 r#"{{"version":3,"auto":{auto},"person_day_minutes_max":480,"report_items_threshold":2}}"#
             );
-            serde_json::from_str::<RulePack>(&text).unwrap()
+            RulePack::read(&text).unwrap()
         };
         assert_eq!(stored(true), RulePack { version: 3, report_items_threshold: 2, ..RulePack::first() });
         assert_eq!(stored(false).mode, Mode::Coordinator);
@@ -241,7 +233,12 @@ mod tests {
         let text = serde_json::to_string(&pack).unwrap();
         assert_eq!(serde_json::from_str::<RulePack>(&text).unwrap(), pack);
         assert!(serde_json::from_str::<RulePack>(&text.replace("silence_days", "silence_weeks")).is_err());
-        assert!(serde_json::from_str::<RulePack>(&text.replace("peer", "anybody")).is_err());
+        assert_eq!(RulePack::read(&text).unwrap(), pack);
+        for (was, sent) in
+            [("\"peer\"", "\"anybody\""), ("\"peer\"", "true"), ("\"mode\":\"peer\"", "\"auto\":true")]
+        {
+            assert!(serde_json::from_str::<RulePack>(&text.replace(was, sent)).is_err(), "{sent}");
+        }
     }
 
     #[test]

@@ -98,25 +98,39 @@ pub struct Decided {
 }
 
 /// What an approver changes in the lines, with a reason; the daybook keeps what it says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Corrections {
     /// The whole minutes of a party, however often and in whatever capacity the version names it;
     /// 0 takes it out. 0 to 1,440.
+    #[schema(value_type = BTreeMap<uuid::Uuid, i64>)]
     pub minutes: BTreeMap<PartyId, i64>,
-    /// 0 to [`PERSON_MINUTES_MAX`].
+    /// The total of all people: 0 to 1,440,000,000.
+    #[schema(minimum = 0, maximum = 1_440_000_000)]
     pub person_minutes: Option<i64>,
+    /// The civil day that the minutes belong to.
+    #[schema(value_type = Option<String>, format = Date, example = "2026-11-21")]
     pub day: Option<NaiveDate>,
+    /// The programme that they count under.
+    #[schema(pattern = r"^[^\x00]*$")]
     pub programme: Option<String>,
+    /// The place that they count under.
+    #[schema(pattern = r"^[^\x00]*$")]
     pub place: Option<String>,
 }
 
 /// Where minutes are to be counted instead; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reclassification {
+    /// The programme that they count under.
+    #[schema(pattern = r"^[^\x00]*$")]
     pub programme: Option<String>,
+    /// The civil day that they belong to.
+    #[schema(value_type = Option<String>, format = Date, example = "2026-11-21")]
     pub day: Option<NaiveDate>,
+    /// The place that they count under.
+    #[schema(pattern = r"^[^\x00]*$")]
     pub place: Option<String>,
 }
 

@@ -106,7 +106,7 @@ pub async fn rules_version(
 }
 
 fn read_rules(body: &str) -> Result<RulePack, DbErr> {
-    serde_json::from_str(body).map_err(|error| DbErr::Json(error.to_string()))
+    RulePack::read(body).map_err(|error| DbErr::Json(error.to_string()))
 }
 
 /// Adds a version of the rules.

@@ -26,7 +26,7 @@ async fn recorded(phone: &mut TestPhone, records: usize) -> Vec<ActivityId> {
     ids
 }
 
-async fn ask(phone: &mut TestPhone, cursor: Option<&str>, limit_bytes: Option<u64>) -> DaybookAnswer {
+async fn ask(phone: &mut TestPhone, cursor: Option<&str>, limit_bytes: Option<i64>) -> DaybookAnswer {
     let own = phone.own;
     let mut request = wire::request(vec![wire::push(own, &[])]);
     request.daybooks[0].cursor = cursor.map(str::to_owned);

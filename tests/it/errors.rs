@@ -106,7 +106,11 @@ both! {
             (with("/daybooks/0/id", json!(7)), "/daybooks/0/id", "wrong_type"),
             (with("/device_time", json!("yesterday")), "/device_time", "invalid"),
             (with("/limit_bytes", json!("many")), "/limit_bytes", "wrong_type"),
+            (with("/limit_bytes", json!(-1)), "/limit_bytes", "out_of_bounds"),
+            (with("/limit_bytes", json!(1024.5)), "/limit_bytes", "wrong_type"),
             (with("/daybooks", json!({})), "/daybooks", "wrong_type"),
+            (with("/daybooks/0", json!([id, "x"])), "/daybooks/0", "wrong_type"),
+            (json!(["2026-11-21T10:00:00Z", null, null, [], []]), "", "wrong_type"),
             (lacking, "", "missing_field"),
         ];
         for (body, pointer, code) in wrong {
@@ -122,6 +126,9 @@ both! {
         let body = cbor4ii::serde::to_vec(Vec::new(), &good).expect("CBOR");
         let (status, told) = app.request(SYNC.0, SYNC.1, &headers, body).await;
         assert_eq!(status, 200, "ids are text in CBOR too, as the document says: {told}");
+        let headers = [(CONTENT_TYPE.as_str(), JSON), ("authorization", token.as_str())];
+        let (status, told) = app.request(SYNC.0, SYNC.1, &headers, with("/limit_bytes", json!(1024.0)).to_string()).await;
+        assert_eq!(status, 200, "a whole number is an integer, as JSON Schema says: {told}");
     }
 }
 
@@ -177,7 +184,7 @@ both! {
         for after in ["x", "", "%00", "AAAA"] {
             problem(&app, (Method::GET, &format!("/v1/accounts?after={after}")), &headers, "", (400, "cursor_invalid")).await;
         }
-        for fine in ["activities?limit=0", "activities?limit=18446744073709551615", "totals?by=", "activities?programme=%F0%9F%91%AA"] {
+        for fine in ["activities?limit=0", "activities?limit=18446744073709551615", "activities?limit=18446744073709551616", "totals?by=", "activities?programme=%F0%9F%91%AA"] {
             let (status, told) = app.request(Method::GET, &format!("/v1/{fine}"), &headers, "").await;
             assert_eq!(status, 200, "{fine}: {told}");
         }
@@ -221,7 +228,7 @@ both! {
             let named = json!([{ "id": app.app.uuid(), "name": name }]);
             assert_eq!(sync(request(named, json!([]))).await.0, status, "{name:?}");
         }
-        for limit_bytes in [json!(0), json!(1), json!(u64::MAX)] {
+        for limit_bytes in [json!(0), json!(1), json!(i64::MAX)] {
             let mut body = request(json!([]), json!([]));
             body["limit_bytes"] = limit_bytes;
             assert_eq!(sync(body).await.0, 200, "held within its bounds");

@@ -162,6 +162,52 @@ fn examples_fit_their_schemas_to_the_last_field() {
     assert!(checked > 40, "{checked} examples");
 }
 
+#[test]
+fn every_link_leads_to_an_operation_and_fills_parameters_that_it_has() {
+    let document = document();
+    let mut followed = BTreeSet::new();
+    for (_, _, operation) in operations(&document) {
+        let (id, mut linked) = (&operation["operationId"], false);
+        for response in operation["responses"].as_object().into_iter().flat_map(|all| all.values()) {
+            for (name, link) in response["links"].as_object().into_iter().flatten() {
+                let target =
+                    operations(&document).find(|(_, _, other)| other["operationId"] == link["operationId"]);
+                let (_, _, target) = target.unwrap_or_else(|| panic!("{id}: {name} leads nowhere"));
+                let taken: Vec<&Value> = target["parameters"].as_array().into_iter().flatten().collect();
+                for (parameter, value) in link["parameters"].as_object().expect("parameters") {
+                    assert!(
+                        taken.iter().any(|taken| taken["name"] == *parameter),
+                        "{id}: {name} has no {parameter}"
+                    );
+                    let value = value.as_str().expect("an expression");
+                    let Some(pointer) = value.strip_prefix("$response.body#") else {
+                        assert_eq!(value, "$request.path.id", "{id}: {name}");
+                        continue;
+                    };
+                    let schema = &response["content"]["application/json"]["schema"];
+                    assert!(holds(&document, schema, pointer), "{id}: no {pointer} in what it answers");
+                }
+                linked |= name == "next_page";
+                followed.insert(name.clone());
+            }
+        }
+        let parameters = operation["parameters"].as_array();
+        let paged = parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "after"));
+        assert_eq!(linked, paged, "{id}: a list goes on with itself");
+    }
+    assert!(followed.len() > 20, "{followed:?}");
+}
+
+/// Whether a value of this schema has something at this pointer.
+fn holds(document: &Value, schema: &Value, pointer: &str) -> bool {
+    let reference = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
+    let schema = reference.and_then(|reference| document.pointer(reference)).unwrap_or(schema);
+    let Some(rest) = pointer.strip_prefix('/') else { return !schema.is_null() };
+    let (field, rest) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let inner = if field == "0" { &schema["items"] } else { &schema["properties"][field] };
+    holds(document, inner, rest)
+}
+
 /// Two types of one name would be one schema, and one of them would be documented wrongly.
 #[test]
 fn no_two_types_share_the_name_of_a_schema() {

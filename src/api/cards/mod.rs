@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, LEASED};
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Id, IdParam, Params, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, PartyId};
@@ -26,8 +26,9 @@ pub use views::{CardActivity, CardPerson, CardView, LeaseView};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CardFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `next` of the page before.
     pub after: Option<String>,

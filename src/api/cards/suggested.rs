@@ -43,7 +43,6 @@ pub struct DecisionDraft {
     pub reason: Option<String>,
     /// See `POST /v1/decisions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub corrections: Option<Corrections>,
     /// See `POST /v1/decisions`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

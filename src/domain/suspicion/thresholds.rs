@@ -74,54 +74,77 @@ const BOUND_MAX: i64 = 1_000_000_000;
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// Two places are near up to this distance, and the accuracy of the less accurate one.
+    #[schema(minimum = 0, maximum = 250)]
     pub near_m: i64,
     /// The same for street fixes.
+    #[schema(minimum = 0, maximum = 250)]
     pub street_near_m: i64,
     /// What accuracy adds, at most.
+    #[schema(minimum = 0, maximum = 250)]
     pub accuracy_m_max: i64,
     /// One event from this part of the shorter time on.
+    #[schema(minimum = 1, maximum = 100)]
     pub overlap_percent: i64,
     /// As many equal counts, and no others, tell of one event.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub same_tallies_min: i64,
     /// Minutes of one person in one record.
     pub minutes_max: MinutesMax,
     /// Items picked up per person and minute.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub items_per_person_minute_max: i64,
     /// Only from as many items on is there a rate.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub items_rate_from: i64,
     /// Items of a record without minutes.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub items_max: i64,
     /// Bags filled per person and hour.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub bags_per_person_hour_max: i64,
     /// Only from as many bags on is there a rate.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub bags_rate_from: i64,
     /// Grams of one bag.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub bag_weight_g_max: i64,
     /// Grams of one bag, at least.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub bag_weight_g_min: i64,
     /// Grams carried off per person.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub weight_g_per_person_max: i64,
     /// People of one occasion.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub people_max: i64,
     /// Years that a repaired product may be old.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub product_age_years_max: i64,
     /// How far the times of a record may contradict each other.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub clock_minutes_max: i64,
     /// How far a phone's clock may be off, as measured when it syncs.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub skew_minutes_max: i64,
     /// Days after the day that a record names until it has come.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub late_days_max: i64,
     /// Days between a photo and the day.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub photo_days_max: i64,
     /// Confirmations each way.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub mutual_each_min: i64,
     /// Days of them that are looked at.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub mutual_days: i64,
     /// Their part of all confirmations by the two.
+    #[schema(minimum = 1, maximum = 100)]
     pub mutual_share_percent: i64,
     /// Whose supervisor is named in the same record raises no doubt.
     pub minors_with_supervisor_pass: bool,
     /// Days between a street fix and an official report.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub report_days_max: i64,
 }
 
@@ -130,12 +153,16 @@ pub struct Thresholds {
 #[serde(default, deny_unknown_fields)]
 pub struct MinutesMax {
     /// Of a litter pick.
+    #[schema(minimum = 0, maximum = 1_440)]
     pub litter_pick: i64,
     /// Of a repair.
+    #[schema(minimum = 0, maximum = 1_440)]
     pub repair: i64,
     /// Of a street fix.
+    #[schema(minimum = 0, maximum = 1_440)]
     pub street_fix: i64,
     /// Of hours.
+    #[schema(minimum = 0, maximum = 1_440)]
     pub hours: i64,
 }
 
