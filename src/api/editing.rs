@@ -39,7 +39,7 @@ pub struct EditRequest {
     pub change_id: Uuid,
     /// `version` of the activity that the person saw. What was written since is concurrent with this edit, never
     /// overwritten by it.
-    #[schema(example = "3-5bb5a4c5")]
+    #[schema(example = "3-5bb5a4c5", pattern = "^[1-9][0-9]{0,17}-[0-9a-f]{8}$")]
     pub base_version: String,
     /// 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>`
     /// or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and
@@ -128,7 +128,8 @@ fn version(text: &str) -> Option<(i64, [u8; 4])> {
     let (number, hash) = text.split_once('-')?;
     let (number, mut first) = (number.parse().ok()?, [0; 4]);
     hex::decode_to_slice(hash, &mut first).ok()?;
-    (format!("{number}-{}", hex::encode(first)) == text).then_some((number, first))
+    let exact: i64 = number;
+    (exact > 0 && format!("{exact}-{}", hex::encode(first)) == text).then_some((exact, first))
 }
 
 fn draft(set: &BTreeMap<String, serde_json::Value>, register: &str) -> Draft {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, CURSOR_EXPIRED, TOO_MANY_STREAMS};
 use super::extract::{Resident, scope};
-use super::params::{Params, limit, opened, sealed};
+use super::params::{Params, count, limit, opened, sealed};
 use super::types::{Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -69,8 +69,9 @@ pub struct Event {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EventFilter {
-    /// Items of a page: 50 if not given, at most 200; more counts as 200.
-    #[param(minimum = 1, example = 50)]
+    /// Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+    #[serde(default, deserialize_with = "count")]
+    #[param(minimum = 0, example = 50)]
     pub limit: Option<u64>,
     /// `id` of the last event that you have, `next` of the page before, or `events_after` of a list. From the
     /// beginning of the journal if not given.

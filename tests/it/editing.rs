@@ -156,14 +156,12 @@ both! {
         let script = token(&app, &mut asha, SCOPES).await;
         let (id, seen) = pick(&app, &mut asha).await;
         let version = seen["version"].as_str().expect("a version");
-        for base in ["2-5bb5a4c5", "1-00000000", "0-00000000", "-1-00000000"] {
+        for base in ["2-5bb5a4c5", "1-00000000", "999999999999999999-00000000"] {
             let body = json!({ "change_id": app.app.uuid(), "base_version": base, "set": { "note": "x" } });
             let (status, problem) = script.raw(id, &body, None).await;
-            let expected = if base.starts_with('-') { (422, "field_invalid") } else { (409, "version_unknown") };
-            assert_eq!((status, problem["code"].as_str()), (expected.0, Some(expected.1)), "{base}: {problem}");
+            assert_eq!((status, problem["code"].as_str()), (409, Some("version_unknown")), "{base}: {problem}");
         }
-        for base in ["", "1", "01-5bb5a4c5", &version.to_uppercase(), &format!("{version}0"), "1-5bb5a4cg"] {
-            if base == version { continue; }
+        for base in ["", "1", "0-00000000", "-1-00000000", "01-5bb5a4c5", "1-5BB5A4C5", &format!("{version}0"), "1-5bb5a4cg"] {
             let body = json!({ "change_id": app.app.uuid(), "base_version": base, "set": { "note": "x" } });
             let (status, problem) = script.raw(id, &body, None).await;
             assert_eq!((status, problem["errors"][0]["pointer"].as_str()), (422, Some("/base_version")), "{base}: {problem}");

@@ -352,6 +352,14 @@ impl Story {
             (&answer["items"][0]["status"], &answer["items"][1]["status"]),
             (&json!(201), &json!(404))
         );
+        let seen = &answer["items"][0]["activity"];
+        let body = json!({
+            "change_id": asha.uuid(), "base_version": seen["version"],
+            "set": { format!("parties.{}", asha.party): 40, "tallies.drink.can": 11, "note": null },
+        });
+        let path = format!("/v1/activities/{}", seen["id"].as_str().expect("an id"));
+        send(asha, Method::PATCH, &path, Some(body)).await;
+        let _: Value = asha.get("/v1/events?limit=3").await.expect("events");
     }
 
     /// The hub had entered Asha too; the two are made one. Carol moves away.
