@@ -109,7 +109,7 @@ both! {
             (with("/limit_bytes", json!(-1)), "/limit_bytes", "out_of_bounds"),
             (with("/limit_bytes", json!(1024.5)), "/limit_bytes", "wrong_type"),
             (with("/daybooks", json!({})), "/daybooks", "wrong_type"),
-            (with("/daybooks/0", json!([id, "x"])), "/daybooks/0", "wrong_type"),
+            (with("/daybooks", json!([[id, "x"]])), "/daybooks/0", "wrong_type"),
             (json!(["2026-11-21T10:00:00Z", null, null, [], []]), "", "wrong_type"),
             (lacking, "", "missing_field"),
         ];
