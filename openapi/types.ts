@@ -199,7 +199,8 @@ export interface paths {
         };
         /**
          * List activities, newest received first: your own; with `reconcile` the neighbourhood's.
-         * @description With `names_me` those of others that give you minutes.
+         * @description With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
+         *     may have fewer items than asked for, or none, and a `next`.
          */
         get: operations["list_activities"];
         put?: never;
@@ -233,7 +234,13 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit an activity: for apps without an Automerge library.
+         * @description It is written as of `base_version`, as a phone that was offline since would have. Different fields merge; where
+         *     somebody else wrote the same field meanwhile, both values are kept and `conflict` says so. An edit that waited for
+         *     weeks is never refused for being late.
+         */
+        patch: operations["edit_activity"];
         trace?: never;
     };
     "/v1/activities/{id}/replies": {
@@ -490,6 +497,32 @@ export interface paths {
          *     answer for 24 hours, with fresh tokens.
          */
         post: operations["enrol_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened, oldest first, by the journal's numbers: nothing is skipped.
+         * @description You hear of your own records and of those that name you, each with the latest that happened to it; with `reconcile`
+         *     of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
+         *     anew what has a higher `revision` than your copy. A cursor is good for 30 days; then 410, and list again.
+         *
+         *     With `Accept: text/event-stream` the answer is a stream of the same events (`id:` is the cursor, `event:` the type,
+         *     `data:` the event), which begins with one called `ready`. It ends after five minutes: come back with
+         *     `Last-Event-ID`, to any server.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1041,6 +1074,8 @@ export interface components {
         AccountId: string;
         /** @description One page of a list. */
         AccountPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["AccountView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1159,6 +1194,8 @@ export interface components {
         ActivityId: string;
         /** @description One page of a list. */
         ActivityPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["ActivityView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1401,6 +1438,8 @@ export interface components {
         };
         /** @description One page of a list. */
         CardPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["CardView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1558,6 +1597,40 @@ export interface components {
             /** @description Whose. */
             party: components["schemas"]["PartyId"];
         };
+        /** @description What an approver changes in the lines, with a reason; the daybook keeps what it says. */
+        Corrections: {
+            /**
+             * Format: date
+             * @description The civil day that the minutes belong to.
+             * @default null
+             * @example 2026-11-21
+             */
+            day: string | null;
+            /**
+             * @description The whole minutes of a party, however often and in whatever capacity the version names it;
+             *     0 takes it out. 0 to 1,440.
+             * @default {}
+             */
+            minutes: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description The total of all people: 0 to 1,440,000,000.
+             * @default null
+             */
+            person_minutes: number | null;
+            /**
+             * @description The place that they count under.
+             * @default null
+             */
+            place: string | null;
+            /**
+             * @description The programme that they count under.
+             * @default null
+             */
+            programme: string | null;
+        };
         /** @description One daybook of the answer. */
         DaybookAnswer: {
             /** @description Changes that the phone may lack, in causal order; the ones of this request are left out. */
@@ -1585,6 +1658,8 @@ export interface components {
         DaybookId: string;
         /** @description One page of a list. */
         DaybookPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DaybookView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1594,8 +1669,8 @@ export interface components {
         DaybookPush: {
             /** @description Automerge changes in causal order, at most 10,000 entries; one entry may hold several concatenated chunks. */
             changes?: components["schemas"]["Bytes"][];
-            /** @description `cursor` of the last answer; null from a blank phone. */
-            cursor: string | null;
+            /** @description `cursor` of the last answer; null, or absent, from a blank phone. */
+            cursor?: string | null;
             id: components["schemas"]["DaybookId"];
         };
         /** @description A daybook to create. */
@@ -1632,8 +1707,7 @@ export interface components {
         DecisionDraft: {
             /** @description Which one. */
             activity_id: components["schemas"]["ActivityId"];
-            /** @description See `POST /v1/decisions`. */
-            corrections?: Record<string, never> | null;
+            corrections?: components["schemas"]["Corrections"] | null;
             /**
              * Format: int64
              * @description As it was when the card was made.
@@ -1680,6 +1754,8 @@ export interface components {
         };
         /** @description One page of a list. */
         DecisionPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DecisionView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1688,8 +1764,7 @@ export interface components {
         /** @description One decision. */
         DecisionRequest: {
             activity_id: components["schemas"]["ActivityId"];
-            /** @description With `approve` and `merge`: what is posted instead of what the records say. */
-            corrections?: Record<string, never> | null;
+            corrections?: components["schemas"]["Corrections"] | null;
             decision_id?: components["schemas"]["DecisionId"] | null;
             /**
              * Format: int64
@@ -1708,8 +1783,7 @@ export interface components {
              *     merge, and to correct.
              */
             reason?: string | null;
-            /** @description With `reclassify`: where the minutes are to be counted; what is absent stays. */
-            reclassification?: Record<string, never> | null;
+            reclassification?: components["schemas"]["Reclassification"] | null;
             /** @description With `settle` or `approve`: what counts in fields that phones disagree about. */
             settles?: components["schemas"]["SettlementRequest"][];
             step: components["schemas"]["StepName"];
@@ -1784,6 +1858,8 @@ export interface components {
         DeviceId: string;
         /** @description One page of a list. */
         DevicePage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DeviceView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -1812,6 +1888,27 @@ export interface components {
              */
             revision: number;
             revoked_at?: components["schemas"]["Instant"] | null;
+        };
+        /** @description An edit of an activity, as of a version of it. */
+        EditRequest: {
+            /**
+             * @description `version` of the activity that the person saw. What was written since is concurrent with this edit, never
+             *     overwritten by it.
+             * @example 3-5bb5a4c5
+             */
+            base_version: string;
+            /**
+             * Format: uuid
+             * @description A UUID, made and stored by the client before sending: the same again changes nothing.
+             */
+            change_id: string;
+            /**
+             * @description 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>`
+             *     or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and
+             *     `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another;
+             *     `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.
+             */
+            set: Record<string, never>;
         };
         /** @description What decisions do. */
         EffectsView: {
@@ -1873,51 +1970,44 @@ export interface components {
             invitation: string;
             party: components["schemas"]["NewParty"];
         };
-        /** @description The figures, by kind of suspicion. */
-        Evidence: {
-            evidence: components["schemas"]["SameEvent"];
-            /** @enum {string} */
-            kind: "same_event";
-        } | {
-            evidence: components["schemas"]["Overlap"];
-            /** @enum {string} */
-            kind: "overlap";
-        } | {
-            evidence: components["schemas"]["ImplausibleAmount"];
-            /** @enum {string} */
-            kind: "implausible_amount";
-        } | {
-            evidence: components["schemas"]["ClockSkew"];
-            /** @enum {string} */
-            kind: "clock_skew";
-        } | {
-            evidence: components["schemas"]["OwnConfirmation"];
-            /** @enum {string} */
-            kind: "own_confirmation";
-        } | {
-            evidence: components["schemas"]["MutualConfirmation"];
-            /** @enum {string} */
-            kind: "mutual_confirmation";
-        } | {
-            evidence: components["schemas"]["PhotoSeenBefore"];
-            /** @enum {string} */
-            kind: "photo_seen_before";
-        } | {
-            evidence: components["schemas"]["Carried"];
-            /** @enum {string} */
-            kind: "carried";
-        } | {
-            evidence: components["schemas"]["OverClaimed"];
-            /** @enum {string} */
-            kind: "over_claimed";
-        } | {
-            evidence: components["schemas"]["MinorPresent"];
-            /** @enum {string} */
-            kind: "minor_present";
-        } | {
-            evidence: components["schemas"]["AlsoReported"];
-            /** @enum {string} */
-            kind: "also_reported";
+        /** @description Something that happened. It says what changed, and how often it was changed; what it is now is to be read. */
+        Event: {
+            /** @description When it happened. */
+            at: components["schemas"]["Instant"];
+            /** @description Where it stands: `after` of what comes next, and `Last-Event-ID` of a stream. */
+            id: string;
+            /**
+             * @description Why it is removed: `withdrawn` by its recorder (it can still be read), or `not_visible`: it no longer names you.
+             * @example withdrawn
+             */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Of the subject, as it is now: a copy with the same or a higher one is not older. 0 where it has none.
+             * @example 3
+             */
+            revision: number;
+            /**
+             * Format: uuid
+             * @description The id of what changed: of the activity, for `activity.*`.
+             */
+            subject: string;
+            /**
+             * @description `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
+             *     `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `rules.put`,
+             *     `period.closed`, `party.joined`, `account.closed`. More will come.
+             * @example activity.posted
+             */
+            type: string;
+        };
+        /** @description One page of a list. */
+        EventPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
+            /** @description In the order that the operation names. */
+            items: components["schemas"]["Event"][];
+            /** @description Where the next page starts, as `after`; absent on the last page. */
+            next?: string | null;
         };
         /** @description One field that does not fit. */
         FieldError: {
@@ -1960,6 +2050,8 @@ export interface components {
         GrantId: string;
         /** @description One page of a list. */
         GrantPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["GrantView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2025,6 +2117,8 @@ export interface components {
         };
         /** @description One page of a list. */
         HeldPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["HeldView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2078,6 +2172,8 @@ export interface components {
         InvitationId: string;
         /** @description One page of a list. */
         InvitationPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["InvitationView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2156,6 +2252,8 @@ export interface components {
         };
         /** @description One page of a list. */
         JournalEntryPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["JournalEntry"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2348,6 +2446,8 @@ export interface components {
         NeighbourhoodId: string;
         /** @description One page of a list. */
         NeighbourhoodPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["NeighbourhoodView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2400,9 +2500,14 @@ export interface components {
              */
             name: string;
         };
+        /**
+         * Format: binary
+         * @description Documents a body that is bytes as they are.
+         */
+        Octets: string;
         /** @description The outcome of one chunk. */
         Outcome: {
-            /** @description The activities that the change touches. */
+            /** @description The activities that an accepted change touches; of other changes the server does not know. */
             activities: components["schemas"]["ActivityId"][];
             /**
              * @description Why it is held or refused.
@@ -2423,6 +2528,8 @@ export interface components {
         OutcomeKind: "accepted" | "duplicate" | "held" | "deferred" | "refused";
         /** @description One page of a list. */
         OutcomePage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["OutcomeView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2538,6 +2645,8 @@ export interface components {
         };
         /** @description One page of a list. */
         PartyPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["PartyView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2613,6 +2722,8 @@ export interface components {
         PeriodId: string;
         /** @description One page of a list. */
         PeriodPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["PeriodView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2792,6 +2903,8 @@ export interface components {
             detail: string;
             /** @description The fields that do not fit, where there are any. */
             errors?: components["schemas"]["FieldError"][];
+            /** @description The thing as it is now, where that is why. */
+            present?: Record<string, never> | null;
             /** @description The answer's `X-Request-Id`. */
             request_id?: string | null;
             /**
@@ -2811,59 +2924,10 @@ export interface components {
              */
             type: string;
         };
-        /** @description What to do. */
-        Proposal: {
-            /** @description These. */
-            activities: components["schemas"]["ActivityId"][];
-            /** @description Lines that are to say something else. */
-            corrections: components["schemas"]["Correction"][];
-            /** @enum {string} */
-            decision: "approve";
-        } | {
-            /** @description The one that the others go into. */
-            canonical: components["schemas"]["ActivityId"];
-            /** @enum {string} */
-            decision: "merge";
-            /** @description What is counted once. */
-            items: components["schemas"]["ItemChosen"][];
-            /** @description The others. */
-            members: components["schemas"]["ActivityId"][];
-            /** @description Whose minutes are whose. */
-            minutes: components["schemas"]["MinutesChosen"][];
-            /**
-             * Format: int64
-             * @description People of the occasion, the most that any record says.
-             */
-            people?: number | null;
-            /**
-             * Format: int64
-             * @description Minutes of the occasion in all, the most that any record says.
-             */
-            person_minutes?: number | null;
-        } | {
-            /** @description Of which record. */
-            activity: components["schemas"]["ActivityId"];
-            /** @enum {string} */
-            decision: "settle";
-            /** @description The document's key. */
-            field: string;
-            /** @description As plain JSON. */
-            value: unknown;
-        } | {
-            /** @description These. */
-            activities: components["schemas"]["ActivityId"][];
-            /** @enum {string} */
-            decision: "ask";
-            /** @description What to ask. */
-            question: components["schemas"]["Question"];
-        } | {
-            /** @description These. */
-            activities: components["schemas"]["ActivityId"][];
-            /** @enum {string} */
-            decision: "reject";
-        };
         /** @description One page of a list. */
         QuarantinedPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["QuarantinedView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -2911,6 +2975,26 @@ export interface components {
              */
             text: string;
         };
+        /** @description Where minutes are to be counted instead; what is absent stays. */
+        Reclassification: {
+            /**
+             * Format: date
+             * @description The civil day that they belong to.
+             * @default null
+             * @example 2026-11-21
+             */
+            day: string | null;
+            /**
+             * @description The place that they count under.
+             * @default null
+             */
+            place: string | null;
+            /**
+             * @description The programme that they count under.
+             * @default null
+             */
+            programme: string | null;
+        };
         /** @description One outcome for each item, in its order. */
         RecordAnswer: {
             /** @description In the order of the request. */
@@ -2930,6 +3014,12 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             /** @description Of the request. */
             id: components["schemas"]["ActivityId"];
+            /**
+             * Format: int64
+             * @description With 429 and 503: so many seconds later there is room for it.
+             * @example 30
+             */
+            retry_after_s?: number | null;
             /**
              * Format: int32
              * @description As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
@@ -3043,6 +3133,8 @@ export interface components {
         ReplyKind: "message" | "decline" | "accept";
         /** @description One page of a list. */
         ReplyPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["ReplyView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -3131,10 +3223,7 @@ export interface components {
              * @description Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
              */
             audit_percent?: number;
-            /**
-             * @description Who approves what is clean. Packs that were stored before there were three modes say `auto: true` or
-             *     `auto: false`.
-             */
+            /** @description Who approves what is clean. */
             mode: components["schemas"]["Mode"];
             /**
              * Format: int64
@@ -3431,6 +3520,8 @@ export interface components {
         };
         /** @description One page of a list. */
         StatementLinePage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["StatementLine"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -3459,7 +3550,14 @@ export interface components {
             service_code?: string | null;
         };
         /** @description What the figures suggest for some of a card's records. */
-        SuggestionView: components["schemas"]["Proposal"] & {
+        SuggestionView: ({
+            /** @description These. */
+            activities: components["schemas"]["ActivityId"][];
+            /** @description Lines that are to say something else. */
+            corrections: components["schemas"]["Correction"][];
+            /** @enum {string} */
+            decision: "approve";
+        } & {
             /** @description The decisions that would do it, but for the id that each needs. */
             decisions: components["schemas"]["DecisionDraft"][];
             /**
@@ -3469,7 +3567,89 @@ export interface components {
             minutes_after?: number | null;
             /** @description Why, for the coordinator. */
             reason: string;
-        };
+        }) | ({
+            /** @description The one that the others go into. */
+            canonical: components["schemas"]["ActivityId"];
+            /** @enum {string} */
+            decision: "merge";
+            /** @description What is counted once. */
+            items: components["schemas"]["ItemChosen"][];
+            /** @description The others. */
+            members: components["schemas"]["ActivityId"][];
+            /** @description Whose minutes are whose. */
+            minutes: components["schemas"]["MinutesChosen"][];
+            /**
+             * Format: int64
+             * @description People of the occasion, the most that any record says.
+             */
+            people?: number | null;
+            /**
+             * Format: int64
+             * @description Minutes of the occasion in all, the most that any record says.
+             */
+            person_minutes?: number | null;
+        } & {
+            /** @description The decisions that would do it, but for the id that each needs. */
+            decisions: components["schemas"]["DecisionDraft"][];
+            /**
+             * Format: int64
+             * @description Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+             */
+            minutes_after?: number | null;
+            /** @description Why, for the coordinator. */
+            reason: string;
+        }) | ({
+            /** @description Of which record. */
+            activity: components["schemas"]["ActivityId"];
+            /** @enum {string} */
+            decision: "settle";
+            /** @description The document's key. */
+            field: string;
+            /** @description As plain JSON. */
+            value: unknown;
+        } & {
+            /** @description The decisions that would do it, but for the id that each needs. */
+            decisions: components["schemas"]["DecisionDraft"][];
+            /**
+             * Format: int64
+             * @description Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+             */
+            minutes_after?: number | null;
+            /** @description Why, for the coordinator. */
+            reason: string;
+        }) | ({
+            /** @description These. */
+            activities: components["schemas"]["ActivityId"][];
+            /** @enum {string} */
+            decision: "ask";
+            /** @description What to ask. */
+            question: components["schemas"]["Question"];
+        } & {
+            /** @description The decisions that would do it, but for the id that each needs. */
+            decisions: components["schemas"]["DecisionDraft"][];
+            /**
+             * Format: int64
+             * @description Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+             */
+            minutes_after?: number | null;
+            /** @description Why, for the coordinator. */
+            reason: string;
+        }) | ({
+            /** @description These. */
+            activities: components["schemas"]["ActivityId"][];
+            /** @enum {string} */
+            decision: "reject";
+        } & {
+            /** @description The decisions that would do it, but for the id that each needs. */
+            decisions: components["schemas"]["DecisionDraft"][];
+            /**
+             * Format: int64
+             * @description Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+             */
+            minutes_after?: number | null;
+            /** @description Why, for the coordinator. */
+            reason: string;
+        });
         /**
          * Format: uuid
          * @description A doubt about records, named by its kind and what it is about.
@@ -3478,6 +3658,8 @@ export interface components {
         SuspicionId: string;
         /** @description One page of a list. */
         SuspicionPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["SuspicionView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -3489,7 +3671,11 @@ export interface components {
          */
         SuspicionState: "open" | "lapsed" | "settled";
         /** @description A doubt about records, with the figures that it rests on. */
-        SuspicionView: components["schemas"]["Evidence"] & {
+        SuspicionView: ({
+            evidence: components["schemas"]["SameEvent"];
+            /** @enum {string} */
+            kind: "same_event";
+        } & {
             /** @description The records that it is about: one or more. */
             about: components["schemas"]["ActivityId"][];
             /** @description The same doubt about the same records has the same id, whatever became of it. */
@@ -3503,7 +3689,187 @@ export interface components {
              * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
              */
             words: string;
-        };
+        }) | ({
+            evidence: components["schemas"]["Overlap"];
+            /** @enum {string} */
+            kind: "overlap";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["ImplausibleAmount"];
+            /** @enum {string} */
+            kind: "implausible_amount";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["ClockSkew"];
+            /** @enum {string} */
+            kind: "clock_skew";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["OwnConfirmation"];
+            /** @enum {string} */
+            kind: "own_confirmation";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["MutualConfirmation"];
+            /** @enum {string} */
+            kind: "mutual_confirmation";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["PhotoSeenBefore"];
+            /** @enum {string} */
+            kind: "photo_seen_before";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["Carried"];
+            /** @enum {string} */
+            kind: "carried";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["OverClaimed"];
+            /** @enum {string} */
+            kind: "over_claimed";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["MinorPresent"];
+            /** @enum {string} */
+            kind: "minor_present";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        }) | ({
+            evidence: components["schemas"]["AlsoReported"];
+            /** @enum {string} */
+            kind: "also_reported";
+        } & {
+            /** @description The records that it is about: one or more. */
+            about: components["schemas"]["ActivityId"][];
+            /** @description The same doubt about the same records has the same id, whatever became of it. */
+            id: components["schemas"]["SuspicionId"];
+            /** @description When it was raised last. */
+            raised_at: components["schemas"]["Instant"];
+            settled_by?: components["schemas"]["DecisionId"] | null;
+            state: components["schemas"]["SuspicionState"];
+            /**
+             * @description What was found, in plain words, for whoever reconciles.
+             * @example Two records may tell of the same litter pick: 12 m apart, 80 minutes at the same time.
+             */
+            words: string;
+        });
         /** @description What the server answers. */
         SyncAnswer: {
             /** @description In the order of the request. */
@@ -3529,7 +3895,8 @@ export interface components {
             device_time: components["schemas"]["Instant"];
             /**
              * Format: int64
-             * @description Largest size of the changes of the answer, in bytes: 1 MiB by default, at most 8 MiB.
+             * @description Largest size of the changes of the answer, in bytes: 1 MiB by default, at most 8 MiB;
+             *     more counts as 8 MiB. A change that is larger comes alone.
              */
             limit_bytes?: number | null;
             /** @description People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them. */
@@ -3886,6 +4253,8 @@ export interface components {
         };
         /** @description One page of a list. */
         VersionPage: {
+            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["VersionView"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
@@ -3960,7 +4329,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only two residents are one person. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only two residents are one person. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -3969,8 +4338,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `gone`: It was there and is erased */
+        /** @description `gone`: It was there and is erased. `cursor_expired`: What you follow from is no longer there */
         Problem410: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `precondition_failed`: It has changed since you saw it */
+        Problem412: {
             headers: {
                 [name: string]: unknown;
             };
@@ -4014,7 +4392,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: Too many bytes were pushed in a while */
+        /** @description `rate_limited`: Too many bytes were pushed in a while. `too_many_streams`: Too many streams are open with this token */
         Problem429: {
             headers: {
                 [name: string]: unknown;
@@ -4222,7 +4600,7 @@ export interface operations {
             header: {
                 /**
                  * @description Proof of the enrolled key (RFC 9449), with a nonce of this server.
-                 * @example eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwiY3J2IjoiUC0yNTYiLCJ4IjoiR1JhTWZEbU5WTFozeFNUTE1DMFNxMEFHTS02dTZKUnkxd1ZnVFdadGtfOCIsInkiOiJYM1dOc1VQRXd1dXpGeVZVQTUzRkFwRnFTbEhEaGdJRTI0YU9Zb1p5eExFIn19.eyJqdGkiOiI0Ni0xNzk1MjY2NDgwMDAwIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlL29hdXRoL3Rva2VuIiwiaWF0IjoxNzk1MjY2NDgwLCJub25jZSI6IjViNmlUeGJGSkZfR0FBQUFBQUJiVC1tcjVtMWhhdjZoQ2YzZkYwWVBySGhhIn0.the-signature
+                 * @example eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwiY3J2IjoiUC0yNTYiLCJ4IjoiR1JhTWZEbU5WTFozeFNUTE1DMFNxMEFHTS02dTZKUnkxd1ZnVFdadGtfOCIsInkiOiJYM1dOc1VQRXd1dXpGeVZVQTUzRkFwRnFTbEhEaGdJRTI0YU9Zb1p5eExFIn19.eyJqdGkiOiI0OC0xNzk1MjY2NDgwMDAwIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlL29hdXRoL3Rva2VuIiwiaWF0IjoxNzk1MjY2NDgwLCJub25jZSI6IjViNmlUeGJGSkZfR0FBQUFBQUJiVC1tcjVtMWhhdjZoQ2YzZkYwWVBySGhhIn0.the-signature
                  */
                 DPoP: string;
             };
@@ -4249,7 +4627,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6Ikp1WE1iX285cG4xbkUtNUhWMVRFb3ciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzY1Mi04MTE4LTEwM2JiZjhmN2JkNiIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IlBFMkdIRjlaZzE1YXZQV2FVYk93dmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzY1Mi04MTE4LTEwM2JiZjhmN2JkNiIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "expires_in": 600,
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
@@ -4328,7 +4706,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -4502,6 +4880,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -4513,7 +4892,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -4588,7 +4967,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 1
                  */
                 limit?: number;
@@ -4619,6 +4998,13 @@ export interface operations {
                 review?: "received" | "approved" | "needs_changes" | "rejected" | "withdrawn" | "edited_after_approval";
                 /** @description Only with this kind of conflict. */
                 conflict?: "none" | "soft" | "hard";
+                /**
+                 * @description Only where it was within this box: west, south, east, north in degrees. Places count as rounded to about 100 m.
+                 * @example -1.9,52.44,-1.88,52.46
+                 */
+                within?: string;
+                /** @description Only what was written or judged at this time or later. */
+                changed_since?: components["schemas"]["Instant"];
                 /** @description `true`: others' records that give you minutes, instead of your own. */
                 names_me?: boolean;
             };
@@ -4636,6 +5022,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOKyD1WD6Zes4wI-r5r9oEQ90Vy-pq_3vORo0id9Cng",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5021,11 +5408,133 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    edit_activity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag: answers 412, with the activity as it is now, where something changed. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /**
+                 * @description Lower-case UUID.
+                 * @example 01a1fe2d-8b00-7d44-8b19-92aeafb39a63
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "base_version": "1-2b086b0d",
+                 *       "change_id": "01a1fe2d-8b00-7982-87ec-66296eee41ad",
+                 *       "set": {
+                 *         "note": null,
+                 *         "parties.01a1fd8e-3dc0-7036-89bb-5e44973dc24f": 40,
+                 *         "tallies.drink.can": 11
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["EditRequest"];
+            };
+        };
+        responses: {
+            /** @description The activity as it is now. */
+            200: {
+                headers: {
+                    /** @description Names this revision. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "bags": 1,
+                     *       "conflict": "none",
+                     *       "conflicts": [],
+                     *       "day": "2026-11-20",
+                     *       "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
+                     *       "decision_seq": 0,
+                     *       "etag": "\"2-exact\"",
+                     *       "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
+                     *       "judged_version": 0,
+                     *       "kind": "litter_pick",
+                     *       "minutes_source": "recalled",
+                     *       "parties": [
+                     *         {
+                     *           "minutes": 40,
+                     *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f"
+                     *         }
+                     *       ],
+                     *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
+                     *       "phase": "delivery",
+                     *       "photos": [],
+                     *       "place": {
+                     *         "accuracy_m": 12,
+                     *         "lat": 52.4565,
+                     *         "lon": -1.8902
+                     *       },
+                     *       "posted": 0,
+                     *       "received_at": "2026-11-21T13:57:00.000Z",
+                     *       "recorded_at": "2026-11-21T13:57:00.000Z",
+                     *       "remainder_minutes": 0,
+                     *       "review": "received",
+                     *       "revision": 2,
+                     *       "tallies": [
+                     *         {
+                     *           "count": 1,
+                     *           "item": "bags",
+                     *           "registers": [
+                     *             {
+                     *               "count": 1,
+                     *               "register": "103bbf8f7bd6"
+                     *             }
+                     *           ],
+                     *           "seen": false
+                     *         },
+                     *         {
+                     *           "count": 11,
+                     *           "item": "drink.can",
+                     *           "registers": [
+                     *             {
+                     *               "count": 11,
+                     *               "register": "103bbf8f7bd6"
+                     *             }
+                     *           ],
+                     *           "seen": false
+                     *         }
+                     *       ],
+                     *       "unknown": {},
+                     *       "unreadable_fields": {},
+                     *       "version": "2-49b5a4e1",
+                     *       "withdrawn": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ActivityView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            410: components["responses"]["Problem410"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_replies: {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 5
                  */
                 limit?: number;
@@ -5145,6 +5654,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -5156,7 +5666,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -5377,7 +5887,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 1
                  */
                 limit?: number;
@@ -5627,6 +6137,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -5800,7 +6311,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Octets"];
                 };
             };
             /** @description The range. */
@@ -5811,7 +6322,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Octets"];
                 };
             };
             /** @description The same bytes as named. */
@@ -5834,7 +6345,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -5900,7 +6411,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 10
                  */
                 limit?: number;
@@ -6030,6 +6541,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -6119,6 +6631,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -6394,6 +6907,108 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    list_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 3
+                 */
+                limit?: number;
+                /**
+                 * @description `id` of the last event that you have, `next` of the page before, or `events_after` of a list. From the
+                 *     beginning of the journal if not given.
+                 */
+                after?: string;
+            };
+            header?: {
+                /** @description `text/event-stream` for a stream. */
+                Accept?: string | null;
+                /** @description Where a stream goes on; stands before `after`. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happened; `events_after` is where to go on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "events_after": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *       "items": [
+                     *         {
+                     *           "at": "2026-11-21T11:47:00.000Z",
+                     *           "id": "rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA",
+                     *           "revision": 4,
+                     *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *           "type": "activity.posted"
+                     *         },
+                     *         {
+                     *           "at": "2026-11-21T13:27:00.000Z",
+                     *           "id": "rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw",
+                     *           "revision": 4,
+                     *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "type": "activity.posted"
+                     *         },
+                     *         {
+                     *           "at": "2026-11-21T13:47:00.000Z",
+                     *           "id": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *           "revision": 2,
+                     *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *           "type": "activity.recorded"
+                     *         }
+                     *       ],
+                     *       "next": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventPage"];
+                    /**
+                     * @example {
+                     *       "events_after": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *       "items": [
+                     *         {
+                     *           "at": "2026-11-21T11:47:00.000Z",
+                     *           "id": "rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA",
+                     *           "revision": 4,
+                     *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *           "type": "activity.posted"
+                     *         },
+                     *         {
+                     *           "at": "2026-11-21T13:27:00.000Z",
+                     *           "id": "rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw",
+                     *           "revision": 4,
+                     *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "type": "activity.posted"
+                     *         },
+                     *         {
+                     *           "at": "2026-11-21T13:47:00.000Z",
+                     *           "id": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *           "revision": 2,
+                     *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *           "type": "activity.recorded"
+                     *         }
+                     *       ],
+                     *       "next": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA"
+                     *     }
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            410: components["responses"]["Problem410"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_grants: {
         parameters: {
             query?: never;
@@ -6415,7 +7030,7 @@ export interface operations {
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
-                     *           "id": "01a1fe37-9d20-7068-b832-1e389c96e673",
+                     *           "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *           "name": "My spreadsheet",
                      *           "revision": 1,
                      *           "scope": "activities:read ledger:read"
@@ -6423,7 +7038,7 @@ export interface operations {
                      *         {
                      *           "created_at": "2026-11-21T14:07:00.000Z",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
-                     *           "id": "01a1fe36-b2c0-7982-87ec-66296eee41ad",
+                     *           "id": "01a1fe36-b2c0-7068-b832-1e389c96e673",
                      *           "name": "Old script",
                      *           "revision": 2,
                      *           "revoked_at": "2026-11-21T14:07:00.000Z",
@@ -6470,7 +7085,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "expires_at": "2027-02-28T00:00:00.000Z",
-                 *       "id": "01a1fe37-9d20-7068-b832-1e389c96e673",
+                 *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                  *       "name": "My spreadsheet",
                  *       "scope": "activities:read ledger:read"
                  *     }
@@ -6489,11 +7104,11 @@ export interface operations {
                      * @example {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
-                     *       "id": "01a1fe37-9d20-7068-b832-1e389c96e673",
+                     *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *       "name": "My spreadsheet",
                      *       "revision": 1,
                      *       "scope": "activities:read ledger:read",
-                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHBouDIeOJyW5nPLu_69gF4w3eYeJPiR-XN5q7PGoS6ImbPfL6AV8Ry7cA"
+                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHOVgX9C05gCGLXP5iA5ENHlrRvLcSY7lUZPqrHHNHyzUV1GJ6goqVFv5g"
                      *     }
                      */
                     "application/json": components["schemas"]["GrantView"];
@@ -6509,11 +7124,11 @@ export interface operations {
                      * @example {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
-                     *       "id": "01a1fe37-9d20-7068-b832-1e389c96e673",
+                     *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *       "name": "My spreadsheet",
                      *       "revision": 1,
                      *       "scope": "activities:read ledger:read",
-                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHBouDIeOJyW5nPLu_69gF4w3eYeJPiR-XN5q7PGoS6ImbPfL6AV8Ry7cA"
+                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHOVgX9C05gCGLXP5iA5ENHlrRvLcSY7lUZPqrHHNHyzUV1GJ6goqVFv5g"
                      *     }
                      */
                     "application/json": components["schemas"]["GrantView"];
@@ -6536,7 +7151,7 @@ export interface operations {
             path: {
                 /**
                  * @description Lower-case UUID.
-                 * @example 01a1fe36-b2c0-7982-87ec-66296eee41ad
+                 * @example 01a1fe36-b2c0-7068-b832-1e389c96e673
                  */
                 id: string;
             };
@@ -6562,7 +7177,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 10
                  */
                 limit?: number;
@@ -6775,7 +7390,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -7033,7 +7648,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 10
                  */
                 limit?: number;
@@ -7122,7 +7737,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["Octets"];
                 };
             };
             401: components["responses"]["Problem401"];
@@ -7224,7 +7839,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 2
                  */
                 limit?: number;
@@ -7522,6 +8137,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -7581,7 +8197,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 12
                  */
                 limit?: number;
@@ -7922,6 +8538,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -8184,7 +8801,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Items of a page: 50 if not given, at most 200; more counts as 200.
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
                  * @example 10
                  */
                 limit?: number;

@@ -24,6 +24,7 @@ mod m20261129_000016_one_person;
 mod m20261129_000017_replies;
 mod m20261129_000018_minors;
 mod m20261129_000019_clock_skew;
+mod m20261129_000020_places;
 
 mod sql;
 
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000017_replies::Migration),
             Box::new(m20261129_000018_minors::Migration),
             Box::new(m20261129_000019_clock_skew::Migration),
+            Box::new(m20261129_000020_places::Migration),
         ]
     }
 }

@@ -14,19 +14,19 @@ use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::events::events_after;
 use super::extract::{Resident, scope};
-use super::params::{Here, Id, IdParam, Paging, Params, count, limit, opened, paged};
+use super::params::{Here, Id, IdParam, Paging, Params, count, limit, link_next, opened, paged, sealed};
 use super::types::{Instant, Page, word};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::Kind;
-use crate::domain::ids::{ActivityId, GrantId, PartyId};
+use crate::domain::ids::{ActivityId, DaybookId, GrantId, PartyId};
 use crate::domain::reading::Reading;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::time::parse_day;
 use crate::flows;
 use crate::flows::reply::{Speaker, speaker};
 use crate::store;
-use crate::store::activities::Filter;
+use crate::store::activity_pages::{Filter, Place, Within};
 use crate::store::entity::{activity, activity_version, judgement};
 
 /// What a list is narrowed to.
@@ -62,6 +62,14 @@ pub struct ActivityFilter {
     /// Only with this kind of conflict.
     #[param(inline)]
     pub conflict: Option<Conflict>,
+    /// Only where it was within this box: west, south, east, north in degrees. Places count as rounded to about 100 m.
+    #[param(
+        example = "-1.9,52.44,-1.88,52.46",
+        pattern = r"^-?[0-9]{1,3}(\.[0-9]+)?(,-?[0-9]{1,3}(\.[0-9]+)?){3}$"
+    )]
+    pub within: Option<String>,
+    /// Only what was written or judged at this time or later.
+    pub changed_since: Option<Instant>,
     /// `true`: others' records that give you minutes, instead of your own.
     pub names_me: Option<bool>,
 }
@@ -107,7 +115,8 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// List activities, newest received first: your own; with `reconcile` the neighbourhood's.
 ///
-/// With `names_me` those of others that give you minutes.
+/// With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
+/// may have fewer items than asked for, or none, and a `next`.
 #[utoipa::path(
     get, path = "/v1/activities", tag = "activities", params(ActivityFilter),
     responses((status = 200, description = "A page of activities.", body = Page<ActivityView>))
@@ -124,23 +133,29 @@ pub async fn list_activities(
     let events_after = events_after(&app, access, params.after.is_none()).await?;
     let filter = filter(&app, access, params, after).await?;
     let db = app.db().read();
-    let rows = store::activities::page(db, access.neighbourhood, &filter, most + 1).await?;
+    let found = store::activity_pages::page(db, access.neighbourhood, &filter, most + 1).await?;
     let named = filter.naming.is_some();
     let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
-    let (headers, page) = paged(&app, "activities", &here, rows, most, place, |(row, judged)| {
+    let (mut headers, page) = paged(&app, "activities", &here, found.rows, most, place, |(row, judged)| {
         view(&row, judged.as_ref(), zone, exact)
     })?;
+    let mut next = page.next;
+    if let Some(place) = found.looked_until {
+        let further = sealed(&app, "activities", &place)?;
+        link_next(&mut headers, &here, &further, most);
+        next = Some(further);
+    }
     let items: Option<Vec<ActivityView>> = page.items.into_iter().collect();
     let items = items.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next: page.next, events_after })))
+    Ok((headers, axum::Json(Page { items, next, events_after })))
 }
 
 async fn filter(
     app: &App,
     access: &Access,
     params: ActivityFilter,
-    after: Option<(i64, Uuid)>,
+    after: Option<Place>,
 ) -> ApiResult<Filter> {
     for (name, day) in [("day_from", &params.day_from), ("day_until", &params.day_until)] {
         if day.as_ref().is_some_and(|day| parse_day(day).is_none()) {
@@ -157,7 +172,19 @@ async fn filter(
         None => None,
     };
     let named = params.names_me == Some(true);
-    let party = if access.scopes.has(Scope::Reconcile) || named { asked } else { Some(access.party) };
+    // A daybook's records are found by whose it is; one that there is not is nobody's.
+    let owner = match params.daybook_id.map(DaybookId) {
+        Some(id) => {
+            let row = store::daybooks::find(db, neighbourhood, id).await?;
+            Some(row.map_or(PartyId(Uuid::nil()), |row| PartyId(row.party_id)))
+        }
+        None => None,
+    };
+    let party = if access.scopes.has(Scope::Reconcile) || named {
+        asked.or(owner)
+    } else {
+        asked.or(owner).filter(|party| access.owners.contains(party)).or(Some(access.party))
+    };
     if asked.is_some() && asked != party {
         return Err(NOT_FOUND.into());
     }
@@ -170,9 +197,29 @@ async fn filter(
         day_until: params.day_until,
         review: params.review.map(|review| word(&review)),
         conflict: params.conflict.map(|conflict| word(&conflict)),
+        within: params.within.as_deref().map(within).transpose()?,
+        changed_since_ms: params.changed_since.map(|at| at.0),
         naming: named.then(|| access.names.clone()),
         after,
     })
+}
+
+/// West, south, east, north in degrees, on the grid of about 100 m.
+fn within(text: &str) -> ApiResult<Within> {
+    let wrong = || {
+        ApiError::query("within", "within is west, south, east and north in degrees: -1.9,52.44,-1.88,52.46.")
+    };
+    let degrees: Vec<f64> =
+        text.split(',').map(|one| one.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+    let [west, south, east, north] = degrees[..] else { return Err(wrong()) };
+    let fit = [west, east].iter().all(|lon| lon.abs() <= 180.0)
+        && [south, north].iter().all(|lat| lat.abs() <= 90.0);
+    if !fit || south > north {
+        return Err(wrong());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "degrees are at most 180")]
+    let grid = |degrees: f64| (degrees * 1_000.0).round() as i32;
+    Ok(Within { west: grid(west), south: grid(south), east: grid(east), north: grid(north) })
 }
 
 pub(super) async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {

@@ -158,6 +158,7 @@ fn spread_choices(document: &mut OpenApi) {
             _ => None,
         })
         .collect();
+    let mut spread_out = BTreeSet::new();
     for schema in components.schemas.values_mut() {
         let RefOr::T(Schema::AllOf(all)) = schema else { continue };
         let chosen = all.items.iter().position(|item| choice_of(item, &choices).is_some());
@@ -171,7 +172,15 @@ fn spread_choices(document: &mut OpenApi) {
             (whole.items[at], whole.description) = (variant.clone(), None);
             spread.items.push(RefOr::T(Schema::AllOf(whole)));
         }
+        if let RefOr::Ref(reference) = &all.items[at] {
+            spread_out.extend(reference.ref_location.rsplit('/').next().map(str::to_owned));
+        }
         *schema = RefOr::T(Schema::OneOf(spread));
+    }
+    let whole = serde_json::to_string(document).unwrap_or_default();
+    let is_named = |name: &str| whole.contains(&format!("\"#/components/schemas/{name}\""));
+    if let Some(components) = &mut document.components {
+        components.schemas.retain(|name, _| !spread_out.contains(name) || is_named(name));
     }
 }
 

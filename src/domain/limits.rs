@@ -94,6 +94,8 @@ pub const SYNC_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const SYNC_VERDICTS_MAX: u64 = 500;
 /// Items of a batch.
 pub const BATCH_ITEMS_MAX: usize = 100;
+/// Rows that one page of a narrowed list looks at.
+pub const PAGE_ROWS_LOOKED_AT: u64 = 1_000;
 /// How long a cursor of events is good for: 30 days.
 pub const EVENTS_LIFE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Streams of events that one grant has open on one replica at a time.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Statement,
 };
 use uuid::Uuid;
@@ -13,9 +13,9 @@ use super::batch::{anew, insert_rows, or_update};
 use super::bound::Bound;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
-use super::entity::{activity, activity_version, judgement};
+use super::entity::{activity, activity_version};
 use super::waiting::keys;
-use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId};
 
 const LIST_MAX: usize = 400;
 
@@ -137,9 +137,11 @@ pub async fn find(
 /// another daybook brought one of the ids meanwhile; that row stays as it is.
 #[must_use]
 pub fn upsert(backend: DbBackend, rows: &[activity::Model]) -> Vec<Statement> {
-    const UPDATED: [A; 10] = [
+    const UPDATED: [A; 12] = [
         A::State,
         A::Reading,
+        A::Lat,
+        A::Lon,
         A::Version,
         A::Kind,
         A::Day,
@@ -226,95 +228,4 @@ pub async fn versions_named(
         found.extend(query.all(db).await?);
     }
     Ok(found)
-}
-
-/// What a list of activities is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub party: Option<PartyId>,
-    pub daybook: Option<Uuid>,
-    pub kind: Option<String>,
-    pub programme: Option<String>,
-    pub day_from: Option<String>,
-    pub day_until: Option<String>,
-    pub review: Option<String>,
-    pub conflict: Option<String>,
-    /// Only those that name any of these.
-    pub naming: Option<Vec<PartyId>>,
-    /// Received before (milliseconds, id): where the last page ended.
-    pub after: Option<(i64, Uuid)>,
-}
-
-/// A page of activities with what is judged of them, newest received first.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn page(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    filter: &Filter,
-    limit: u64,
-) -> Result<Vec<(activity::Model, Option<judgement::Model>)>, DbErr> {
-    let mut query = activity::Entity::find()
-        .filter(A::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(equals(neighbourhood, filter));
-    if let Some(review) = &filter.review {
-        query = query.filter(reviewed(neighbourhood, review));
-    }
-    if let Some((at_ms, id)) = filter.after {
-        let older = Condition::any()
-            .add(A::ReceivedAtMs.lt(at_ms))
-            .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.lt(id)));
-        query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(older);
-    }
-    let rows = query
-        .order_by(A::ReceivedAtMs, Order::Desc)
-        .order_by(A::Id, Order::Desc)
-        .limit(limit)
-        .all(db)
-        .await?;
-    let ids: BTreeSet<ActivityId> = rows.iter().map(|row| ActivityId(row.id)).collect();
-    let judged = super::judgements::of_ids(db, neighbourhood, &ids).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let judgement = judged.iter().find(|judgement| judgement.activity_id == row.id).cloned();
-            (row, judgement)
-        })
-        .collect())
-}
-
-fn equals(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
-    Condition::all()
-        .add_option(filter.party.map(|party| A::PartyId.eq(party.0)))
-        .add_option(filter.daybook.map(|daybook| of_party_and_daybook(neighbourhood, daybook)))
-        .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
-        .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))
-        .add_option(filter.conflict.as_ref().map(|conflict| A::Conflict.eq(conflict)))
-        .add_option(filter.day_from.as_ref().map(|day| A::Day.gte(day)))
-        .add_option(filter.day_until.as_ref().map(|day| A::Day.lte(day)))
-        .add_option(
-            filter
-                .naming
-                .as_ref()
-                .map(|names| A::Id.in_subquery(super::replies::naming(neighbourhood, names))),
-        )
-}
-
-/// What nobody has judged yet counts as received.
-fn reviewed(neighbourhood: NeighbourhoodId, review: &str) -> Condition {
-    use judgement::Column as J;
-    let judged = |condition: Condition| {
-        Query::select()
-            .column(J::ActivityId)
-            .from(judgement::Entity)
-            .and_where(Expr::col((judgement::Entity, J::NeighbourhoodId)).eq(neighbourhood.0))
-            .cond_where(condition)
-            .to_owned()
-    };
-    if review == "received" {
-        Condition::all().add(A::Id.not_in_subquery(judged(Condition::all().add(J::Review.ne("received")))))
-    } else {
-        Condition::all().add(A::Id.in_subquery(judged(Condition::all().add(J::Review.eq(review)))))
-    }
 }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod activities;
+pub mod activity_pages;
 pub mod aliases;
 pub mod batch;
 pub mod bound;

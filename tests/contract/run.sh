@@ -5,8 +5,7 @@
 #     tests/contract/run.sh [SERVER]
 #
 # SERVER is the binary, target/debug/daybook if not given. CONTRACT_EXAMPLES says how many cases an operation gets in
-# each phase, CONTRACT_SEED which ones (today's date if not given), CONTRACT_PORT where the server listens. With
-# TEST_POSTGRES_URL (see with-postgres.sh) the server runs on databases of that server, otherwise on SQLite.
+# each phase, CONTRACT_SEED which ones (today's date if not given), CONTRACT_PORT where the server listens.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)

@@ -1,6 +1,8 @@
 //! Stories of apps without Automerge that edit: what they write is concurrent with what phones wrote since the version
 //! that they saw, as if they had been phones.
 
+mod mix;
+
 use automerge::transaction::Transactable as _;
 use axum::http::Method;
 use daybook::domain::activity::Kind;

@@ -180,6 +180,11 @@ async fn offline_sync_says_what_is_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn following_along_says_what_is_so() {
+    play("following-along", Stage::of_a_resident().await, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reconcile_says_what_is_so() {
     play("reconcile", Stage::of_a_coordinator().await, 15).await;
 }

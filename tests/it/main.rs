@@ -29,6 +29,7 @@ mod journal;
 mod layering;
 mod ledger;
 mod lifecycle;
+mod lists;
 mod logs;
 mod merging;
 mod metrics;

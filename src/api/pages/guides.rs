@@ -37,7 +37,12 @@ pub const GUIDES: &[Guide] = &[
         text: include_str!("../../../docs/guides/reconcile.md"),
         samples: Samples::Http,
     },
-    // Here: "Following along", about edits as JSON and about events.
+    Guide {
+        name: "following-along",
+        about: "Change records without an Automerge library, and keep a copy that never falls behind.",
+        text: include_str!("../../../docs/guides/following-along.md"),
+        samples: Samples::Http,
+    },
     Guide {
         name: "document",
         about: "Every key of the daybook document, how it is read, and the bytes of a change.",

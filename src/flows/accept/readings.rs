@@ -236,6 +236,8 @@ impl Readings {
             received_at_ms: old.map_or(touch.bringer.at_ms, |row| row.received_at_ms),
             changed_at_ms: if is_new { touch.bringer.at_ms } else { old.map_or(0, |row| row.changed_at_ms) },
             revision: old.map_or(0, |row| row.revision) + bump,
+            lat: thousandths(reading, "place.lat"),
+            lon: thousandths(reading, "place.lon"),
         })
     }
 }
@@ -257,6 +259,15 @@ fn first<'r>(reading: &'r Reading, key: &str) -> Option<&'r Value> {
         Field::One(value) => Some(value),
         Field::Several(values) => values.first(),
         Field::Unreadable(_) => None,
+    }
+}
+
+/// Degrees on the grid that lists are narrowed by.
+fn thousandths(reading: &Reading, key: &str) -> Option<i32> {
+    match first(reading, key)? {
+        #[expect(clippy::cast_possible_truncation, reason = "degrees are at most 180")]
+        Value::Number(degrees) => Some((degrees * 1_000.0).round() as i32),
+        _ => None,
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Model {
     pub received_at_ms: i64,
     pub changed_at_ms: i64,
     pub revision: i64,
+    /// Thousandths of a degree.
+    pub lat: Option<i32>,
+    pub lon: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

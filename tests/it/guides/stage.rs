@@ -64,6 +64,7 @@ impl Stage {
         let mut asha = stage.enrolled("Asha", ASHA, false).await;
         let token = stage.app.personal_token(&mut asha, RESIDENT).await;
         stage.know("daybook_token", token);
+        stage.know("party_id", asha.party);
         let id = stage.app.app.uuid();
         stage.know("activity_id", id);
         stage

@@ -1,0 +1,186 @@
+//! Pages of activities. However rare what a list is narrowed to may be, one page looks at so many rows and no more: it may
+//! have less than asked for, or nothing, and says where the look goes on.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use super::entity::activity::Column as A;
+use super::entity::judgement::Column as J;
+use super::entity::{activity, judgement};
+use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
+use crate::domain::limits::PAGE_ROWS_LOOKED_AT;
+
+/// What a list of activities is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of these daybooks' owners; all if there is none.
+    pub party: Option<PartyId>,
+    pub daybook: Option<Uuid>,
+    pub kind: Option<String>,
+    pub programme: Option<String>,
+    pub day_from: Option<String>,
+    pub day_until: Option<String>,
+    pub review: Option<String>,
+    pub conflict: Option<String>,
+    pub within: Option<Within>,
+    /// Written or judged at this time or later.
+    pub changed_since_ms: Option<i64>,
+    /// Only those that name any of these.
+    pub naming: Option<Vec<PartyId>>,
+    /// Received before (milliseconds, id): where the last page ended.
+    pub after: Option<Place>,
+}
+
+/// A box, in thousandths of a degree: places are compared on this grid whoever asks, so that nobody can narrow an exact
+/// one down by asking again and again. From east of `west` to `east`: over the date line where `west` is the greater.
+#[derive(Debug, Clone, Copy)]
+pub struct Within {
+    pub west: i32,
+    pub south: i32,
+    pub east: i32,
+    pub north: i32,
+}
+
+/// When an activity was received, and its id.
+pub type Place = (i64, Uuid);
+
+/// A page.
+#[derive(Debug)]
+pub struct Found {
+    pub rows: Vec<(activity::Model, Option<judgement::Model>)>,
+    /// Where the look ended before the list did.
+    pub looked_until: Option<Place>,
+}
+
+impl Filter {
+    /// Whether a page may have to look at more than it shows.
+    fn is_selective(&self) -> bool {
+        self.daybook.is_some()
+            || self.kind.is_some()
+            || self.programme.is_some()
+            || self.day_from.is_some()
+            || self.day_until.is_some()
+            || self.review.is_some()
+            || self.conflict.is_some()
+            || self.within.is_some()
+            || self.changed_since_ms.is_some()
+    }
+}
+
+/// A page of activities with what is judged of them, newest received first.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    filter: &Filter,
+    limit: u64,
+) -> Result<Found, DbErr> {
+    let bound = bound(db, neighbourhood, filter).await?;
+    let mut query =
+        newest_first(ordered(neighbourhood, filter)).filter(narrowed(neighbourhood, filter)).limit(limit);
+    if let Some((at_ms, id)) = bound {
+        let newer = Condition::any()
+            .add(A::ReceivedAtMs.gt(at_ms))
+            .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.gte(id)));
+        query = query.filter(A::ReceivedAtMs.gte(at_ms)).filter(newer);
+    }
+    let rows = query.all(db).await?;
+    let full = u64::try_from(rows.len()).unwrap_or(u64::MAX) >= limit;
+    let ids: BTreeSet<ActivityId> = rows.iter().map(|row| ActivityId(row.id)).collect();
+    let judged = super::judgements::of_ids(db, neighbourhood, &ids).await?;
+    let with_judgement = |row: activity::Model| {
+        let judgement = judged.iter().find(|judgement| judgement.activity_id == row.id).cloned();
+        (row, judgement)
+    };
+    Ok(Found { rows: rows.into_iter().map(with_judgement).collect(), looked_until: bound.filter(|_| !full) })
+}
+
+/// The last row that a page looks at, if there are more; an index alone tells.
+async fn bound(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    filter: &Filter,
+) -> Result<Option<Place>, DbErr> {
+    // Records that name somebody are few, and found by the name.
+    if filter.naming.is_some() || !filter.is_selective() {
+        return Ok(None);
+    }
+    newest_first(ordered(neighbourhood, filter))
+        .select_only()
+        .columns([A::ReceivedAtMs, A::Id])
+        .offset(PAGE_ROWS_LOOKED_AT - 1)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await
+}
+
+/// What an index has in order.
+fn ordered(neighbourhood: NeighbourhoodId, filter: &Filter) -> Select<activity::Entity> {
+    let mut query = activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0));
+    if let Some(party) = filter.party {
+        query = query.filter(A::PartyId.eq(party.0));
+    }
+    if let Some((at_ms, id)) = filter.after {
+        let older = Condition::any()
+            .add(A::ReceivedAtMs.lt(at_ms))
+            .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.lt(id)));
+        query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(older);
+    }
+    query
+}
+
+fn newest_first(query: Select<activity::Entity>) -> Select<activity::Entity> {
+    query.order_by(A::ReceivedAtMs, Order::Desc).order_by(A::Id, Order::Desc)
+}
+
+fn narrowed(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
+    let naming = filter.naming.as_ref().map(|names| super::replies::naming(neighbourhood, names));
+    Condition::all()
+        .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
+        .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
+        .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))
+        .add_option(filter.conflict.as_ref().map(|conflict| A::Conflict.eq(conflict)))
+        .add_option(filter.day_from.as_ref().map(|day| A::Day.gte(day)))
+        .add_option(filter.day_until.as_ref().map(|day| A::Day.lte(day)))
+        .add_option(filter.within.map(inside))
+        .add_option(filter.review.as_ref().map(|review| reviewed(neighbourhood, review)))
+        .add_option(filter.changed_since_ms.map(|since_ms| {
+            let judged = Expr::exists(judged(neighbourhood, J::JudgedAtMs.gte(since_ms)));
+            Condition::any().add(A::ChangedAtMs.gte(since_ms)).add(judged)
+        }))
+        .add_option(naming.map(|named| A::Id.in_subquery(named)))
+}
+
+fn inside(within: Within) -> Condition {
+    let (east_of, west_of) = (A::Lon.gte(within.west), A::Lon.lte(within.east));
+    let between = if within.west <= within.east { Condition::all() } else { Condition::any() };
+    Condition::all().add(A::Lat.between(within.south, within.north)).add(between.add(east_of).add(west_of))
+}
+
+/// What nobody has judged yet counts as received.
+fn reviewed(neighbourhood: NeighbourhoodId, review: &str) -> Condition {
+    if review == "received" {
+        Condition::all().add(Expr::exists(judged(neighbourhood, J::Review.ne("received"))).not())
+    } else {
+        Condition::all().add(Expr::exists(judged(neighbourhood, J::Review.eq(review))))
+    }
+}
+
+/// The judgement of the row that is looked at, if it is such a one.
+fn judged(neighbourhood: NeighbourhoodId, such: Expr) -> SelectStatement {
+    Query::select()
+        .expr(Expr::value(1))
+        .from(judgement::Entity)
+        .and_where(Expr::col((judgement::Entity, J::NeighbourhoodId)).eq(neighbourhood.0))
+        .and_where(Expr::col((judgement::Entity, J::ActivityId)).equals((activity::Entity, A::Id)))
+        .and_where(such)
+        .to_owned()
+}

@@ -1,0 +1,143 @@
+//! Stories of lists of activities, narrowed and paged.
+
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::{ActivityId, PartyId};
+use daybook::domain::limits::PAGE_ROWS_LOOKED_AT;
+use daybook::domain::time::rfc3339;
+use serde_json::{Value, json};
+
+use crate::support::desk::{decide, post, refused, rules};
+use crate::support::{TestPhone, both};
+
+const DAY: &str = "2026-11-20";
+
+async fn listed(phone: &mut TestPhone, query: &str) -> Vec<String> {
+    let page: Value = phone.get(&format!("/v1/activities?{query}")).await.expect("a page");
+    page["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| item["id"].as_str().expect("an id").to_owned())
+        .collect()
+}
+
+fn ids(ids: &[ActivityId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+both! {
+    async fn a_box_holds_what_was_within_it_on_a_grid_that_is_the_same_for_all(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut at = |lat: f64, lon: f64| asha.record(Kind::LitterPick, DAY, |a| _ = a.place(lat, lon, 5.0)).expect("recorded");
+        let (canal, park, fiji) = (at(52.4564, -1.8904), at(52.4702, -1.8801), at(-17.8, 179.999));
+        let nowhere = asha.record(Kind::Hours, DAY, |_| ()).expect("recorded");
+        post(&app, &mut asha).await;
+        let cases = [
+            ("-1.9,52.45,-1.88,52.46", vec![canal]),
+            ("-1.9,52.45,-1.87,52.48", vec![park, canal]),
+            // The bounds are within, on the grid: 52.4564 counts as 52.456.
+            ("-1.8904,52.4561,-1.8901,52.4563", vec![canal]),
+            ("-1.8903,52.457,-1.8,52.46", vec![]),
+            // Over the date line.
+            ("179,-20,-179,-10", vec![fiji]),
+            ("-180,-90,180,90", vec![fiji, park, canal]),
+        ];
+        for (query, expected) in cases {
+            let mut found = listed(&mut asha, &format!("within={query}")).await;
+            let mut expected = ids(&expected);
+            (found.sort(), expected.sort());
+            assert_eq!(found, expected, "{query}");
+        }
+        assert_eq!(listed(&mut asha, "kind=hours").await, ids(&[nowhere]));
+        for wrong in ["1,2,3", "1,2,3,x", "181,0,0,1", "0,91,1,92", "0,2,1,1", "", "NaN,0,1,1", "0,0,1,1,1"] {
+            let answer = refused(asha.get::<Value>(&format!("/v1/activities?within={wrong}")).await);
+            assert_eq!(answer, (400, "query_invalid".to_owned()), "{wrong}");
+        }
+        // A place that is corrected is found where it is now.
+        asha.edit(canal, |a| _ = a.place(51.5, -0.1, 5.0)).expect("edited");
+        post(&app, &mut asha).await;
+        assert_eq!(listed(&mut asha, "within=-1.9,52.45,-1.88,52.46").await, Vec::<String>::new());
+        assert_eq!(listed(&mut asha, "within=-0.2,51.4,0,51.6").await, ids(&[canal]));
+        crate::support::desk::rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn what_changed_since_was_written_or_judged_since(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let mut asha = app.phone("Asha").await;
+        let me = asha.party;
+        let old = asha.record(Kind::Hours, DAY, |a| _ = a.minutes(me, 10)).expect("recorded");
+        let edited = asha.record(Kind::Hours, "2026-11-19", |a| _ = a.minutes(me, 20)).expect("recorded");
+        let decided = asha.record(Kind::Hours, "2026-11-18", |a| _ = a.minutes(me, 30)).expect("recorded");
+        post(&app, &mut asha).await;
+        app.pass(60_000);
+        let since = rfc3339(app.app.now_ms());
+        assert_eq!(listed(&mut asha, &format!("changed_since={since}")).await, Vec::<String>::new());
+        asha.edit(edited, |a| _ = a.note("More")).expect("edited");
+        post(&app, &mut asha).await;
+        decide(&mut desk, decided, "reject", json!({ "reason": "Not ours." })).await;
+        let mut found = listed(&mut asha, &format!("changed_since={since}")).await;
+        let mut expected = ids(&[edited, decided]);
+        (found.sort(), expected.sort());
+        assert_eq!(found, expected, "and not {old}");
+        assert_eq!(refused(asha.get::<Value>("/v1/activities?changed_since=yesterday").await).0, 400);
+    }
+}
+
+both! {
+    async fn a_page_of_what_is_rare_looks_so_far_and_says_where_it_goes_on(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let rare = asha.record(Kind::Repair, DAY, |_| ()).expect("recorded");
+        asha.sync().await.expect("synced");
+        app.pass(1_000);
+        for _ in 0..PAGE_ROWS_LOOKED_AT {
+            asha.record(Kind::Hours, DAY, |_| ()).expect("recorded");
+        }
+        for _ in 0..8 {
+            asha.sync().await.expect("synced");
+        }
+        // The rows that it looks at hold none; the one after them is it.
+        let page: Value = asha.get("/v1/activities?kind=repair&limit=3").await.expect("a page");
+        assert_eq!(page["items"], json!([]));
+        let next = page["next"].as_str().expect("it goes on").to_owned();
+        assert_eq!(listed(&mut asha, &format!("kind=repair&after={next}")).await, ids(&[rare]));
+        // What is found before is a page like any other.
+        let page: Value = asha.get("/v1/activities?kind=hours&limit=3").await.expect("a page");
+        assert_eq!((page["items"].as_array().map(Vec::len), page["next"].is_string()), (Some(3), true));
+        // Every filter together, to the end: nothing is lost on the way.
+        let (mut path, mut seen) = ("/v1/activities?day_from=2026-11-01&review=received&limit=200".to_owned(), 0);
+        loop {
+            let page: Value = asha.get(&path).await.expect("a page");
+            seen += page["items"].as_array().map_or(0, Vec::len);
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/v1/activities?day_from=2026-11-01&review=received&limit=200&after={next}");
+        }
+        assert_eq!(u64::try_from(seen).expect("few"), PAGE_ROWS_LOOKED_AT + 1);
+    }
+}
+
+both! {
+    async fn a_groups_daybook_is_listed_for_its_members_and_is_empty_for_others(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let mut desk = app.coordinator("Dee").await;
+        let group = PartyId(desk.uuid());
+        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
+        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
+        let path = format!("/v1/parties/{group}/members/{}", asha.party);
+        let body = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
+        desk.request(axum::http::Method::PUT, &path, "application/json", body).await.expect("a member");
+        let book = asha.uuid();
+        let _: Value = asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let item = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
+        let _: Value = asha.post("/v1/activities", &json!({ "items": [item] })).await.expect("outcomes");
+        for query in [format!("daybook_id={book}"), format!("party_id={group}")] {
+            assert_eq!(listed(&mut asha, &query).await.len(), 1, "{query}");
+            assert_eq!(listed(&mut desk, &query).await.len(), 1, "{query}");
+        }
+        assert_eq!(listed(&mut bo, &format!("daybook_id={book}")).await.len(), 0);
+        assert_eq!(refused(bo.get::<Value>(&format!("/v1/activities?party_id={group}")).await).0, 404);
+        assert_eq!(listed(&mut desk, &format!("daybook_id={}", app.app.uuid())).await.len(), 0);
+    }
+}
