@@ -6969,33 +6969,17 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["EventPage"];
                     /**
-                     * @example {
-                     *       "events_after": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
-                     *       "items": [
-                     *         {
-                     *           "at": "2026-11-21T11:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA",
-                     *           "revision": 4,
-                     *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
-                     *           "type": "activity.posted"
-                     *         },
-                     *         {
-                     *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw",
-                     *           "revision": 4,
-                     *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
-                     *           "type": "activity.posted"
-                     *         },
-                     *         {
-                     *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
-                     *           "revision": 2,
-                     *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
-                     *           "type": "activity.recorded"
-                     *         }
-                     *       ],
-                     *       "next": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA"
-                     *     }
+                     * @example id: rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA
+                     *     event: activity.posted
+                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
+                     *
+                     *     id: rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw
+                     *     event: activity.posted
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
+                     *
+                     *     id: rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA
+                     *     event: activity.recorded
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };

@@ -234,6 +234,7 @@ impl Open {
     }
 
     async fn read(&mut self) -> ApiResult<()> {
+        let _turn = self.app.followers().turn().await;
         let past = following::past(&self.app, &self.access, self.at, STREAM_EVENTS).await?;
         for happened in &past.events {
             let event = event(&self.app, happened)?;

@@ -35,11 +35,22 @@ pub fn add(operation: &mut Operation) {
             continue;
         }
         for (kind, content) in &mut answer.content {
-            if let RefOr::T(content) = content
-                && kind != "application/octet-stream"
-            {
-                content.example = Some(response.clone());
-            }
+            let RefOr::T(content) = content else { continue };
+            content.example = match kind.as_str() {
+                "application/octet-stream" => continue,
+                "text/event-stream" => Some(streamed(response)),
+                _ => Some(response.clone()),
+            };
         }
     }
+}
+
+/// The same events as a stream says them.
+fn streamed(response: &Value) -> Value {
+    let items = response["items"].as_array().into_iter().flatten();
+    let events = items.map(|event| {
+        let text = |name: &str| event[name].as_str().unwrap_or_default();
+        format!("id: {}\nevent: {}\ndata: {event}\n\n", text("id"), text("type"))
+    });
+    events.collect::<String>().into()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use super::current_request;
 use crate::domain::ids::{GrantId, NeighbourhoodId};
@@ -52,8 +52,20 @@ impl<T: Ord> Bell<T> {
 }
 
 /// Who follows what happens, by neighbourhood: woken with the journal's last number.
-#[derive(Debug, Default)]
-pub struct Followers(Mutex<Followed>);
+#[derive(Debug)]
+pub struct Followers {
+    followed: Mutex<Followed>,
+    turns: Semaphore,
+}
+
+/// Followers of one replica that read at a time: all are woken at once, and together would take the memory of all.
+const READ_TOGETHER: usize = 16;
+
+impl Default for Followers {
+    fn default() -> Self {
+        Self { followed: Mutex::default(), turns: Semaphore::new(READ_TOGETHER) }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Followed {
@@ -64,7 +76,13 @@ struct Followed {
 
 impl Followers {
     fn lock(&self) -> MutexGuard<'_, Followed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for one's turn to read; it ends with the permit.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes the semaphore.
+        self.turns.acquire().await.ok()
     }
 
     /// Somebody more follows a neighbourhood with a grant; nothing where the grant follows `most` times already. With
