@@ -195,5 +195,5 @@ fn an_edit_as_of_an_older_state_is_concurrent_with_all_that_came_after() {
         let ids: Vec<ActivityId> = then.states().keys().copied().collect();
         several += ids.into_iter().map(|id| write_as_of(&daybook, &then, id, &mut dice)).sum::<usize>();
     }
-    assert!(several > 10, "{several} fields hold what both wrote");
+    assert!(several > 3, "{several} fields hold what both wrote");
 }
