@@ -187,7 +187,10 @@ fn stream(app: App, access: Arc<Access>, after: Place) -> ApiResult<Response> {
     let ready = sse::Event::default().event("ready").id(cursor(&app, after)?).retry(STREAM_RETRY).data("{}");
     let until = Until::now() + STREAM_LIFE;
     let open = Open { app, access, at: after, follower, waiting: [ready].into(), look: true, until };
-    Ok(Sse::new(events(open)).keep_alive(KeepAlive::new().interval(STREAM_PULSE)).into_response())
+    // A proxy that gathers what it passes on would keep the events to itself.
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    let stream = Sse::new(events(open)).keep_alive(KeepAlive::new().interval(STREAM_PULSE));
+    Ok((unbuffered, stream).into_response())
 }
 
 fn events(open: Open) -> impl Stream<Item = Result<sse::Event, Infallible>> {

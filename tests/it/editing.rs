@@ -6,14 +6,14 @@ mod mix;
 use automerge::transaction::Transactable as _;
 use axum::http::Method;
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::{ActivityId, PartyId};
+use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::EDIT_FIELDS_MAX;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
 use crate::metrics::scrape::Scrape;
 use crate::support::app::activity;
-use crate::support::desk::{decide, post, rebuilt_is_live, rules, told};
+use crate::support::desk::{decide, group, post, rebuilt_is_live, rules, told};
 use crate::support::{TestApp, TestPhone, both};
 
 const SCOPES: &str = "activities:read activities:write places:exact";
@@ -284,16 +284,7 @@ both! {
     async fn in_a_groups_daybook_both_names_are_kept(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
         let mut desk = app.coordinator("Dee").await;
-        let group = PartyId(desk.uuid());
-        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
-        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
-        for member in [asha.party, bo.party] {
-            let path = format!("/v1/parties/{group}/members/{member}");
-            let body = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
-            desk.request(Method::PUT, &path, "application/json", body).await.expect("a member");
-        }
-        let book = asha.uuid();
-        let _: Value = asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let (_, book) = group(&mut desk, &mut asha, &[bo.party]).await;
         let item = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
         let answer: Value = asha.post("/v1/activities", &json!({ "items": [item] })).await.expect("outcomes");
         let seen = &answer["items"][0]["activity"];

@@ -1,12 +1,12 @@
 //! Stories of lists of activities, narrowed and paged.
 
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::{ActivityId, PartyId};
+use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::PAGE_ROWS_LOOKED_AT;
 use daybook::domain::time::rfc3339;
 use serde_json::{Value, json};
 
-use crate::support::desk::{decide, post, refused, rules};
+use crate::support::desk::{decide, group, post, refused, rules};
 use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
@@ -122,14 +122,7 @@ both! {
     async fn a_groups_daybook_is_listed_for_its_members_and_is_empty_for_others(app: TestApp) {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
         let mut desk = app.coordinator("Dee").await;
-        let group = PartyId(desk.uuid());
-        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
-        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
-        let path = format!("/v1/parties/{group}/members/{}", asha.party);
-        let body = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
-        desk.request(axum::http::Method::PUT, &path, "application/json", body).await.expect("a member");
-        let book = asha.uuid();
-        let _: Value = asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let (group, book) = group(&mut desk, &mut asha, &[]).await;
         let item = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
         let _: Value = asha.post("/v1/activities", &json!({ "items": [item] })).await.expect("outcomes");
         for query in [format!("daybook_id={book}"), format!("party_id={group}")] {

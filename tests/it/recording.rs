@@ -2,14 +2,14 @@
 
 use axum::http::Method;
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
+use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::limits::{BATCH_ITEMS_MAX, GRANT_BYTES_BURST};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
 use crate::floods::grant;
 use crate::support::app::activity;
-use crate::support::desk::{balance, post, rebuilt_is_live, told};
+use crate::support::desk::{balance, group, post, rebuilt_is_live, told};
 use crate::support::{TestApp, both};
 
 const SCOPES: &str = "activities:read activities:write places:exact";
@@ -167,14 +167,7 @@ both! {
         let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
         let mut desk = app.coordinator("Dee").await;
         let token = app.personal_token(&mut asha, SCOPES).await;
-        let group = PartyId(desk.uuid());
-        let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
-        let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
-        let path = format!("/v1/parties/{group}/members/{}", asha.party);
-        let member = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
-        desk.request(Method::PUT, &path, "application/json", member).await.expect("a member");
-        let book = DaybookId(asha.uuid());
-        let _: Value = asha.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+        let (_, book) = group(&mut desk, &mut asha, &[]).await;
         let item = |book: Value| json!({ "id": app.app.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
         let of_group = record(&app, &token, &item(json!(book))).await;
         assert_eq!((&of_group["status"], &of_group["activity"]["daybook_id"]), (&json!(201), &json!(book)), "{of_group}");

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::ActivityId;
+use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
 use daybook::domain::review::Review;
 use daybook::flows::rebuild::{Mode, rebuild};
 use daybook::phone::{Phone, PhoneError, Transport};
@@ -108,6 +108,21 @@ pub async fn put_rules(desk: &mut TestPhone, pack: &Value) -> Result<Value, Phon
     let body = serde_json::to_vec(pack).expect("JSON");
     let answer = desk.request(Method::PUT, "/v1/rules", "application/json", body).await?;
     Ok(serde_json::from_slice(answer.body()).expect("JSON"))
+}
+
+/// A group of the neighbourhood's with these members, and a daybook of its own that the first phone begins.
+pub async fn group(desk: &mut TestPhone, phone: &mut TestPhone, others: &[PartyId]) -> (PartyId, DaybookId) {
+    let (group, book) = (PartyId(desk.uuid()), DaybookId(phone.uuid()));
+    let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
+    let _: Value = desk.post("/v1/parties", &friends).await.expect("a group");
+    for member in [phone.party].iter().chain(others) {
+        let path = format!("/v1/parties/{group}/members/{member}");
+        let body = br#"{"capacity":"lay","from_day":"2026-01-01"}"#.to_vec();
+        desk.request(Method::PUT, &path, "application/json", body).await.expect("a member");
+    }
+    let _: Value =
+        phone.post("/v1/daybooks", &json!({ "id": book, "party_id": group })).await.expect("a daybook");
+    (group, book)
 }
 
 /// What is derived is the same when it is made again.
