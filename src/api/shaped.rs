@@ -164,7 +164,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
         // Beyond 2^53 a float names no one integer.
         let whole = value.fract() == 0.0 && value.abs() <= EXACT_MAX;
-        #[allow(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
         if whole {
             self.0.visit_i64(value as i64)
         } else {

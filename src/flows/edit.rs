@@ -44,7 +44,7 @@ pub struct Wanted {
 #[derive(Debug)]
 pub enum Edited {
     /// Written, now or when it was sent before.
-    Done(activity::Model),
+    Done(Box<activity::Model>),
     /// The change id was sent with another content.
     ChangeIdReused,
     /// The activity never had such a version.
@@ -64,7 +64,7 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
     let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(there.daybook_id) };
     let actor = actor(wanted);
     if let Some(before) = sent_before(db, of, &actor).await? {
-        return Ok(if before { Edited::Done(there) } else { Edited::ChangeIdReused });
+        return Ok(if before { Edited::Done(Box::new(there)) } else { Edited::ChangeIdReused });
     }
     let row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
     if row.gone_at_ms.is_some() {
@@ -72,11 +72,11 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
     }
     let Some(bytes) = change(app, of, wanted, &actor).await? else { return Ok(Edited::VersionUnknown) };
     match bring(app, caller, &row, &bytes).await? {
-        None => Ok(Edited::Done(own(db, caller, wanted.id).await?)),
+        None => Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?))),
         // The same request, twice at once.
         Some((code, _)) if code == RefusalCode::ActorFork.as_str() => {
             match sent_before(db, of, &actor).await? {
-                Some(true) => Ok(Edited::Done(own(db, caller, wanted.id).await?)),
+                Some(true) => Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?))),
                 _ => Ok(Edited::ChangeIdReused),
             }
         }

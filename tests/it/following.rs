@@ -174,7 +174,8 @@ both! {
             let judging = async { if round % 2 == 0 { app.judge().await } else { replica.judge().await } };
             let (first, second, _, _, _) =
                 tokio::join!(asha.sync(), bo.sync(), judging, all.step(&replica, 3), one.step(&app, 2));
-            (first.expect("synced"), second.expect("synced"));
+            first.expect("synced");
+            second.expect("synced");
             if round % 4 == 3 {
                 decide(&mut desk, old, ["approve", "reject"][usize::from(round % 8 == 3)], json!({ "reason": "Looked." })).await;
             }

@@ -45,7 +45,8 @@ both! {
         for (query, expected) in cases {
             let mut found = listed(&mut asha, &format!("within={query}")).await;
             let mut expected = ids(&expected);
-            (found.sort(), expected.sort());
+            found.sort();
+        expected.sort();
             assert_eq!(found, expected, "{query}");
         }
         assert_eq!(listed(&mut asha, "kind=hours").await, ids(&[nowhere]));
@@ -80,7 +81,8 @@ both! {
         decide(&mut desk, decided, "reject", json!({ "reason": "Not ours." })).await;
         let mut found = listed(&mut asha, &format!("changed_since={since}")).await;
         let mut expected = ids(&[edited, decided]);
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "and not {old}");
         assert_eq!(refused(asha.get::<Value>("/v1/activities?changed_since=yesterday").await).0, 400);
     }
