@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,7 +20,7 @@ use super::error::{
     ApiError, ApiResult, CHANGE_ID_REUSED, FieldError, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN,
 };
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam};
+use super::params::{Id, IdParam, names_tag};
 use super::types::Instant;
 use crate::app::App;
 use crate::domain::draft::{Draft, Misfit};
@@ -75,8 +75,8 @@ pub async fn edit_activity(
     let wanted = wanted(ActivityId(id), &body, &register(access.grant))?;
     if let Some(expected) = headers.get(IF_MATCH) {
         let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
-        let (tag, present) = seen(&app, access, &there).await?;
-        if !matches(expected, &tag) {
+        let (_, present) = seen(&app, access, &there).await?;
+        if !names_tag(expected, &present.etag) {
             return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
         }
     }
@@ -88,12 +88,6 @@ pub async fn edit_activity(
     };
     let (tag, seen) = seen(&app, access, &row).await?;
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
-}
-
-fn matches(expected: &HeaderValue, tag: &HeaderValue) -> bool {
-    let listed =
-        |text: &str| text.split(',').any(|one| one.trim() == "*" || one.trim().as_bytes() == tag.as_bytes());
-    expected.to_str().is_ok_and(listed)
 }
 
 fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wanted> {

@@ -246,6 +246,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("enrol_device", &[401, 404, 409]),
     ("create_invitation", &[403, 404, 409]),
     ("create_grant", &[409]),
+    ("narrow_grant", &[403, 412, 428]),
     ("revoke_grant", &[403]),
     ("update_device", &[403]),
     ("revoke_device", &[403]),

@@ -49,7 +49,7 @@ const COORDINATORS: [&str; 19] = [
     "update_party",
 ];
 /// Operations that a resident's personal token may not call, and the resident's own devices may.
-const DEVICES: [&str; 3] = ["revoke_device", "revoke_grant", "update_device"];
+const DEVICES: [&str; 4] = ["narrow_grant", "revoke_device", "revoke_grant", "update_device"];
 const SOME_ID: &str = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77";
 
 /// One operation of the document.
