@@ -22,7 +22,7 @@ use super::error::{
 use super::extract::{Resident, scope};
 use super::params::{Id, IdParam, names_tag};
 use super::types::Instant;
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::draft::{Draft, Misfit};
 use crate::domain::ids::ActivityId;
 use crate::domain::key::Key;
@@ -62,7 +62,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     patch, path = "/v1/activities/{id}", tag = "activities", request_body = EditRequest,
     params(IdParam, ("If-Match" = Option<String>, Header, description = "An ETag: answers 412, with the activity as it is now, where something changed.")),
-    responses((status = 200, description = "The activity as it is now.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."))))
+    responses((status = 200, description = "The activity as it is now.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."), ("RateLimit" = String, description = "What the grant may still push, in bytes: `r` are left, `t` seconds until all are."), ("RateLimit-Policy" = String, description = "Out of how many."))))
 )]
 pub async fn edit_activity(
     State(app): State<App>,
@@ -70,23 +70,33 @@ pub async fn edit_activity(
     Id(id): Id,
     headers: HeaderMap,
     Json(body): Json<EditRequest>,
+) -> Response {
+    let edited = edited(&app, &caller.access, id, &headers, &body).await;
+    super::rate::told(&app, caller.access.grant, edited)
+}
+
+async fn edited(
+    app: &App,
+    access: &Access,
+    id: Uuid,
+    headers: &HeaderMap,
+    body: &EditRequest,
 ) -> ApiResult<Response> {
-    let access = &caller.access;
-    let wanted = wanted(ActivityId(id), &body, &register(access.grant))?;
+    let wanted = wanted(ActivityId(id), body, &register(access.grant))?;
     if let Some(expected) = headers.get(IF_MATCH) {
         let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
-        let (_, present) = seen(&app, access, &there).await?;
+        let (_, present) = seen(app, access, &there).await?;
         if !names_tag(expected, &present.etag) {
             return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
         }
     }
-    let row = match edit(&app, access, &wanted).await? {
+    let row = match edit(app, access, &wanted).await? {
         Edited::Done(row) => row,
         Edited::ChangeIdReused => return Err(CHANGE_ID_REUSED.into()),
         Edited::VersionUnknown => return Err(VERSION_UNKNOWN.into()),
         Edited::Refused(code, detail) => return Err(ApiError::new(REFUSED, format!("{code}: {detail}"))),
     };
-    let (tag, seen) = seen(&app, access, &row).await?;
+    let (tag, seen) = seen(app, access, &row).await?;
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
 }
 

@@ -86,6 +86,7 @@ pub fn finish(document: &mut OpenApi) {
             add_problems(path, operation);
             super::examples::add(operation);
             super::links::add(path, operation);
+            super::deprecated::mark(super::deprecated::LEAVING, operation);
             free_counts(operation);
             for response in operation.responses.responses.values_mut() {
                 name_pages(response);
@@ -268,6 +269,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("get_totals", &[404, 422]),
     ("create_period", &[409]),
     ("list_outcomes", &[410]),
+    ("get_security_contact", &[404]),
     ("sync", &[429]),
     ("edit_activity", &[409, 410, 412, 429]),
     ("list_events", &[410, 429]),

@@ -15,13 +15,15 @@ use crate::support::desk::{decide, post};
 use crate::support::{TestApp, TestPhone, both};
 
 /// Operations that anybody may call; a change here is a decision.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 10] = [
     "enrol_device",
+    "get_api_catalog",
     "get_jwks",
     "get_liveness",
     "get_openapi",
     "get_readiness",
     "get_resource_metadata",
+    "get_security_contact",
     "get_server_metadata",
     "issue_token",
 ];

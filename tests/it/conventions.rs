@@ -21,7 +21,7 @@ const WALKED_MIN: [(&str, usize); 6] = [
     ("operations", 60),
     ("lists", 20),
     ("creates", 10),
-    ("writes", 27),
+    ("writes", 26),
     ("path parameters", 30),
     ("bodies", 20),
 ];

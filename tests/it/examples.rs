@@ -5,6 +5,8 @@ pub mod recorder;
 mod server;
 mod story;
 
+pub use server::start as server;
+
 use std::path::Path;
 
 use serde_json::Value;

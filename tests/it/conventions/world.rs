@@ -94,7 +94,7 @@ impl World {
         ];
         let (group, other) = people(&mut dee).await;
         let grant = grants(&app, &mut dee).await;
-        let activity = records(&app, &mut asha, &mut dee).await;
+        let activity = records(&app, &mut asha, &mut bo, &mut dee).await;
         let refused = waiting(&mut dee).await;
         let invitation = dee.uuid().to_string();
         let _: Value = dee.post("/v1/invitations", &json!({ "id": invitation })).await.expect("invited");
@@ -256,8 +256,8 @@ async fn grants(app: &TestApp, dee: &mut TestPhone) -> String {
     page["items"][0]["id"].as_str().expect("an id").to_owned()
 }
 
-/// Asha's records: one with three versions and replies, three pairs that look like one each; Dee decides on three.
-async fn records(app: &TestApp, asha: &mut TestPhone, dee: &mut TestPhone) -> ActivityId {
+/// An hour of each, and Asha's records: one with three versions and replies, three pairs that look like one each; Dee decides on three.
+async fn records(app: &TestApp, asha: &mut TestPhone, bo: &mut TestPhone, dee: &mut TestPhone) -> ActivityId {
     let me = asha.party;
     let mut hours = Vec::new();
     for day in ["2026-11-17", "2026-11-18", "2026-11-19"] {
@@ -268,6 +268,11 @@ async fn records(app: &TestApp, asha: &mut TestPhone, dee: &mut TestPhone) -> Ac
             });
             repair.expect("recorded");
         }
+    }
+    for (phone, minutes) in [(&mut *dee, 15), (&mut *bo, 20)] {
+        let me = phone.party;
+        phone.record(Kind::Hours, "2026-11-15", |a| _ = a.minutes(me, minutes)).expect("recorded");
+        post(app, phone).await;
     }
     post(app, asha).await;
     for minutes in [50, 40] {

@@ -98,6 +98,8 @@ impl Story {
             "/livez",
             "/readyz",
             "/v1/openapi.json",
+            "/.well-known/api-catalog",
+            "/.well-known/security.txt",
             "/.well-known/jwks.json",
             "/.well-known/oauth-authorization-server",
             "/.well-known/oauth-protected-resource",
