@@ -160,7 +160,7 @@ pub async fn narrow(
 ) -> Result<Narrowed, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
-    let row = store::access::find_grant(&txn, caller.neighbourhood, id).await?;
+    let row = store::access::lock_grant(&txn, caller.neighbourhood, id).await?;
     let row = row.filter(|row| row.party_id == caller.party.0).ok_or(FlowError::NotFound)?;
     let had = Scopes::known(&row.scopes);
     let (scopes, expires_at_ms) = (scopes.unwrap_or(had), expires_at_ms.unwrap_or(row.expires_at_ms));
@@ -183,9 +183,7 @@ pub async fn narrow(
         let detail = detail.to_owned();
         return Err(FlowError::Field { pointer: "/expires_at".to_owned(), code: "out_of_range", detail });
     }
-    if !store::access::narrow_grant(&txn, &row, &scopes.to_string(), expires_at_ms).await? {
-        return Err(FlowError::Busy);
-    }
+    store::access::narrow_grant(&txn, &row, &scopes.to_string(), expires_at_ms).await?;
     timing.commit(txn.commit()).await?;
     app.access_cache().invalidate(&(caller.neighbourhood, id));
     let revision = row.revision.saturating_add(1);

@@ -286,7 +286,19 @@ pub async fn grants(
         .await
 }
 
-/// Narrows a grant that is still at the revision seen. Answers whether it was.
+/// One grant, which nobody else changes meanwhile.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn lock_grant(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: GrantId,
+) -> Result<Option<access_grant::Model>, DbErr> {
+    access_grant::Entity::find_by_id((neighbourhood.0, id.0)).lock_exclusive().one(db).await
+}
+
+/// Gives a grant that is locked other scopes and another end.
 ///
 /// # Errors
 /// `DbErr`.
@@ -295,17 +307,16 @@ pub async fn narrow_grant(
     seen: &access_grant::Model,
     scopes: &str,
     expires_at_ms: i64,
-) -> Result<bool, DbErr> {
-    let changed = access_grant::Entity::update_many()
+) -> Result<(), DbErr> {
+    access_grant::Entity::update_many()
         .col_expr(access_grant::Column::Scopes, Expr::value(scopes))
         .col_expr(access_grant::Column::ExpiresAtMs, Expr::value(expires_at_ms))
         .col_expr(access_grant::Column::Revision, Expr::value(seen.revision.saturating_add(1)))
         .filter(access_grant::Column::NeighbourhoodId.eq(seen.neighbourhood_id))
         .filter(access_grant::Column::Id.eq(seen.id))
-        .filter(access_grant::Column::Revision.eq(seen.revision))
         .exec(db)
-        .await?;
-    Ok(changed.rows_affected == 1)
+        .await
+        .map(|_| ())
 }
 
 /// Revokes a grant.

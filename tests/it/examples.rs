@@ -5,8 +5,6 @@ pub mod recorder;
 mod server;
 mod story;
 
-pub use server::start as server;
-
 use std::path::Path;
 
 use serde_json::Value;

@@ -15,7 +15,7 @@ use super::operation::{Operation, operations};
 use super::world::{Request, Who, World};
 use super::writes::make;
 use crate::support::app::PUBLIC_URL;
-use crate::support::both;
+use crate::support::{Backend, TestApp, both};
 
 /// What a script on another origin may read.
 const EXPOSED: [&str; 13] = [
@@ -134,26 +134,23 @@ both! {
         let (status, headers, _) = app.raw(Method::HEAD, "/.well-known/api-catalog", &[], "").await;
         let itself = format!("<{PUBLIC_URL}/.well-known/api-catalog>; rel=\"api-catalog\"");
         assert_eq!((status.as_u16(), &headers["link"]), (200, &itself.parse().expect("a value")));
-
-        let (status, problem) = app.request(Method::GET, "/.well-known/security.txt", &[], "").await;
-        assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("not_found")), "nobody is named");
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whom_to_tell_is_named_for_half_a_year_from_now() {
-    let server = crate::examples::server().await;
-    let router = daybook::api::router(server.app.clone());
-    let request = axum::http::Request::get("/.well-known/security.txt").body(axum::body::Body::empty());
-    let answer = router.oneshot(request.expect("a request")).await.expect("an answer");
+    let app = TestApp::start(Backend::Sqlite).await;
+    let (status, headers, bytes) = app.raw(Method::GET, "/.well-known/security.txt", &[], "").await;
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["content-type"]),
-        (200, &"text/plain; charset=utf-8".parse().expect("a value"))
+        (status.as_u16(), headers["content-type"].as_bytes()),
+        (200, b"text/plain; charset=utf-8".as_slice())
     );
-    let text = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("a body");
-    let expected = "Contact: mailto:security@daybook.example\nExpires: 2027-05-20T10:00:00.000Z\n\
-        Canonical: https://daybook.example/.well-known/security.txt\nPreferred-Languages: en\n";
-    assert_eq!(text, expected);
+    let expected = "Contact: mailto:security@daybook.test\nExpires: 2027-05-20T10:00:00.000Z\n\
+        Canonical: http://daybook.test/.well-known/security.txt\nPreferred-Languages: en\n";
+    assert_eq!(String::from_utf8(bytes).expect("text"), expected);
+    let nobody = TestApp::start_listening(Backend::Sqlite).await.app;
+    let (status, problem) = nobody.request(Method::GET, "/.well-known/security.txt", &[], "").await;
+    assert_eq!((status.as_u16(), &problem["code"]), (404, &json!("not_found")), "nobody is named");
 }
 
 #[test]

@@ -36,7 +36,9 @@ async fn everything(world: &World) -> BTreeMap<String, (u16, Vec<u8>)> {
     for operation in operations().into_iter().filter(|one| one.method == Method::GET) {
         let query = if operation.is_list() { "?limit=200" } else { "" };
         let answer = world.get(&operation, query).await;
-        found.insert(operation.id, (answer.status, answer.bytes));
+        // A problem names its request.
+        let seen = if answer.status < 400 { answer.bytes } else { Vec::new() };
+        found.insert(operation.id, (answer.status, seen));
     }
     found
 }
