@@ -16,6 +16,10 @@ pub fn outcome(mut answer: Value) -> Value {
     match &mut answer {
         Value::Object(fields) => {
             fields.remove("access_token");
+            // Sync names the activities of a change when it takes it, and only then.
+            if fields.contains_key("outcome") {
+                fields.remove("activities");
+            }
             for (name, value) in fields.iter_mut() {
                 let again = (name == "status" && value == 201) || (name == "outcome" && value == "accepted");
                 *value = if again { json!("there") } else { outcome(value.take()) };
@@ -43,6 +47,12 @@ async fn everything(world: &World) -> BTreeMap<String, (u16, Vec<u8>)> {
     found
 }
 
+/// What shows a second time without anything having happened, and why.
+const SHOWS: [(&str, [&str; 2]); 1] = [
+    // A daybook's revision rises with every look at a change in quarantine, whatever becomes of the change.
+    ("replay_quarantined", ["get_me", "list_daybooks"]),
+];
+
 fn differences<'a>(
     before: &'a BTreeMap<String, (u16, Vec<u8>)>,
     after: &BTreeMap<String, (u16, Vec<u8>)>,
@@ -66,8 +76,11 @@ both! {
             let again = world.call(operation, made.who, &made.request).await;
             assert!((200..300).contains(&again.status), "{id}: {}", String::from_utf8_lossy(&again.bytes));
             assert_eq!(outcome(again.json()), outcome(lost.json()), "{id}: the same outcome");
-            let twice = differences(&after, &everything(&world).await).join(", ");
-            assert!(twice.is_empty(), "{id} happened twice: see {twice}");
+            let now = everything(&world).await;
+            let shows = SHOWS.iter().find(|(of, _)| of == id).map(|(_, shows)| shows.as_slice());
+            let mut twice = differences(&after, &now);
+            twice.retain(|seen| !shows.is_some_and(|shows| shows.contains(seen)));
+            assert!(twice.is_empty(), "{id} happened twice: see {twice:?}");
         }
         assert!(changed > 15, "{changed} writes can be seen in what is read");
         world.app.judge().await;
