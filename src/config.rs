@@ -98,6 +98,9 @@ pub struct Config {
     #[arg(long, env = "DAYBOOK_OPERATOR_TOKEN", hide_env_values = true,
         value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret(text.to_owned())))]
     pub operator_token: Option<Secret>,
+    /// Whom to tell of a weakness, as a URI (`mailto:…`, `https:…`): shown at `/.well-known/security.txt`.
+    #[arg(long, env = "DAYBOOK_SECURITY_CONTACT", value_parser = contact)]
+    pub security_contact: Option<String>,
     /// Memory for documents that were loaded, in bytes; 0 remembers none.
     #[arg(long, env = "DAYBOOK_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE_BYTES_DEFAULT)]
     pub document_cache_bytes: u64,
@@ -107,6 +110,13 @@ pub struct Config {
     /// Form of the log lines.
     #[arg(long, env = "DAYBOOK_LOG_FORMAT", value_enum, default_value = "pretty")]
     pub log_format: LogFormat,
+}
+
+/// A URI of one line, as RFC 9116 wants a contact.
+fn contact(text: &str) -> Result<String, String> {
+    let uri = ["mailto:", "https:", "tel:"].iter().any(|scheme| text.starts_with(scheme));
+    let line = text.chars().all(|c| c.is_ascii_graphic());
+    (uri && line).then(|| text.to_owned()).ok_or_else(|| "a mailto:, https: or tel: URI".to_owned())
 }
 
 impl Config {
@@ -230,6 +240,24 @@ mod tests {
             secrets_from_files(variables(&both), &["DAYBOOK_SECRET".into()]),
             Err(ConfigError::Twice(_))
         ));
+    }
+
+    #[test]
+    fn a_contact_is_a_uri_of_one_line() {
+        for good in
+            ["mailto:security@daybook.example", "https://daybook.example/security", "tel:+44-121-4960000"]
+        {
+            assert_eq!(contact(good).as_deref(), Ok(good));
+        }
+        for wrong in [
+            "",
+            "security@daybook.example",
+            "http://daybook.example",
+            "mailto:a@b\nExpires: never",
+            "mailto:a b",
+        ] {
+            assert!(contact(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, GONE, NOT_FOUND, RANGE_NOT_SATISFIABLE};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam};
+use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
 use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{DaybookId, PartyId};
@@ -94,20 +94,23 @@ pub async fn create_daybook(
     Ok((status, axum::Json(DaybookView::from(row))))
 }
 
-/// List the caller's daybooks and those of its groups.
+/// List the caller's daybooks and those of its groups, by id.
 #[utoipa::path(
-    get, path = "/v1/daybooks", tag = "sync",
-    responses((status = 200, description = "Daybooks.", body = Page<DaybookView>))
+    get, path = "/v1/daybooks", tag = "sync", params(Paging),
+    responses((status = 200, description = "A page of daybooks.", body = Page<DaybookView>))
 )]
 pub async fn list_daybooks(
     State(app): State<App>,
     caller: Resident<scope::Sync>,
-) -> ApiResult<axum::Json<Page<DaybookView>>> {
-    let db = app.db().read();
-    let owners = flows::daybooks::owners(db, caller.access.neighbourhood, caller.access.party).await?;
-    let rows = store::daybooks::of_parties(db, caller.access.neighbourhood, &owners).await?;
-    let items = rows.into_iter().filter(|row| row.gone_at_ms.is_none()).map(DaybookView::from).collect();
-    Ok(axum::Json(Page::of(items, None)))
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<DaybookView>>)> {
+    let (db, access, most) = (app.db().read(), &caller.access, limit(paging.limit));
+    let after = opened(&app, "daybooks", paging.after.as_deref())?;
+    let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
+    let rows = store::daybooks::page(db, access.neighbourhood, &owners, after, most + 1).await?;
+    let (headers, page) =
+        paged(&app, "daybooks", "/v1/daybooks", rows, most, |row| row.id, DaybookView::from)?;
+    Ok((headers, axum::Json(page)))
 }
 
 /// Download a daybook: the stored bytes as they are, to load with Automerge.

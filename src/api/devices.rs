@@ -1,7 +1,7 @@
 //! Devices: list, name, revoke.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -9,12 +9,11 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::ApiResult;
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam};
+use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scope;
 use crate::domain::ids::{DeviceId, PartyId};
-use crate::domain::limits::PAGE_ITEMS_MAX;
 use crate::flows;
 use crate::store;
 use crate::store::entity::device;
@@ -67,20 +66,25 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(list_devices).merge(super::openapi::guarded!(update_device, revoke_device))
 }
 
-/// List devices, newest first: your own; with `manage` everybody's. At most 200.
+/// List devices, newest first: your own; with `manage` everybody's.
 #[utoipa::path(
-    get, path = "/v1/devices", tag = "people",
-    responses((status = 200, description = "Devices.", body = Page<DeviceView>))
+    get, path = "/v1/devices", tag = "people", params(Paging),
+    responses((status = 200, description = "A page of devices.", body = Page<DeviceView>))
 )]
 pub async fn list_devices(
     State(app): State<App>,
     caller: Resident<scope::Any>,
-) -> ApiResult<axum::Json<Page<DeviceView>>> {
-    let access = &caller.access;
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<DeviceView>>)> {
+    let (access, most) = (&caller.access, limit(paging.limit));
+    let after = opened(&app, "devices", paging.after.as_deref())?;
     let party = (!access.scopes.has(Scope::Manage)).then_some(access.party);
-    let rows = store::access::devices(app.db().read(), access.neighbourhood, party, PAGE_ITEMS_MAX).await?;
-    let items = rows.into_iter().map(|row| view(row, access.device)).collect();
-    Ok(axum::Json(Page::of(items, None)))
+    let db = app.db().read();
+    let rows = store::access::devices(db, access.neighbourhood, party, after, most + 1).await?;
+    let place = |row: &device::Model| (row.created_at_ms, row.id);
+    let show = |row| view(row, access.device);
+    let (headers, page) = paged(&app, "devices", "/v1/devices", rows, most, place, show)?;
+    Ok((headers, axum::Json(page)))
 }
 
 /// Name a device anew.

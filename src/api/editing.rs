@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,9 +20,9 @@ use super::error::{
     ApiError, ApiResult, CHANGE_ID_REUSED, FieldError, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN,
 };
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam};
+use super::params::{Id, IdParam, names_tag};
 use super::types::Instant;
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::draft::{Draft, Misfit};
 use crate::domain::ids::ActivityId;
 use crate::domain::key::Key;
@@ -62,7 +62,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     patch, path = "/v1/activities/{id}", tag = "activities", request_body = EditRequest,
     params(IdParam, ("If-Match" = Option<String>, Header, description = "An ETag: answers 412, with the activity as it is now, where something changed.")),
-    responses((status = 200, description = "The activity as it is now.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."))))
+    responses((status = 200, description = "The activity as it is now.", body = ActivityView, headers(("ETag" = String, description = "Names this revision."), ("RateLimit" = String, description = "What the grant may still push, in bytes: `r` are left, `t` seconds until all are."), ("RateLimit-Policy" = String, description = "Out of how many."))))
 )]
 pub async fn edit_activity(
     State(app): State<App>,
@@ -70,30 +70,34 @@ pub async fn edit_activity(
     Id(id): Id,
     headers: HeaderMap,
     Json(body): Json<EditRequest>,
+) -> Response {
+    let edited = edited(&app, &caller.access, id, &headers, &body).await;
+    super::rate::told(&app, caller.access.grant, edited)
+}
+
+async fn edited(
+    app: &App,
+    access: &Access,
+    id: Uuid,
+    headers: &HeaderMap,
+    body: &EditRequest,
 ) -> ApiResult<Response> {
-    let access = &caller.access;
-    let wanted = wanted(ActivityId(id), &body, &register(access.grant))?;
+    let wanted = wanted(ActivityId(id), body, &register(access.grant))?;
     if let Some(expected) = headers.get(IF_MATCH) {
         let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
-        let (tag, present) = seen(&app, access, &there).await?;
-        if !matches(expected, &tag) {
+        let (_, present) = seen(app, access, &there).await?;
+        if !names_tag(expected, &present.etag) {
             return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
         }
     }
-    let row = match edit(&app, access, &wanted).await? {
+    let row = match edit(app, access, &wanted).await? {
         Edited::Done(row) => row,
         Edited::ChangeIdReused => return Err(CHANGE_ID_REUSED.into()),
         Edited::VersionUnknown => return Err(VERSION_UNKNOWN.into()),
         Edited::Refused(code, detail) => return Err(ApiError::new(REFUSED, format!("{code}: {detail}"))),
     };
-    let (tag, seen) = seen(&app, access, &row).await?;
+    let (tag, seen) = seen(app, access, &row).await?;
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
-}
-
-fn matches(expected: &HeaderValue, tag: &HeaderValue) -> bool {
-    let listed =
-        |text: &str| text.split(',').any(|one| one.trim() == "*" || one.trim().as_bytes() == tag.as_bytes());
-    expected.to_str().is_ok_and(listed)
 }
 
 fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wanted> {

@@ -63,11 +63,12 @@ codes! {
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, show what is there now, and decide on that; do not send the same again.";
     GONE: 410 "gone" "It was there and is erased" "Remove it on your side too, and do not send it again: what is erased stays erased.";
     CURSOR_EXPIRED: 410 "cursor_expired" "What you follow from is no longer there" "List the objects again to the end, and follow from the list's events_after.";
-    PRECONDITION_FAILED: 412 "precondition_failed" "It has changed since you saw it" "See present for how it is now; send the edit again with its ETag, or without If-Match to have both merged.";
+    PRECONDITION_FAILED: 412 "precondition_failed" "It has changed since you saw it" "See present for how it is now; send the request again with its ETag, or an edit of an activity without If-Match to have both merged.";
     BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time, such as fewer changes in a sync or fewer items in a batch: detail names the limit.";
     MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
     RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
     FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";
+    PRECONDITION_REQUIRED: 428 "precondition_required" "It must be said what was seen" "Read it, and send its etag as If-Match: so nobody's change is lost.";
     RATE_LIMITED: 429 "rate_limited" "Too many bytes were pushed in a while" "Keep everything, and send the request again after Retry-After seconds; nothing was written.";
     TOO_MANY_STREAMS: 429 "too_many_streams" "Too many streams are open with this token" "Close a stream that nobody reads, or wait Retry-After seconds; one stream brings all events.";
     INTERNAL: 500 "internal" "Something failed on our side" "Send the request again later; it changes nothing twice. Quote request_id to the operator.";

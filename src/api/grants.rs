@@ -1,23 +1,23 @@
 //! Grants: what devices and scripts may do for the caller; personal tokens.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::IntoResponse;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
-use super::error::{ApiError, ApiResult};
+use super::error::{ApiError, ApiResult, PRECONDITION_FAILED, PRECONDITION_REQUIRED};
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam};
+use super::params::{Id, IdParam, Paging, Params, limit, names_tag, opened, paged};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scopes;
 use crate::domain::ids::{DeviceId, GrantId};
-use crate::domain::limits::PAGE_ITEMS_MAX;
 use crate::flows;
-use crate::flows::grants::PERSONAL_LIFE_MS_MAX;
+use crate::flows::grants::{Narrowed, PERSONAL_LIFE_MS_MAX};
 use crate::store;
 use crate::store::entity::access_grant;
 
@@ -68,6 +68,28 @@ pub struct GrantView {
     pub revoked_at: Option<Instant>,
     /// Rises with every change of the grant.
     pub revision: i64,
+    /// Names this revision: what `If-Match` takes.
+    #[schema(example = "\"1\"")]
+    pub etag: String,
+}
+
+/// What is to be less of a grant; what is left out stays.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantPatch {
+    /// The scopes that it keeps, among those that it has.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "activities:read", nullable = false, pattern = "^(sync|activities:read|activities:write|places:exact|ledger:read|ledger:write|reconcile|manage|reports:read)( (sync|activities:read|activities:write|places:exact|ledger:read|ledger:write|reconcile|manage|reports:read))*$")]
+    pub scope: Option<Scopes>,
+    /// In the future, and not after the end that it has.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_at: Option<Instant>,
+}
+
+/// Neither field can be removed, so `null` does not fit.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn view(row: access_grant::Model, token: Option<String>) -> GrantView {
@@ -81,12 +103,14 @@ fn view(row: access_grant::Model, token: Option<String>) -> GrantView {
         expires_at: Instant(row.expires_at_ms),
         revoked_at: row.revoked_at_ms.map(Instant),
         revision: row.revision,
+        etag: format!("\"{}\"", row.revision),
     }
 }
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
-    super::openapi::guarded!(create_grant, list_grants).merge(super::openapi::guarded!(revoke_grant))
+    super::openapi::guarded!(create_grant, list_grants)
+        .merge(super::openapi::guarded!(narrow_grant, revoke_grant))
 }
 
 /// Make a personal token for curl and scripts.
@@ -133,19 +157,64 @@ fn check(app: &App, caller: &Resident<scope::Any>, body: &GrantRequest) -> ApiRe
     Ok(())
 }
 
-/// List the caller's grants, newest first, at most 200: devices and personal tokens.
+/// List the caller's grants, newest first: devices and personal tokens.
 #[utoipa::path(
-    get, path = "/v1/grants", tag = "access",
-    responses((status = 200, description = "Grants, without their tokens.", body = Page<GrantView>))
+    get, path = "/v1/grants", tag = "access", params(Paging),
+    responses((status = 200, description = "A page of grants, without their tokens.", body = Page<GrantView>))
 )]
 pub async fn list_grants(
     State(app): State<App>,
     caller: Resident<scope::Any>,
-) -> ApiResult<axum::Json<Page<GrantView>>> {
-    let access = &caller.access;
-    let rows =
-        store::access::grants(app.db().read(), access.neighbourhood, access.party, PAGE_ITEMS_MAX).await?;
-    Ok(axum::Json(Page::of(rows.into_iter().map(|row| view(row, None)).collect(), None)))
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<GrantView>>)> {
+    let (db, access, most) = (app.db().read(), &caller.access, limit(paging.limit));
+    let after = opened(&app, "grants", paging.after.as_deref())?;
+    let rows = store::access::grants(db, access.neighbourhood, access.party, after, most + 1).await?;
+    let place = |row: &access_grant::Model| (row.created_at_ms, row.id);
+    let (headers, page) = paged(&app, "grants", "/v1/grants", rows, most, place, |row| view(row, None))?;
+    Ok((headers, axum::Json(page)))
+}
+
+/// Narrow a grant: it keeps fewer scopes, or ends sooner.
+///
+/// Within five seconds no server does more for its token. A grant is never widened: make another one. From one of your
+/// devices any grant of yours; a personal token narrows itself. What is as asked already answers 200, whatever
+/// `If-Match` says.
+#[utoipa::path(
+    patch, path = "/v1/grants/{id}", tag = "access", request_body = GrantPatch,
+    params(IdParam, ("If-Match" = String, Header, description = "The `etag` of the grant as it was seen.")),
+    responses((status = 200, description = "The grant as it is now.", body = GrantView, headers(("ETag" = String, description = "Names this revision."))))
+)]
+pub async fn narrow_grant(
+    State(app): State<App>,
+    caller: Resident<scope::Any>,
+    Id(id): Id,
+    headers: HeaderMap,
+    Json(body): Json<GrantPatch>,
+) -> ApiResult<([(HeaderName, String); 1], axum::Json<GrantView>)> {
+    let (access, id) = (&caller.access, GrantId(id));
+    if access.grant != id {
+        check_from_device(access)?;
+    }
+    if body.scope.is_some_and(Scopes::is_empty) {
+        return Err(ApiError::field("/scope", "scope", "At /scope: keep one or more, or revoke the grant."));
+    }
+    let expected = headers.get(IF_MATCH);
+    let fits = |row: &access_grant::Model| {
+        expected.map(|expected| names_tag(expected, &format!("\"{}\"", row.revision)))
+    };
+    let expires_at_ms = body.expires_at.map(|at| at.0);
+    let narrowed = flows::grants::narrow(&app, access, id, body.scope, expires_at_ms, fits).await?;
+    let row = match narrowed {
+        Narrowed::Done(row) => row,
+        Narrowed::Unconditional => return Err(PRECONDITION_REQUIRED.into()),
+        Narrowed::Changed(row) => {
+            let present = view(row, None);
+            return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
+        }
+    };
+    let view = view(row, None);
+    Ok(([(ETAG, view.etag.clone())], axum::Json(view)))
 }
 
 /// Revoke a grant: within five seconds no server takes its token.

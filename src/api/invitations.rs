@@ -10,12 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, limit};
+use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::auth::scopes::Scope;
 use crate::domain::ids::{InvitationId, PartyId};
-use crate::domain::limits::PAGE_ITEMS_MAX;
 use crate::flows;
 use crate::flows::invite::Invited;
 use crate::store;
@@ -119,21 +118,25 @@ pub async fn create_invitation(
     Ok((status, axum::Json(view(row, Some((minted.text, link))))))
 }
 
-/// List invitations, newest first: coordinators all, others their own. At most 200.
+/// List invitations, newest first: coordinators all, others their own.
 #[utoipa::path(
-    get, path = "/v1/invitations", tag = "people",
-    responses((status = 200, description = "Invitations, without their tokens.", body = Page<InvitationView>))
+    get, path = "/v1/invitations", tag = "people", params(Paging),
+    responses((status = 200, description = "A page of invitations, without their tokens.", body = Page<InvitationView>))
 )]
 pub async fn list_invitations(
     State(app): State<App>,
     caller: Resident<scope::Any>,
+    Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<InvitationView>>)> {
-    let access = &caller.access;
+    let (access, most) = (&caller.access, limit(paging.limit));
+    let after = opened(&app, "invitations", paging.after.as_deref())?;
     let made_by = (!access.scopes.has(Scope::Manage)).then_some(access.party);
-    let most = limit(Some(PAGE_ITEMS_MAX));
-    let rows = store::access::invitations(app.db().read(), access.neighbourhood, made_by, most).await?;
-    let items = rows.into_iter().map(|row| view(row, None)).collect();
-    Ok((HeaderMap::new(), axum::Json(Page::of(items, None))))
+    let db = app.db().read();
+    let rows = store::access::invitations(db, access.neighbourhood, made_by, after, most + 1).await?;
+    let place = |row: &invitation::Model| (row.created_at_ms, row.id);
+    let show = |row| view(row, None);
+    let (headers, page) = paged(&app, "invitations", "/v1/invitations", rows, most, place, show)?;
+    Ok((headers, axum::Json(page)))
 }
 
 /// Take an invitation back.

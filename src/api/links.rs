@@ -15,8 +15,8 @@ type Leads = (&'static str, &'static [(&'static str, &'static str)], &'static [&
 const LEADS: &[Leads] = &[
     ("create_invitation", &[("id", ID)], &["revoke_invitation"]),
     ("list_invitations", &[("id", FIRST)], &["revoke_invitation"]),
-    ("create_grant", &[("id", ID)], &["revoke_grant"]),
-    ("list_grants", &[("id", FIRST)], &["revoke_grant"]),
+    ("create_grant", &[("id", ID)], &["narrow_grant", "revoke_grant"]),
+    ("list_grants", &[("id", FIRST)], &["narrow_grant", "revoke_grant"]),
     ("list_devices", &[("id", FIRST)], &["update_device", "revoke_device"]),
     ("create_party", &[("id", ID)], &["get_party", "update_party", "put_member"]),
     ("create_party", &[("alias_id", ID)], &["put_alias"]),

@@ -22,7 +22,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken over from a proxy.
 const REQUEST_ID_CHARACTERS_MAX: usize = 64;
 
-/// Gives the request an id, counts it, and logs how it went: method, route pattern, status, time. Never a path with ids,
+/// Gives the request an id, counts it, and logs how it went, in the trace that the caller names: method, route pattern, status, time. Never a path with ids,
 /// a query, a header or a body.
 pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let id: Arc<str> = request_id(request.headers()).unwrap_or_else(|| app.uuid().to_string()).into();
@@ -31,7 +31,8 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let mut counted = app.metrics().http.request(method.as_str(), route);
     let started = Instant::now();
-    let span = tracing::info_span!("request", request_id = %id, route, neighbourhood = Empty);
+    let trace_id = trace_id(request.headers());
+    let span = tracing::info_span!("request", request_id = %id, route, neighbourhood = Empty, trace_id);
     let answered = REQUEST.scope(Arc::clone(&id), next.run(request)).instrument(span.clone()).await;
     let mut response = answered;
     counted.answered(response.status().as_u16());
@@ -52,6 +53,21 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(&REQUEST_ID)?.to_str().ok()?;
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     (plain && !text.is_empty() && text.len() <= REQUEST_ID_CHARACTERS_MAX).then(|| text.to_owned())
+}
+
+/// The trace that a `traceparent` names (W3C Trace Context), if there is exactly one and it is well-formed. Later
+/// versions than ours may add to its end.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut all = headers.get_all("traceparent").iter();
+    let (text, None) = (all.next()?.to_str().ok()?, all.next()) else { return None };
+    let parts: Vec<&str> = text.splitn(5, '-').collect();
+    let [version, trace, parent, flags, rest @ ..] = parts.as_slice() else { return None };
+    let hex = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let named = |part: &str, digits: usize| hex(part, digits) && part.bytes().any(|byte| byte != b'0');
+    let known = hex(version, 2) && *version != "ff" && (*version != "00" || rest.is_empty());
+    (known && named(trace, 32) && named(parent, 16) && hex(flags, 2)).then(|| (*trace).to_owned())
 }
 
 /// Turns what the framework refuses by itself into problems.
@@ -129,4 +145,45 @@ pub async fn careful(request: Request, next: Next) -> Response {
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const PARENT: &str = "00f067aa0ba902b7";
+
+    fn read(text: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", text.parse().expect("a value"));
+        trace_id(&headers)
+    }
+
+    #[test]
+    fn a_trace_is_taken_from_a_well_formed_parent_alone() {
+        for good in [format!("00-{TRACE}-{PARENT}-01"), format!("cc-{TRACE}-{PARENT}-01-what-comes")] {
+            assert_eq!(read(&good).as_deref(), Some(TRACE), "{good}");
+        }
+        let zeros = "0".repeat(32);
+        let wrong = [
+            String::new(),
+            TRACE.to_owned(),
+            format!("00-{TRACE}-{PARENT}"),
+            format!("00-{TRACE}-{PARENT}-01-more"),
+            format!("ff-{TRACE}-{PARENT}-01"),
+            format!("00-{zeros}-{PARENT}-01"),
+            format!("00-{TRACE}-{}-01", &zeros[..16]),
+            format!("00-{}-{PARENT}-01", TRACE.to_uppercase()),
+            format!("00-{TRACE}x-{PARENT}-01"),
+        ];
+        for text in wrong {
+            assert_eq!(read(&text), None, "{text}");
+        }
+        let mut twice = HeaderMap::new();
+        for _ in 0..2 {
+            twice.append("traceparent", format!("00-{TRACE}-{PARENT}-01").parse().expect("a value"));
+        }
+        assert_eq!(trace_id(&twice), None);
+    }
 }

@@ -11,6 +11,7 @@ pub mod closings;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;
+pub mod deprecated;
 pub mod devices;
 pub mod editing;
 pub mod enrolments;
@@ -38,6 +39,7 @@ pub mod parties;
 pub mod periods;
 pub mod preview;
 pub mod quarantine;
+mod rate;
 pub mod recording;
 pub mod replies;
 mod rules;
@@ -46,9 +48,11 @@ pub mod suspicions;
 pub mod sync;
 pub mod totals;
 pub mod types;
+mod well_known;
 
 pub use metrics::metrics_router;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -125,6 +129,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(neighbourhoods::routes())
         .merge(quarantine::routes())
         .merge(health::routes())
+        .merge(well_known::routes())
 }
 
 /// The OpenAPI document.
@@ -138,7 +143,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
 /// The service, ready to serve.
 pub fn router(app: App) -> Router {
     app.metrics().http.know_problems(error::CODES.iter().map(|code| code.code));
-    let (routes, _) = table().split_for_parts();
+    let (routes, described) = table().split_for_parts();
+    let leaving = deprecated::Notices::of(deprecated::LEAVING, &described);
+    let routes = if leaving.is_empty() {
+        routes
+    } else {
+        routes.layer(from_fn_with_state(Arc::new(leaving), deprecated::tell))
+    };
     routes
         .merge(pages::routes())
         .layer(RequestDecompressionLayer::new())
@@ -173,6 +184,9 @@ fn cors() -> CorsLayer {
         "location",
         "retry-after",
         "ratelimit",
+        "ratelimit-policy",
+        "deprecation",
+        "sunset",
         "x-request-id",
         "content-range",
         "daybook-cursor",

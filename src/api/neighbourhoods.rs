@@ -1,7 +1,7 @@
 //! Neighbourhoods: read one's own; operators create and list them.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,11 +11,13 @@ use super::body::Json;
 use super::enrolments::NeighbourhoodView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Operator, Resident, scope};
+use super::params::{Paging, Params, limit, opened, paged};
 use super::types::{Page, check_name};
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
 use crate::flows;
 use crate::store;
+use crate::store::entity::neighbourhood;
 
 /// A neighbourhood to create.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -79,13 +81,19 @@ pub async fn create_neighbourhood(
 
 /// List all neighbourhoods of this server, by name.
 #[utoipa::path(
-    get, path = "/v1/neighbourhoods", tag = "operation",
-    responses((status = 200, description = "Neighbourhoods.", body = Page<NeighbourhoodView>))
+    get, path = "/v1/neighbourhoods", tag = "operation", params(Paging),
+    responses((status = 200, description = "A page of neighbourhoods.", body = Page<NeighbourhoodView>))
 )]
 pub async fn list_neighbourhoods(
     State(app): State<App>,
     _: Operator,
-) -> ApiResult<axum::Json<Page<NeighbourhoodView>>> {
-    let rows = store::neighbourhoods::list(app.db().read()).await?;
-    Ok(axum::Json(Page::of(rows.into_iter().map(NeighbourhoodView::from).collect(), None)))
+    Params(paging): Params<Paging>,
+) -> ApiResult<(HeaderMap, axum::Json<Page<NeighbourhoodView>>)> {
+    let most = limit(paging.limit);
+    let after = opened(&app, "neighbourhoods", paging.after.as_deref())?;
+    let rows = store::neighbourhoods::page(app.db().read(), after, most + 1).await?;
+    let place = |row: &neighbourhood::Model| (row.name.clone(), row.neighbourhood_id);
+    let (headers, page) =
+        paged(&app, "neighbourhoods", "/v1/neighbourhoods", rows, most, place, NeighbourhoodView::from)?;
+    Ok((headers, axum::Json(page)))
 }

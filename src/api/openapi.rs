@@ -86,6 +86,7 @@ pub fn finish(document: &mut OpenApi) {
             add_problems(path, operation);
             super::examples::add(operation);
             super::links::add(path, operation);
+            super::deprecated::mark(super::deprecated::LEAVING, operation);
             free_counts(operation);
             for response in operation.responses.responses.values_mut() {
                 name_pages(response);
@@ -255,6 +256,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("enrol_device", &[401, 404, 409]),
     ("create_invitation", &[403, 404, 409]),
     ("create_grant", &[409]),
+    ("narrow_grant", &[403, 412, 428]),
     ("revoke_grant", &[403]),
     ("update_device", &[403]),
     ("revoke_device", &[403]),
@@ -276,6 +278,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("get_totals", &[404, 422]),
     ("create_period", &[409]),
     ("list_outcomes", &[410]),
+    ("get_security_contact", &[404]),
     ("sync", &[429]),
     ("edit_activity", &[409, 410, 412, 429]),
     ("list_events", &[410, 429]),

@@ -1,6 +1,7 @@
 //! Recording activities as JSON, for apps without Automerge.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -75,20 +76,25 @@ pub fn routes() -> OpenApiRouter<App> {
 /// as any other. Items do not depend on each other; an item sent again changes nothing.
 #[utoipa::path(
     post, path = "/v1/activities", tag = "activities", request_body = RecordRequest,
-    responses((status = 200, description = "One outcome an item.", body = RecordAnswer))
+    responses((status = 200, description = "One outcome an item.", body = RecordAnswer, headers(("RateLimit" = String, description = "What the grant may still push, in bytes: `r` are left, `t` seconds until all are."), ("RateLimit-Policy" = String, description = "Out of how many."))))
 )]
 pub async fn record_activities(
     State(app): State<App>,
     caller: Resident<scope::ActivitiesWrite>,
     Json(body): Json<RecordRequest>,
-) -> ApiResult<axum::Json<RecordAnswer>> {
+) -> Response {
+    let answered = all(&app, &caller.access, body).await.map(IntoResponse::into_response);
+    super::rate::told(&app, caller.access.grant, answered)
+}
+
+async fn all(app: &App, access: &Access, body: RecordRequest) -> ApiResult<axum::Json<RecordAnswer>> {
     if body.items.is_empty() || body.items.len() > BATCH_ITEMS_MAX {
         let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} activities at a time.");
         return Err(ApiError::field("/items", "count", detail));
     }
     let mut items = Vec::with_capacity(body.items.len());
     for (at, item) in body.items.into_iter().enumerate() {
-        items.push(one(&app, &caller.access, at, item).await?);
+        items.push(one(app, access, at, item).await?);
     }
     Ok(axum::Json(RecordAnswer { items }))
 }

@@ -12,7 +12,7 @@ use super::body::JsonOrCbor;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Resident, scope};
 use super::types::{Bytes, Hash, Instant};
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::{
     SYNC_ANSWER_BYTES_DEFAULT, SYNC_ANSWER_BYTES_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX, SYNC_PARTIES_MAX,
@@ -267,14 +267,19 @@ pub fn routes() -> OpenApiRouter<App> {
     request_body(content((SyncRequest = "application/json"), (SyncRequest = "application/cbor"))),
     responses(
         (status = 200, description = "One state a daybook, one outcome a chunk.",
-            content((SyncAnswer = "application/json"), (SyncAnswer = "application/cbor"))),
+            content((SyncAnswer = "application/json"), (SyncAnswer = "application/cbor")),
+            headers(("RateLimit" = String, description = "What the grant may still push, in bytes: `r` are left, `t` seconds until all are."), ("RateLimit-Policy" = String, description = "Out of how many."))),
     )
 )]
 pub async fn sync(
     State(app): State<App>,
     caller: Resident<scope::Sync>,
     request: JsonOrCbor<SyncRequest>,
-) -> ApiResult<Response> {
+) -> Response {
+    super::rate::told(&app, caller.access.grant, synced(&app, &caller.access, request).await)
+}
+
+async fn synced(app: &App, access: &Access, request: JsonOrCbor<SyncRequest>) -> ApiResult<Response> {
     let JsonOrCbor { body, answer } = request;
     check(&body)?;
     let push = flows::sync::Push {
@@ -292,7 +297,7 @@ pub async fn sync(
             })
             .collect(),
     };
-    let synced = flows::sync::sync(&app, &caller.access, push).await?;
+    let synced = flows::sync::sync(app, access, push).await?;
     Ok(answer.respond(&SyncAnswer::from(synced)))
 }
 

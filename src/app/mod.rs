@@ -111,6 +111,8 @@ struct Inner {
     random: Arc<dyn Random>,
     public_url: String,
     operator_token: Option<String>,
+    /// A URI of whom to tell of a weakness.
+    security_contact: Option<String>,
     bell: Bell<NeighbourhoodId>,
     compaction: Bell<(NeighbourhoodId, DaybookId)>,
     documents: Documents,
@@ -146,6 +148,7 @@ impl App {
                 random,
                 public_url,
                 operator_token,
+                security_contact: None,
                 bell: Bell::default(),
                 compaction: Bell::default(),
                 documents: Documents::new(DOCUMENT_CACHE_BYTES_DEFAULT),
@@ -174,6 +177,20 @@ impl App {
             inner.documents = Documents::new(bytes);
         }
         self
+    }
+
+    /// The same with somebody to tell of weaknesses, by a URI; before anybody has a clone.
+    #[must_use]
+    pub fn with_security_contact(mut self, contact: Option<String>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.security_contact = contact;
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn security_contact(&self) -> Option<&str> {
+        self.inner.security_contact.as_deref()
     }
 
     #[must_use]

@@ -90,5 +90,6 @@ pub async fn app_at(
     let keys = keys.context("cannot open the keys: is the secret the one that sealed them?")?;
     let operator = config.operator_token.as_ref().map(|token| token.reveal().to_owned());
     let app = App::new(db, keys, clock, Arc::new(random), config.public_url()?, operator);
+    let app = app.with_security_contact(config.security_contact.clone());
     Ok((app.with_document_cache(config.document_cache_bytes), secret))
 }

@@ -25,6 +25,15 @@ impl Bucket {
         self.left
     }
 
+    /// How many bytes are left now, and the seconds until it is full.
+    pub fn remaining(&mut self, now_ms: i64) -> (u64, u64) {
+        self.fill(now_ms);
+        let lacking = signed(GRANT_BYTES_BURST).saturating_sub(self.left).max(0);
+        let ms = lacking.saturating_mul(HOUR_MS) / signed(GRANT_BYTES_PER_HOUR).max(1);
+        let seconds = u64::try_from(ms.saturating_add(999) / 1_000).unwrap_or(0);
+        (u64::try_from(self.left).unwrap_or(0), seconds)
+    }
+
     /// Takes so many bytes out.
     ///
     /// # Errors
@@ -86,6 +95,18 @@ mod tests {
         assert!(bucket.take(tenth, 359_000).is_err());
         assert_eq!(bucket.take(tenth, i64::try_from(after).expect("small") * 1_000), Ok(()));
         assert_eq!(bucket.take(GRANT_BYTES_BURST + 1, 30 * HOUR_MS), Ok(()), "a full one is always enough");
+    }
+
+    #[test]
+    fn it_tells_what_is_left_and_when_it_is_full() {
+        let mut bucket = Bucket::full(0);
+        assert_eq!(bucket.remaining(0), (GRANT_BYTES_BURST, 0));
+        bucket.take(GRANT_BYTES_PER_HOUR / 10, 0).expect("full");
+        assert_eq!(bucket.remaining(0).1, 360);
+        assert_eq!(bucket.remaining(180_000).1, 180);
+        bucket.spend(2 * GRANT_BYTES_BURST, 180_000);
+        assert_eq!(bucket.remaining(180_000).0, 0, "never less than nothing");
+        assert_eq!(bucket.remaining(3 * HOUR_MS), (GRANT_BYTES_BURST, 0));
     }
 
     #[test]

@@ -270,6 +270,9 @@ pub async fn rename(
     let mut timing = app.metrics().database.transaction(Flow::Enrol);
     let txn = timing.begin(app.db().begin()).await?;
     let row = visible(&txn, caller, id).await?;
+    if row.name == name {
+        return Ok(row);
+    }
     store::access::rename_device(&txn, caller.neighbourhood, id, name).await?;
     timing.commit(txn.commit()).await?;
     Ok(device::Model { name: name.to_owned(), revision: row.revision + 1, ..row })

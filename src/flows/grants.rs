@@ -133,6 +133,63 @@ fn personal(
     Ok((minted.text, minted.hash.to_vec()))
 }
 
+/// What became of narrowing a grant; each with the grant as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Narrowed {
+    /// It is as asked, now or before.
+    Done(access_grant::Model),
+    /// Nobody said which revision was seen.
+    Unconditional,
+    /// It has changed since it was seen.
+    Changed(access_grant::Model),
+}
+
+/// Narrows one of the caller's grants to these scopes, and to this end. `fits` says whether a grant is the one that
+/// was seen; nothing where the caller did not say.
+///
+/// # Errors
+/// [`FlowError::NotFound`] unless it is the caller's own; [`FlowError::Field`] for what would widen it or lies in the
+/// past.
+pub async fn narrow(
+    app: &App,
+    caller: &Access,
+    id: GrantId,
+    scopes: Option<Scopes>,
+    expires_at_ms: Option<i64>,
+    fits: impl Fn(&access_grant::Model) -> Option<bool>,
+) -> Result<Narrowed, FlowError> {
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
+    let row = store::access::lock_grant(&txn, caller.neighbourhood, id).await?;
+    let row = row.filter(|row| row.party_id == caller.party.0).ok_or(FlowError::NotFound)?;
+    let had = Scopes::known(&row.scopes);
+    let (scopes, expires_at_ms) = (scopes.unwrap_or(had), expires_at_ms.unwrap_or(row.expires_at_ms));
+    let Some(fits) = fits(&row) else { return Ok(Narrowed::Unconditional) };
+    // A lost answer is asked for again with the tag from before.
+    if scopes == had && expires_at_ms == row.expires_at_ms {
+        return Ok(Narrowed::Done(row));
+    }
+    if !fits {
+        return Ok(Narrowed::Changed(row));
+    }
+    if !scopes.is_subset(had) {
+        let detail = format!("At /scope: a grant is never widened; this one has {had}.");
+        return Err(FlowError::Field { pointer: "/scope".to_owned(), code: "scope", detail });
+    }
+    if expires_at_ms > row.expires_at_ms
+        || (expires_at_ms <= app.now_ms() && expires_at_ms != row.expires_at_ms)
+    {
+        let detail = "At /expires_at: an instant in the future, and not after the end that the grant has.";
+        let detail = detail.to_owned();
+        return Err(FlowError::Field { pointer: "/expires_at".to_owned(), code: "out_of_range", detail });
+    }
+    store::access::narrow_grant(&txn, &row, &scopes.to_string(), expires_at_ms).await?;
+    timing.commit(txn.commit()).await?;
+    app.access_cache().invalidate(&(caller.neighbourhood, id));
+    let revision = row.revision.saturating_add(1);
+    Ok(Narrowed::Done(access_grant::Model { scopes: scopes.to_string(), expires_at_ms, revision, ..row }))
+}
+
 /// Revokes one of the caller's grants.
 ///
 /// # Errors

@@ -114,6 +114,7 @@ pub async fn update(
     let Some(mut row) = store::parties::find(&txn, caller.neighbourhood, id).await? else {
         return Err(FlowError::NotFound);
     };
+    let before = row.clone();
     let PartyChange { name, known, age } = change;
     row.name = name.unwrap_or(row.name);
     row.known = known.unwrap_or(row.known);
@@ -121,6 +122,9 @@ pub async fn update(
     if let Some(age) = age {
         age.check(&txn, caller, id).await?;
         (row.age_band, row.supervisors) = age.columns()?;
+    }
+    if row == before {
+        return Ok(row);
     }
     row.revision += 1;
     store::parties::update(&txn, row.clone()).await?;

@@ -2,12 +2,24 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
 };
+use uuid::Uuid;
 
 use super::entity::{access_grant, device, invitation};
 use crate::domain::ids::{DeviceId, GrantId, InvitationId, NeighbourhoodId, PartyId};
+
+/// Where a page of a list that is newest first goes on: after the row of this time and id.
+pub type After = Option<(i64, Uuid)>;
+
+/// What lies after a place, in a list that is newest first.
+fn older<C: ColumnTrait>(after: After, created_at_ms: C, id: C) -> Condition {
+    let Some((at_ms, last)) = after else { return Condition::all() };
+    Condition::any()
+        .add(created_at_ms.lt(at_ms))
+        .add(Condition::all().add(created_at_ms.eq(at_ms)).add(id.lt(last)))
+}
 
 /// One invitation; `lock` keeps others from redeeming it meanwhile.
 ///
@@ -31,6 +43,7 @@ pub async fn invitations(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
     made_by: Option<PartyId>,
+    after: After,
     limit: u64,
 ) -> Result<Vec<invitation::Model>, DbErr> {
     let mut query =
@@ -39,6 +52,7 @@ pub async fn invitations(
         query = query.filter(invitation::Column::CreatedBy.eq(party.0));
     }
     query
+        .filter(older(after, invitation::Column::CreatedAtMs, invitation::Column::Id))
         .order_by_desc(invitation::Column::CreatedAtMs)
         .order_by_desc(invitation::Column::Id)
         .limit(limit)
@@ -132,6 +146,7 @@ pub async fn devices(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
     party: Option<PartyId>,
+    after: After,
     limit: u64,
 ) -> Result<Vec<device::Model>, DbErr> {
     let mut query = device::Entity::find().filter(device::Column::NeighbourhoodId.eq(neighbourhood.0));
@@ -139,6 +154,7 @@ pub async fn devices(
         query = query.filter(device::Column::PartyId.eq(party.0));
     }
     query
+        .filter(older(after, device::Column::CreatedAtMs, device::Column::Id))
         .order_by_desc(device::Column::CreatedAtMs)
         .order_by_desc(device::Column::Id)
         .limit(limit)
@@ -256,16 +272,51 @@ pub async fn grants(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
     party: PartyId,
+    after: After,
     limit: u64,
 ) -> Result<Vec<access_grant::Model>, DbErr> {
     access_grant::Entity::find()
         .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(access_grant::Column::PartyId.eq(party.0))
+        .filter(older(after, access_grant::Column::CreatedAtMs, access_grant::Column::Id))
         .order_by_desc(access_grant::Column::CreatedAtMs)
         .order_by_desc(access_grant::Column::Id)
         .limit(limit)
         .all(db)
         .await
+}
+
+/// One grant, which nobody else changes meanwhile.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn lock_grant(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: GrantId,
+) -> Result<Option<access_grant::Model>, DbErr> {
+    access_grant::Entity::find_by_id((neighbourhood.0, id.0)).lock_exclusive().one(db).await
+}
+
+/// Gives a grant that is locked other scopes and another end.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn narrow_grant(
+    db: &impl ConnectionTrait,
+    seen: &access_grant::Model,
+    scopes: &str,
+    expires_at_ms: i64,
+) -> Result<(), DbErr> {
+    access_grant::Entity::update_many()
+        .col_expr(access_grant::Column::Scopes, Expr::value(scopes))
+        .col_expr(access_grant::Column::ExpiresAtMs, Expr::value(expires_at_ms))
+        .col_expr(access_grant::Column::Revision, Expr::value(seen.revision.saturating_add(1)))
+        .filter(access_grant::Column::NeighbourhoodId.eq(seen.neighbourhood_id))
+        .filter(access_grant::Column::Id.eq(seen.id))
+        .exec(db)
+        .await
+        .map(|_| ())
 }
 
 /// Revokes a grant.

@@ -55,6 +55,27 @@ pub async fn of_parties(
         .await
 }
 
+/// The daybooks of parties that are still there, by id, at most `limit`, after `after`.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    parties: &[PartyId],
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<daybook::Model>, DbErr> {
+    let mut query = daybook::Entity::find()
+        .filter(daybook::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(daybook::Column::PartyId.is_in(parties.iter().map(|id| id.0)))
+        .filter(daybook::Column::GoneAtMs.is_null());
+    if let Some(after) = after {
+        query = query.filter(daybook::Column::Id.gt(after));
+    }
+    query.order_by_asc(daybook::Column::Id).limit(limit).all(db).await
+}
+
 /// The daybooks with these ids.
 ///
 /// # Errors

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use sea_orm::ColumnTrait;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
+    ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
     QueryOrder, QuerySelect,
 };
+use uuid::Uuid;
 
 use super::entity::{neighbourhood, rule_pack};
 use crate::domain::ids::{NeighbourhoodId, PartyId};
@@ -29,6 +30,24 @@ pub async fn find(
 /// `DbErr`.
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<neighbourhood::Model>, DbErr> {
     neighbourhood::Entity::find().order_by_asc(neighbourhood::Column::Name).all(db).await
+}
+
+/// Neighbourhoods of this server by name, at most `limit`, after the one of this name and id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    after: Option<(String, Uuid)>,
+    limit: u64,
+) -> Result<Vec<neighbourhood::Model>, DbErr> {
+    use neighbourhood::Column as N;
+    let mut query = neighbourhood::Entity::find();
+    if let Some((name, id)) = after {
+        let same = Condition::all().add(N::Name.eq(name.as_str())).add(N::NeighbourhoodId.gt(id));
+        query = query.filter(Condition::any().add(N::Name.gt(name)).add(same));
+    }
+    query.order_by_asc(N::Name).order_by_asc(N::NeighbourhoodId).limit(limit).all(db).await
 }
 
 /// Adds a neighbourhood.

@@ -57,7 +57,7 @@ def filter_case(context, case):
     """Who takes back their own token, or makes themselves an alias of somebody else, tries nothing after that."""
     path = case.path_parameters or {}
     operation = name_of(case)
-    if operation == "revoke_grant":
+    if operation in ("narrow_grant", "revoke_grant"):
         return path.get("id") not in GRANTS
     if operation == "put_alias":
         return path.get("alias_id") != ME["party_id"]

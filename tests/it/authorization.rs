@@ -15,13 +15,15 @@ use crate::support::desk::{decide, post};
 use crate::support::{TestApp, TestPhone, both};
 
 /// Operations that anybody may call; a change here is a decision.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 10] = [
     "enrol_device",
+    "get_api_catalog",
     "get_jwks",
     "get_liveness",
     "get_openapi",
     "get_readiness",
     "get_resource_metadata",
+    "get_security_contact",
     "get_server_metadata",
     "issue_token",
 ];
@@ -49,7 +51,7 @@ const COORDINATORS: [&str; 19] = [
     "update_party",
 ];
 /// Operations that a resident's personal token may not call, and the resident's own devices may.
-const DEVICES: [&str; 3] = ["revoke_device", "revoke_grant", "update_device"];
+const DEVICES: [&str; 4] = ["narrow_grant", "revoke_device", "revoke_grant", "update_device"];
 const SOME_ID: &str = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77";
 
 /// One operation of the document.

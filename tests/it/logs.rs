@@ -152,3 +152,19 @@ both! {
         }
     }
 }
+
+both! {
+    async fn a_request_is_logged_in_the_trace_that_its_caller_names(app: TestApp) {
+        capture();
+        let trace = app.app.uuid().simple().to_string();
+        let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+        let (_, headers, _) = app.raw(Method::GET, "/livez", &[("traceparent", &parent), ("x-request-id", "trace-7")], "").await;
+        assert_eq!(headers["x-request-id"], "trace-7", "a request has an id of its own");
+        let lines = logged();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ours: Vec<Value> = lines.filter(|line| line["spans"][0]["trace_id"] == trace.as_str()).collect();
+        let answered = ours.iter().find(|line| line["message"] == "answered").expect("a line of its trace");
+        assert_eq!(answered["spans"][0]["request_id"], "trace-7");
+        assert!(!logged().contains("00f067aa0ba902b7-01"), "what else the header holds is not kept");
+    }
+}

@@ -9,6 +9,7 @@ mod authorization;
 mod cards;
 mod closing_accounts;
 mod compaction;
+mod conventions;
 mod crash;
 mod cursors;
 mod daybooks;

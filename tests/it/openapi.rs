@@ -12,9 +12,9 @@ use crate::examples::recorder::operations;
 use crate::support::{Backend, TestApp};
 
 /// The verbs that operation ids begin with.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "close", "compare", "create", "decide", "download", "edit", "enrol", "get", "issue", "lease", "list",
-    "preview", "put", "record", "replay", "reply", "revoke", "try", "update",
+    "narrow", "preview", "put", "record", "replay", "reply", "revoke", "try", "update",
 ];
 /// Operations named by their verb alone.
 const ALONE: [&str; 2] = ["sync", "decide"];

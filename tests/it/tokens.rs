@@ -155,6 +155,82 @@ both! {
     }
 }
 
+/// Narrows a grant: status and answer.
+async fn narrow(app: &TestApp, token: &str, id: &str, tag: Option<&str>, body: Value) -> (u16, Value) {
+    let mut headers = vec![("authorization", token), ("content-type", "application/json")];
+    headers.extend(tag.map(|tag| ("if-match", tag)));
+    let path = format!("/v1/grants/{id}");
+    let (status, answer) = app.request(Method::PATCH, &path, &headers, body.to_string()).await;
+    (status.as_u16(), answer)
+}
+
+/// A personal token with its grant.
+async fn script(asha: &mut TestPhone, scope: &str, expires_at_ms: i64) -> (String, Value) {
+    let expires_at = daybook::domain::time::rfc3339(expires_at_ms);
+    let body = json!({ "id": asha.uuid(), "name": "script", "scope": scope, "expires_at": expires_at });
+    let grant: Value = asha.post("/v1/grants", &body).await.expect("a grant");
+    (format!("Bearer {}", grant["token"].as_str().expect("a token")), grant)
+}
+
+both! {
+    async fn a_grant_is_narrowed_as_it_was_seen_and_never_widened(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut eve = app.phone("Eve").await;
+        let now_ms = app.app.now_ms();
+        let (token, grant) = script(&mut asha, "sync activities:read ledger:read", now_ms + 2 * DAY_MS).await;
+        let (other, _) = script(&mut asha, "ledger:read", now_ms + DAY_MS).await;
+        let (eves, _) = script(&mut eve, "ledger:read", now_ms + DAY_MS).await;
+        let id = grant["id"].as_str().expect("an id");
+        let less = json!({ "scope": "activities:read ledger:read" });
+        let told = |(status, answer): (u16, Value)| (status, answer["code"].as_str().unwrap_or_default().to_owned());
+        let refused = |status: u16, code: &str| (status, code.to_owned());
+        assert_eq!(told(narrow(&app, &token, id, None, less.clone()).await), refused(428, "precondition_required"));
+        let (status, stale) = narrow(&app, &token, id, Some("\"7\""), less.clone()).await;
+        assert_eq!((status, &stale["code"], &stale["present"]["etag"]), (412, &json!("precondition_failed"), &json!("\"1\"")));
+        assert!(stale["present"].get("token").is_none());
+        assert_eq!(told(narrow(&app, &other, id, Some("\"1\""), less.clone()).await), forbidden(), "another script of hers");
+        assert_eq!(told(narrow(&app, &eves, id, Some("\"1\""), less.clone()).await), forbidden());
+        let path = format!("/v1/grants/{id}");
+        let body = less.to_string().into_bytes();
+        let seen = [(axum::http::header::IF_MATCH, "\"1\"".to_owned())];
+        let error = eve.request_with(Method::PATCH, &path, "application/json", body, &seen).await.expect_err("not hers");
+        assert!(error.to_string().contains("404 not_found"), "{error}");
+
+        let later = daybook::domain::time::rfc3339(now_ms + 3 * DAY_MS);
+        let past = daybook::domain::time::rfc3339(now_ms - 1);
+        for (wrong, pointer) in [
+            (json!({ "scope": "activities:read activities:write" }), "/scope"), (json!({ "scope": "" }), "/scope"),
+            (json!({ "expires_at": later }), "/expires_at"), (json!({ "expires_at": past }), "/expires_at"),
+            (json!({ "expires_at": null }), "/expires_at"), (json!({ "name": "mine" }), "/name"),
+        ] {
+            let (status, answer) = narrow(&app, &token, id, Some("\"1\""), wrong.clone()).await;
+            assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!(pointer)), "{wrong}: {answer}");
+        }
+
+        // Known from before, and at once known anew.
+        let sync = serde_json::to_value(wire::request(Vec::new())).expect("JSON");
+        assert_eq!(status_of(&app, Method::POST, "/v1/sync", &token, &sync).await.0, 200);
+        let (status, narrowed) = narrow(&app, &token, id, Some("\"1\""), less.clone()).await;
+        assert_eq!((status, &narrowed["scope"], &narrowed["revision"], &narrowed["etag"]), (200, &less["scope"], &json!(2), &json!("\"2\"")));
+        assert_eq!(status_of(&app, Method::POST, "/v1/sync", &token, &sync).await, forbidden());
+        assert_eq!(status_of(&app, Method::GET, "/v1/accounts", &token, &Value::Null).await.0, 200);
+        assert_eq!(narrow(&app, &token, id, Some("\"1\""), less).await, (200, narrowed), "a lost answer is asked for again");
+        let back = json!({ "scope": "sync activities:read ledger:read" });
+        assert_eq!(told(narrow(&app, &token, id, Some("\"2\""), back).await), refused(422, "field_invalid"));
+
+        // From her phone, which sees it in the list.
+        let listed: Value = asha.get("/v1/grants").await.expect("grants");
+        let shown = listed["items"].as_array().expect("items").iter().find(|one| one["id"] == id).expect("the grant");
+        let seen = [(axum::http::header::IF_MATCH, shown["etag"].as_str().expect("a tag").to_owned())];
+        let soon = json!({ "expires_at": daybook::domain::time::rfc3339(now_ms + MINUTE_MS) });
+        let answer = asha.request_with(Method::PATCH, &path, "application/json", soon.to_string().into_bytes(), &seen).await;
+        let answer = answer.expect("sooner");
+        assert_eq!((answer.status().as_u16(), &answer.headers()["etag"]), (200, &"\"3\"".parse().expect("a value")));
+        app.pass(MINUTE_MS);
+        assert_eq!(status_of(&app, Method::GET, "/v1/accounts", &token, &Value::Null).await.1, "token_expired");
+    }
+}
+
 both! {
     async fn what_coordinators_and_operators_do_is_refused_to_residents(app: TestApp) {
         let mut asha = app.phone("Asha").await;

@@ -67,8 +67,10 @@ impl Recorder {
                 .flatten()
                 .any(|parameter| parameter["name"] == name)
         };
-        if let Some(proof) = request.headers().get("dpop").filter(|_| documented("DPoP")) {
-            parameters.insert("DPoP".to_owned(), json!(proof.to_str().expect("text")));
+        for name in ["DPoP", "If-Match"] {
+            if let Some(sent) = request.headers().get(name).filter(|_| documented(name)) {
+                parameters.insert(name.to_owned(), json!(sent.to_str().expect("text")));
+            }
         }
         let mut example = Map::new();
         if !parameters.is_empty() {

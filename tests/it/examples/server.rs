@@ -75,6 +75,7 @@ pub async fn start() -> Server {
     let keys = server_keys::ready(&db, &secret, START_MS, &mut |bytes| random.fill(bytes)).await;
     let keys = keys.expect("keys are made");
     let operator = Some(OPERATOR.to_owned());
-    let app = App::new(db, keys, clock.clone(), random, PUBLIC_URL.to_owned(), operator);
+    let app = App::new(db, keys, clock.clone(), random, PUBLIC_URL.to_owned(), operator)
+        .with_security_contact(Some("mailto:security@daybook.example".to_owned()));
     Server { app, clock, _folder: folder }
 }

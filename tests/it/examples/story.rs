@@ -1,7 +1,7 @@
 //! The story: a neighbourhood begins, Bilal coordinates, Asha records without signal on two phones, Bilal
 //! decides, the minutes reach the ledger.
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::{Method, Request};
 use daybook::app::{App, Random as _};
 use daybook::domain::activity::Kind;
@@ -98,6 +98,8 @@ impl Story {
             "/livez",
             "/readyz",
             "/v1/openapi.json",
+            "/.well-known/api-catalog",
+            "/.well-known/security.txt",
             "/.well-known/jwks.json",
             "/.well-known/oauth-authorization-server",
             "/.well-known/oauth-protected-resource",
@@ -390,6 +392,11 @@ impl Story {
             });
             let _: Value = asha.post("/v1/grants", &body).await.expect("a token");
             if name == "Old script" {
+                let patch = json!({ "scope": "activities:read" }).to_string().into_bytes();
+                let (path, seen) = (format!("/v1/grants/{id}"), [(IF_MATCH, "\"1\"".to_owned())]);
+                let narrowed =
+                    asha.request_with(Method::PATCH, &path, "application/json", patch, &seen).await;
+                narrowed.expect("narrowed");
                 send(asha, Method::DELETE, &format!("/v1/grants/{id}"), None).await;
             }
             self.pass(1, &mut [asha, second]);

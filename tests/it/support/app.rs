@@ -221,7 +221,9 @@ async fn process(url: &str, clock: Arc<ManualClock>, migrate: bool) -> App {
     let random = SystemRandom;
     let keys = server_keys::ready(&db, &secret, START_MS, &mut |bytes| random.fill(bytes)).await;
     let keys = keys.expect("keys are made");
-    App::new(db, keys, clock, Arc::new(random), PUBLIC_URL.to_owned(), Some(OPERATOR.to_owned()))
+    let operator = Some(OPERATOR.to_owned());
+    App::new(db, keys, clock, Arc::new(random), PUBLIC_URL.to_owned(), operator)
+        .with_security_contact(Some("mailto:security@daybook.test".to_owned()))
 }
 
 async fn fresh(backend: Backend) -> (String, Kept) {

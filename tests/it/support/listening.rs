@@ -21,6 +21,16 @@ pub struct Listening {
 }
 
 impl TestApp {
+    /// Serves as it is on a free port of this machine until the test ends, and tells where. Its phones still reach it
+    /// in the same process, and proofs name the address of those.
+    pub async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let service = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") });
+        host
+    }
+
     /// Starts on a fresh database and serves on a free port of this machine until the test ends.
     pub async fn start_listening(backend: Backend) -> Listening {
         let mut app = Self::start(backend).await;
