@@ -89,9 +89,17 @@ async fn checks(phone: &mut TestPhone, id: DaybookId, positions: &[Value]) -> Ve
         ("the third change", at(3), DaybookState::Ok),
         ("the last change", at(last), DaybookState::Ok),
         ("before the first change", Cursor::at(0, &CHAIN_START).encode(), DaybookState::Ok),
-        ("a position with the chain of another", Cursor { position: 2, ..decoded(3) }.encode(), DaybookState::Restart),
+        (
+            "a position with the chain of another",
+            Cursor { position: 2, ..decoded(3) }.encode(),
+            DaybookState::Restart,
+        ),
         ("beyond the last change", Cursor { position: 99, ..decoded(3) }.encode(), DaybookState::Restart),
-        ("the chain of a server that was restored", Cursor { chain: [7; 8], ..decoded(3) }.encode(), DaybookState::Restart),
+        (
+            "the chain of a server that was restored",
+            Cursor { chain: [7; 8], ..decoded(3) }.encode(),
+            DaybookState::Restart,
+        ),
         ("not a cursor", "no cursor".to_owned(), DaybookState::Restart),
         ("empty", String::new(), DaybookState::Restart),
     ];

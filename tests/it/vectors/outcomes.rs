@@ -2,7 +2,7 @@
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::transaction::Transactable as _;
-use automerge::{ActorId, AutoCommit, Author, Change, ChangeHash, ObjType, ROOT, ScalarValue};
+use automerge::{ActorId, Author, AutoCommit, Change, ChangeHash, ObjType, ScalarValue};
 use daybook::api::sync::{DaybookAnswer, DaybookState};
 use daybook::domain::limits::{ACTOR_BYTES_MAX, OBJECT_DEPTH_MAX, OPERATION_COUNTER_MAX};
 use serde_json::{Value, json};
@@ -74,8 +74,7 @@ fn step(entries: &[Vec<u8>], answer: &DaybookAnswer) -> Value {
         }
         told
     });
-    let mut heads: Vec<String> =
-        answer.heads.iter().flatten().map(|head| hex::encode(head.0)).collect();
+    let mut heads: Vec<String> = answer.heads.iter().flatten().map(|head| hex::encode(head.0)).collect();
     heads.sort();
     json!({
         "push": base64url(entries),
@@ -98,7 +97,9 @@ fn edits(actor: u8, count: i64) -> Vec<Vec<u8>> {
 /// A change of a further writer, on top of what a writer has.
 fn on_top(of: &[Vec<u8>], actor: u8) -> Vec<u8> {
     let mut doc = AutoCommit::new();
-    of.iter().for_each(|change| drop(doc.load_incremental(change).expect("loads")));
+    for change in of {
+        doc.load_incremental(change).expect("loads");
+    }
     let mut other = joined(&mut doc, actor);
     create(&mut other, OTHER);
     changes(&mut other).pop().expect("a change")
@@ -126,20 +127,32 @@ fn taken() -> Vec<Case> {
     let merged = changes(&mut merged);
     let twice = ["accepted", "accepted", "duplicate"];
     vec![
-        case("accepted, then sent again", "sending again changes nothing", [
-            (&[&e[0]], &twice[..1]), (&[&e[0]], &twice[2..]), (&[&e[0], &e[1]], &["duplicate", "accepted"]),
-            (&[], &[]),
-        ]),
+        case(
+            "accepted, then sent again",
+            "sending again changes nothing",
+            [
+                (&[&e[0]], &twice[..1]),
+                (&[&e[0]], &twice[2..]),
+                (&[&e[0], &e[1]], &["duplicate", "accepted"]),
+                (&[], &[]),
+            ],
+        ),
         case("several chunks in one entry", "one outcome a chunk", [(&[&both, &e[2]], &["accepted"; 3])]),
-        case("a deflated chunk", "the hash is that of the change, however it is packed", [
-            (&[&plain[0], &deflated], &twice[..2]), (&[&plain[1]], &twice[2..]),
-        ]),
-        case("an empty merge change", "as automerge-repo and others write it", [
-            (&[&merged[0], &merged[1], &merged[2]], &["accepted"; 3]),
-        ]),
-        case("actors of one byte and of 64", "actor ids have up to 64 bytes", [
-            (&[&by_actor(1), &by_actor(ACTOR_BYTES_MAX)], &twice[..2]),
-        ]),
+        case(
+            "a deflated chunk",
+            "the hash is that of the change, however it is packed",
+            [(&[&plain[0], &deflated], &twice[..2]), (&[&plain[1]], &twice[2..])],
+        ),
+        case(
+            "an empty merge change",
+            "as automerge-repo and others write it",
+            [(&[&merged[0], &merged[1], &merged[2]], &["accepted"; 3])],
+        ),
+        case(
+            "actors of one byte and of 64",
+            "actor ids have up to 64 bytes",
+            [(&[&by_actor(1), &by_actor(ACTOR_BYTES_MAX)], &twice[..2])],
+        ),
     ]
 }
 
@@ -167,19 +180,42 @@ fn waiting() -> Vec<Case> {
     whole.integrate();
     let ahead = changes(&mut whole).into_iter().find(|change| !e.contains(change)).expect("a change");
     vec![
-        case("held, then admitted", "kept until what it builds on arrives; only the heads tell that it is in", [
-            (&[&e[2]], &[held]), (&[&e[1]], &[held]), (&[&e[2]], &[held]), (&[&e[0]], &["accepted"]),
-            (&[&e[1], &e[2]], &["duplicate", "duplicate"]),
-        ]),
-        case("out of order in one request", "all of it arrives", [(&[&e[1], &e[0]], &["accepted", "accepted"])]),
-        case("operations further on", "held until the operations in between arrive", [
-            (&[&e[0]], &["accepted"]), (&[&ahead], &["held start_op_ahead"]), (&[&e[1], &e[2]], &["accepted"; 2]),
-            (&[&ahead], &["duplicate"]),
-        ]),
-        case("held, then refused", "what it waited for is refused, and so is it", [
-            (&[&e[0]], &["accepted"]), (&[&on_gap], &[held]), (&[&gap], &["refused seq_gap"]),
-            (&[&on_gap], &["refused on_refused"]),
-        ]),
+        case(
+            "held, then admitted",
+            "kept until what it builds on arrives; only the heads tell that it is in",
+            [
+                (&[&e[2]], &[held]),
+                (&[&e[1]], &[held]),
+                (&[&e[2]], &[held]),
+                (&[&e[0]], &["accepted"]),
+                (&[&e[1], &e[2]], &["duplicate", "duplicate"]),
+            ],
+        ),
+        case(
+            "out of order in one request",
+            "all of it arrives",
+            [(&[&e[1], &e[0]], &["accepted", "accepted"])],
+        ),
+        case(
+            "operations further on",
+            "held until the operations in between arrive",
+            [
+                (&[&e[0]], &["accepted"]),
+                (&[&ahead], &["held start_op_ahead"]),
+                (&[&e[1], &e[2]], &["accepted"; 2]),
+                (&[&ahead], &["duplicate"]),
+            ],
+        ),
+        case(
+            "held, then refused",
+            "what it waited for is refused, and so is it",
+            [
+                (&[&e[0]], &["accepted"]),
+                (&[&on_gap], &[held]),
+                (&[&gap], &["refused seq_gap"]),
+                (&[&on_gap], &["refused on_refused"]),
+            ],
+        ),
     ]
 }
 
@@ -207,29 +243,62 @@ fn out_of_line() -> Vec<Case> {
     });
     let accepted = "accepted";
     vec![
-        case("actor_fork", "one actor wrote two second changes: a copied or restored phone that kept its actor", [
-            (&[&e[0], &e[1]], &[accepted; 2]), (&[&fork, &on_fork], &["refused actor_fork", "refused on_refused"]),
-            (&[&fork], &["refused actor_fork"]), (&[&other], &[accepted]),
-        ]),
-        case("seq_gap", "the actor's second change says that it is the third", [
-            (&[&e[0], &gap, &other], &[accepted, "refused seq_gap", "held missing_dependency"]),
-            (&[&e[1]], &[accepted]),
-        ]),
-        case("seq_gap beside the last one", "an actor's change has to follow its own last one", [
-            (&[&e[0], &e[1], &aside], &[accepted, accepted, "refused seq_gap"]), (&[&e[2]], &[accepted]),
-        ]),
-        case("start_op_low", "operations start above all that the change builds on", [
-            (&[&e[0], &low], &[accepted, "refused start_op_low"]),
-        ]),
-        case("start_op_gap", "an empty change starts exactly one above what it builds on", [
-            (&[&e[0], &e[1]], &[accepted; 2]),
-            (&[&forged(&empty, |change| change.actor_id = ActorId::from(vec![4; 16]))], &["refused seq_gap"]),
-            (&[&forged(&empty, |change| { change.actor_id = ActorId::from(vec![4; 16]); change.seq = 1; })], &["refused start_op_gap"]),
-        ]),
-        case("counter_too_large", "operation counters stay below 2^31", [(&[&far], &["refused counter_too_large"])]),
-        case("author_misplaced", "an author is stated in an actor's first change only", [
-            (&[&first[0], &late], &[accepted, "refused author_misplaced"]),
-        ]),
+        case(
+            "actor_fork",
+            "one actor wrote two second changes: a copied or restored phone that kept its actor",
+            [
+                (&[&e[0], &e[1]], &[accepted; 2]),
+                (&[&fork, &on_fork], &["refused actor_fork", "refused on_refused"]),
+                (&[&fork], &["refused actor_fork"]),
+                (&[&other], &[accepted]),
+            ],
+        ),
+        case(
+            "seq_gap",
+            "the actor's second change says that it is the third",
+            [
+                (&[&e[0], &gap, &other], &[accepted, "refused seq_gap", "held missing_dependency"]),
+                (&[&e[1]], &[accepted]),
+            ],
+        ),
+        case(
+            "seq_gap beside the last one",
+            "an actor's change has to follow its own last one",
+            [(&[&e[0], &e[1], &aside], &[accepted, accepted, "refused seq_gap"]), (&[&e[2]], &[accepted])],
+        ),
+        case(
+            "start_op_low",
+            "operations start above all that the change builds on",
+            [(&[&e[0], &low], &[accepted, "refused start_op_low"])],
+        ),
+        case(
+            "start_op_gap",
+            "an empty change starts exactly one above what it builds on",
+            [
+                (&[&e[0], &e[1]], &[accepted; 2]),
+                (
+                    &[&forged(&empty, |change| change.actor_id = ActorId::from(vec![4; 16]))],
+                    &["refused seq_gap"],
+                ),
+                (
+                    &[&forged(&empty, |change| {
+                        change.actor_id = ActorId::from(vec![4; 16]);
+                        change.seq = 1;
+                    })],
+                    &["refused start_op_gap"],
+                ),
+            ],
+        ),
+        case(
+            "counter_too_large",
+            "operation counters stay below 2^31",
+            [(&[&far], &["refused counter_too_large"])],
+        ),
+        case(
+            "author_misplaced",
+            "an author is stated in an actor's first change only",
+            [(&[&first[0], &late], &[accepted, "refused author_misplaced"])],
+        ),
     ]
 }
 
@@ -250,17 +319,30 @@ fn unfit() -> Vec<Case> {
     let loose = b"hello".to_vec();
     let then = "accepted";
     vec![
-        case("chunk_type", "a whole saved document where changes belong", [
-            (&[&saved, &e[0]], &["refused chunk_type", then]),
-        ]),
-        case("unreadable", "cut, of another checksum, or no chunk at all", [
-            (&[&cut], &["refused unreadable"]), (&[&broken, &e[0]], &["refused unreadable", then]),
-            (&[&loose], &["refused unreadable"]),
-        ]),
-        case("not_canonical", "dependencies are sorted, each once", [(&[&e[0], &twice], &[then, "refused not_canonical"])]),
-        case("actor_too_long", "actor ids have up to 64 bytes", [
-            (&[&by_actor(ACTOR_BYTES_MAX + 1)], &["refused actor_too_long"]),
-        ]),
+        case(
+            "chunk_type",
+            "a whole saved document where changes belong",
+            [(&[&saved, &e[0]], &["refused chunk_type", then])],
+        ),
+        case(
+            "unreadable",
+            "cut, of another checksum, or no chunk at all",
+            [
+                (&[&cut], &["refused unreadable"]),
+                (&[&broken, &e[0]], &["refused unreadable", then]),
+                (&[&loose], &["refused unreadable"]),
+            ],
+        ),
+        case(
+            "not_canonical",
+            "dependencies are sorted, each once",
+            [(&[&e[0], &twice], &[then, "refused not_canonical"])],
+        ),
+        case(
+            "actor_too_long",
+            "actor ids have up to 64 bytes",
+            [(&[&by_actor(ACTOR_BYTES_MAX + 1)], &["refused actor_too_long"])],
+        ),
         case("too_deep", "maps nested 33 deep", [(&[&deep[0], &deep[1]], &[then, "refused too_deep"])]),
     ]
 }
@@ -283,9 +365,10 @@ fn out_of_place() -> Vec<Case> {
             let key = Key::Seq(ElementId::Id(id(after)));
             let value = OpType::Put(ScalarValue::Str("x".into()));
             (change.seq, change.deps) = (3, vec![hash(&noted[1])]);
-            change.start_op = 20.try_into().expect("not zero");
+            change.start_op = 10.try_into().expect("not zero");
             let obj = ObjectId::Id(id(4));
-            change.operations = vec![Op { action: value, obj, key, pred: [].into_iter().collect(), insert: true }];
+            change.operations =
+                vec![Op { action: value, obj, key, pred: [].into_iter().collect(), insert: true }];
         })
     };
     let refused = |code: &'static str| ["accepted", code];
@@ -300,17 +383,25 @@ fn out_of_place() -> Vec<Case> {
         insert: false,
     });
     vec![
-        case("missing_object", "an operation works in an object that no earlier change made", [
-            (&[&e[0], &put(9, "people", &[])], &refused("refused missing_object")),
-        ]),
-        case("missing_object elsewhere", "it was made, but not in this change's past", [
-            (&[&e[0], &unseen[0], &foreign], &["accepted", "accepted", "refused missing_object"]),
-        ]),
-        case("missing_predecessor", "an operation replaces what is not under that key", [
-            (&[&e[0], &put(1, "day", &[id(2)])], &refused("refused missing_predecessor")),
-        ]),
-        case("missing_element", "a letter follows one that is not there", [
-            (&[&noted[0], &noted[1], &letter(19)], &["accepted", "accepted", "refused missing_element"]),
-        ]),
+        case(
+            "missing_object",
+            "an operation works in an object that no earlier change made",
+            [(&[&e[0], &put(9, "people", &[])], &refused("refused missing_object"))],
+        ),
+        case(
+            "missing_object elsewhere",
+            "it was made, but not in this change's past",
+            [(&[&e[0], &unseen[0], &foreign], &["accepted", "accepted", "refused missing_object"])],
+        ),
+        case(
+            "missing_predecessor",
+            "an operation replaces what is not under that key",
+            [(&[&e[0], &put(1, "day", &[id(2)])], &refused("refused missing_predecessor"))],
+        ),
+        case(
+            "missing_element",
+            "a letter follows one that is not there",
+            [(&[&noted[0], &noted[1], &letter(3)], &["accepted", "accepted", "refused missing_element"])],
+        ),
     ]
 }

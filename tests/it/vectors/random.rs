@@ -66,7 +66,8 @@ fn act(dice: &mut Dice, doc: &mut AutoCommit) {
 
 fn write(dice: &mut Dice, doc: &mut AutoCommit, map: &ObjId) {
     let party = format!("party/{PARTY}");
-    let keys = ["people", "note", "day", "tally/bags#k1", "place.lat", "weather", "started_at", party.as_str()];
+    let keys =
+        ["people", "note", "day", "tally/bags#k1", "place.lat", "weather", "started_at", party.as_str()];
     let key = *dice.pick(&keys);
     let inner = doc.get_all(map, key).expect("reads").into_iter().find(|(value, _)| value.is_object());
     match (dice.below(10), inner) {
@@ -77,9 +78,9 @@ fn write(dice: &mut Dice, doc: &mut AutoCommit, map: &ObjId) {
             let length = doc.length(&inner);
             let at = dice.below(length + 1);
             let delete = dice.below(length - at + 1).min(3) as isize;
-            doc.splice_text(&inner, at, delete, dice.pick(&["a", "bc", "ü", "👪"])).expect("splices");
+            doc.splice_text(&inner, at, delete, *dice.pick(&["a", "bc", "ü", "👪"])).expect("splices");
         }
-        (4 | 5, _) => drop(text(doc, map, key, dice.pick(&["swept", "swept the alley", "2026-11-20", ""]))),
+        (4 | 5, _) => drop(text(doc, map, key, *dice.pick(&["swept", "swept the alley", "2026-11-20", ""]))),
         _ => doc.put(map, key, scalar(dice)).expect("puts"),
     }
 }

@@ -8,7 +8,9 @@ use daybook::domain::limits::{FIELD_VALUES_MAX, NOTE_CHARACTERS_MAX};
 use daybook::merge::replay::Replay;
 use serde_json::{Value, json};
 
-use super::writer::{OTHER, PARTY, RECORD, activities, base64url, create, heads, joined, met, recorded, writer};
+use super::writer::{
+    OTHER, PARTY, RECORD, activities, base64url, create, heads, joined, met, recorded, writer,
+};
 use super::{random, writer as write};
 
 /// Histories that nobody thought up.
@@ -58,7 +60,9 @@ fn alone() -> Vec<Case> {
     plain.put(ROOT, RECORD, "a string").expect("puts");
     let (mut beside, _) = recorded(2);
     let mut lacking = writer(1);
-    for (id, key, value) in [(RECORD, "day", "2026-11-21"), (OTHER, "kind", "hours"), (PARTY, "kind", "dancing")] {
+    for (id, key, value) in
+        [(RECORD, "day", "2026-11-21"), (OTHER, "kind", "hours"), (PARTY, "kind", "dancing")]
+    {
         let map = lacking.put_object(ROOT, id, ObjType::Map).expect("puts");
         lacking.put(&map, key, value).expect("puts");
     }
@@ -73,8 +77,16 @@ fn alone() -> Vec<Case> {
         case("every field", "one writer, every field of the document", &mut [&mut all]),
         case("map replaced", "only the visible map is read", &mut [&mut replaced]),
         case("not a map", "what stands there is no map", &mut [&mut plain]),
-        case("a map beside a string", "where there is a map, only maps are read", &mut [&mut plain, &mut beside]),
-        case("kind or day missing", "kind and day make an activity; the rest is read all the same", &mut [&mut lacking]),
+        case(
+            "a map beside a string",
+            "where there is a map, only maps are read",
+            &mut [&mut plain, &mut beside],
+        ),
+        case(
+            "kind or day missing",
+            "kind and day make an activity; the rest is read all the same",
+            &mut [&mut lacking],
+        ),
         case("started_at instead of day", "the day follows from it", &mut [&mut started]),
         case("other keys of the root", "only lower-case UUIDs are activities", &mut [&mut others]),
     ]
@@ -84,21 +96,45 @@ fn every_field(doc: &mut AutoCommit) {
     let map = doc.put_object(ROOT, RECORD, ObjType::Map).expect("puts");
     let mut put = |key: &str, value: ScalarValue| doc.put(&map, key, value).expect("puts");
     let texts = [
-        ("kind", "litter_pick"), ("day", "2026-11-21"), ("minutes_source", "recalled"), ("phase", "planning"),
-        ("note", "Both sides of the canal"), ("programme", "canal"), ("action", "sweep"), ("place_id", "lock-7"),
-        ("part_of", OTHER), ("confirms", OTHER), ("grade.before", "C"), ("grade.after", "A"),
-        ("repair.product", "kettle"), ("repair.category", "Kettle"), ("repair.brand", "Acme"),
-        ("repair.status", "Fixed"), ("repair.barrier", "none"), ("repair.problem", "would not boil"),
-        ("street.service_code", "pothole"), ("street.fixes_request", "17"), ("source.provider", "restarters"),
-        ("source.id", "r1"), ("source.country", "GBR"), ("source.group", "Balsall Heath"),
+        ("kind", "litter_pick"),
+        ("day", "2026-11-21"),
+        ("minutes_source", "recalled"),
+        ("phase", "planning"),
+        ("note", "Both sides of the canal"),
+        ("programme", "canal"),
+        ("action", "sweep"),
+        ("place_id", "lock-7"),
+        ("part_of", OTHER),
+        ("confirms", OTHER),
+        ("grade.before", "C"),
+        ("grade.after", "A"),
+        ("repair.product", "kettle"),
+        ("repair.category", "Kettle"),
+        ("repair.brand", "Acme"),
+        ("repair.status", "Fixed"),
+        ("repair.barrier", "none"),
+        ("repair.problem", "would not boil"),
+        ("street.service_code", "pothole"),
+        ("street.fixes_request", "17"),
+        ("source.provider", "restarters"),
+        ("source.id", "r1"),
+        ("source.country", "GBR"),
+        ("source.group", "Balsall Heath"),
     ];
     texts.into_iter().for_each(|(key, text)| put(key, text.into()));
     let party = format!("party/{PARTY}");
     let employed = format!("party/{PARTY}@{OTHER}");
     let integers = [
-        (party.as_str(), 90), (employed.as_str(), 15), ("people", 7), ("person_minutes", 630),
-        ("tally/smoking.butts#k1", 12), ("tally/drink.can.metal:seen#k1", 4), ("tally/bags#k1", 2),
-        ("tally/weight_g#k1", 4_200), ("repair.category_id", 14), ("repair.year", 2_011),
+        (party.as_str(), 90),
+        (employed.as_str(), 15),
+        ("people", 7),
+        ("person_minutes", 630),
+        ("tally/smoking.butts#k1", 12),
+        ("tally/drink.can.metal:seen#k1", 4),
+        ("tally/bags#k1", 2),
+        ("tally/weight_g#k1", 4_200),
+        ("repair.category_id", 14),
+        ("repair.year", 2_011),
     ];
     integers.into_iter().for_each(|(key, number)| put(key, number.into()));
     let numbers =
@@ -117,7 +153,11 @@ fn at_once() -> Vec<Case> {
     let (mut two, map) = recorded(2);
     two.put(&map, "people", 4).expect("puts");
     two.put(&map, "note", "from the other phone").expect("puts");
-    let twice = case("created twice at once", "the union of both, and each key as several values", &mut [&mut one, &mut two]);
+    let twice = case(
+        "created twice at once",
+        "the union of both, and each key as several values",
+        &mut [&mut one, &mut two],
+    );
 
     let (mut low, map) = recorded(1);
     let (mut high, mut later) = (joined(&mut low, 9), joined(&mut low, 5));
@@ -125,7 +165,11 @@ fn at_once() -> Vec<Case> {
     high.put(&map, "people", 2).expect("puts");
     later.put(&map, "programme", "x").expect("puts");
     later.put(&map, "people", 3).expect("puts");
-    let hard = case("several values, hard", "the greatest (counter, actor) comes first", &mut [&mut low, &mut high, &mut later]);
+    let hard = case(
+        "several values, hard",
+        "the greatest (counter, actor) comes first",
+        &mut [&mut low, &mut high, &mut later],
+    );
 
     let (mut one, map) = recorded(1);
     let mut two = joined(&mut one, 2);
@@ -133,7 +177,11 @@ fn at_once() -> Vec<Case> {
         doc.put(&map, "weather", text).expect("puts");
         doc.put(&map, "minutes_source", text).expect("puts");
     }
-    let soft = case("several values, soft", "a field that does not matter to ledger or reports", &mut [&mut one, &mut two]);
+    let soft = case(
+        "several values, soft",
+        "a field that does not matter to ledger or reports",
+        &mut [&mut one, &mut two],
+    );
 
     let (mut one, map) = recorded(1);
     let (mut two, mut three) = (joined(&mut one, 2), joined(&mut one, 3));
@@ -144,7 +192,11 @@ fn at_once() -> Vec<Case> {
     two.put(&map, "people", 7.0).expect("puts");
     three.put(&map, "note", "swept").expect("puts");
     three.put(&map, "people", ScalarValue::Uint(7)).expect("puts");
-    let same = case("values that agree", "equal after normalising is one value", &mut [&mut one, &mut two, &mut three]);
+    let same = case(
+        "values that agree",
+        "equal after normalising is one value",
+        &mut [&mut one, &mut two, &mut three],
+    );
 
     let (mut one, map) = recorded(1);
     let text = one.put_object(&map, "note", ObjType::Text).expect("puts");
@@ -153,7 +205,11 @@ fn at_once() -> Vec<Case> {
     one.splice_text(&text, 0, 0, "the ").expect("splices");
     two.splice_text(&text, 5, 0, " swept 👪").expect("splices");
     three.splice_text(&text, 2, 2, "").expect("splices");
-    let spliced = case("note spliced by several", "Automerge's merge, letter by letter", &mut [&mut one, &mut two, &mut three]);
+    let spliced = case(
+        "note spliced by several",
+        "Automerge's merge, letter by letter",
+        &mut [&mut one, &mut two, &mut three],
+    );
     let mut cases = vec![twice, hard, soft, same, spliced];
     for values in [FIELD_VALUES_MAX, FIELD_VALUES_MAX + 1] {
         cases.push(crowd(values));
@@ -200,13 +256,21 @@ fn counted() -> Vec<Case> {
     two.put(&map, "people", ScalarValue::counter(1)).expect("puts");
     one.merge(&mut two).expect("merges");
     one.increment(&map, "people", 1).expect("increments");
-    let number = case("a counter beside a number", "an increment of both replaces the number", &mut [&mut one, &mut two]);
+    let number = case(
+        "a counter beside a number",
+        "an increment of both replaces the number",
+        &mut [&mut one, &mut two],
+    );
 
     let (mut one, map) = recorded(1);
     let mut two = joined(&mut one, 2);
     one.put(&map, "tally/bags#one", 2).expect("puts");
     two.put(&map, "tally/bags#two", 3).expect("puts");
-    let registers = case("registers", "each phone counts in its own: no conflict, the total is the sum", &mut [&mut one, &mut two]);
+    let registers = case(
+        "registers",
+        "each phone counts in its own: no conflict, the total is the sum",
+        &mut [&mut one, &mut two],
+    );
     vec![alone, several, number, registers]
 }
 
@@ -259,10 +323,17 @@ fn taken_away() -> Vec<Case> {
 fn types() -> Vec<Case> {
     let (mut tolerant, map) = recorded(1);
     let fits: [(&str, ScalarValue); 12] = [
-        ("people", 7.0.into()), ("person_minutes", ScalarValue::Uint(90)), ("place.lat", 52.into()),
-        ("place.lon", (-0.0).into()), ("repair.age_years", 3.into()), ("repair.year", 2011.0.into()),
-        ("started_at", 1_795_255_200_000_i64.into()), ("part_of", OTHER.to_uppercase().into()),
-        ("phase", ScalarValue::Null), ("programme", "as a scalar".into()), ("place.accuracy_m", 1e-3.into()),
+        ("people", 7.0.into()),
+        ("person_minutes", ScalarValue::Uint(90)),
+        ("place.lat", 52.into()),
+        ("place.lon", (-0.0).into()),
+        ("repair.age_years", 3.into()),
+        ("repair.year", 2011.0.into()),
+        ("started_at", 1_795_255_200_000_i64.into()),
+        ("part_of", OTHER.to_uppercase().into()),
+        ("phase", ScalarValue::Null),
+        ("programme", "as a scalar".into()),
+        ("place.accuracy_m", 1e-3.into()),
         ("tally/bags#k1", ScalarValue::counter(2)),
     ];
     for (key, value) in fits {
@@ -273,10 +344,19 @@ fn types() -> Vec<Case> {
 
     let (mut wrong, map) = recorded(1);
     let misfits: [(&str, ScalarValue); 14] = [
-        ("day", "2026-02-30".into()), ("people", "seven".into()), ("person_minutes", 1.5.into()),
-        ("place.lat", 90.5.into()), ("place.lon", "east".into()), ("grade.before", "E".into()),
-        ("grade.after", 1.into()), ("phase", "later".into()), ("withdrawn", 1.into()), ("part_of", "mine".into()),
-        ("repair.year", 10_000.into()), ("started_at", true.into()), ("tally/bags#k1", (-1).into()),
+        ("day", "2026-02-30".into()),
+        ("people", "seven".into()),
+        ("person_minutes", 1.5.into()),
+        ("place.lat", 90.5.into()),
+        ("place.lon", "east".into()),
+        ("grade.before", "E".into()),
+        ("grade.after", 1.into()),
+        ("phase", "later".into()),
+        ("withdrawn", 1.into()),
+        ("part_of", "mine".into()),
+        ("repair.year", 10_000.into()),
+        ("started_at", true.into()),
+        ("tally/bags#k1", (-1).into()),
         ("tally/weight_g#k1", f64::INFINITY.into()),
     ];
     for (key, value) in misfits {
@@ -289,10 +369,18 @@ fn types() -> Vec<Case> {
 
     let (mut unknown, map) = recorded(1);
     let kept: [(&str, ScalarValue); 12] = [
-        ("weather", "sunny \"and\" warm\n\u{1}".into()), ("wind", 3.5.into()), ("whole", 3.0.into()),
-        ("nothing", ScalarValue::Null), ("yes", true.into()), ("when", ScalarValue::Timestamp(-1)),
-        ("raw", ScalarValue::Bytes(vec![0, 250, 255])), ("count", ScalarValue::counter(5)),
-        ("tally/bags", 3.into()), ("party/me", 60.into()), ("repair.colour", "red".into()), ("ünï 👪", 1.into()),
+        ("weather", "sunny \"and\" warm\n\u{1}".into()),
+        ("wind", 3.5.into()),
+        ("whole", 3.0.into()),
+        ("nothing", ScalarValue::Null),
+        ("yes", true.into()),
+        ("when", ScalarValue::Timestamp(-1)),
+        ("raw", ScalarValue::Bytes(vec![0, 250, 255])),
+        ("count", ScalarValue::counter(5)),
+        ("tally/bags", 3.into()),
+        ("party/me", 60.into()),
+        ("repair.colour", "red".into()),
+        ("ünï 👪", 1.into()),
     ];
     for (key, value) in kept {
         unknown.put(&map, key, value).expect("puts");
@@ -303,7 +391,11 @@ fn types() -> Vec<Case> {
     one.put(&map, "people", 7).expect("puts");
     two.put(&map, "people", "seven").expect("puts");
     vec![
-        case("tolerant reading", "integer as float and the other way round, strings as text or scalar", &mut [&mut tolerant]),
+        case(
+            "tolerant reading",
+            "integer as float and the other way round, strings as text or scalar",
+            &mut [&mut tolerant],
+        ),
         case("what does not fit", "makes that field unreadable, and nothing else", &mut [&mut wrong]),
         case("unknown keys", "are kept and read as they are", &mut [&mut unknown]),
         case("one of two values does not fit", "the field cannot be read", &mut [&mut one, &mut two]),

@@ -29,9 +29,10 @@ struct Case {
 
 /// The file.
 pub async fn told() -> Value {
-    let stage = Stage::start().await;
     let mut told = Vec::new();
     for case in cases() {
+        // An activity's id belongs to the daybook that brought it first, so each case has a neighbourhood of its own.
+        let stage = Stage::start().await;
         let mut phone = stage.phone(case.name).await;
         told.push(play(&mut phone, case).await);
     }
@@ -83,7 +84,8 @@ fn summed(reading: &Reading) -> Value {
                 *counts.entry(item.to_owned()).or_default() += value.to_json().as_i64().expect("a count");
             }
             (_, Field::Several(values)) => {
-                let texts: BTreeSet<String> = values.iter().map(|value| value.to_json().to_string()).collect();
+                let texts: BTreeSet<String> =
+                    values.iter().map(|value| value.to_json().to_string()).collect();
                 let values = texts.iter().map(|text| serde_json::from_str(text).expect("JSON"));
                 fields.insert(key.clone(), json!({ "several": values.collect::<Vec<Value>>() }));
             }
@@ -124,13 +126,19 @@ fn cases() -> Vec<Case> {
     };
     let (phone, others) = twice(edited, |doc| put(doc, "programme", "canal"));
     let apart = Case {
-        name: "a copy that kept its actor", says: "different fields, and a new activity: all of it is there",
-        phone, others, codes: fork,
+        name: "a copy that kept its actor",
+        says: "different fields, and a new activity: all of it is there",
+        phone,
+        others,
+        codes: fork,
     };
     let (phone, others) = twice(edited, |doc| put(doc, "people", 7));
     let same = Case {
-        name: "the same field written by both", says: "what the phone had not seen is not overwritten: two values",
-        phone, others, codes: fork,
+        name: "the same field written by both",
+        says: "what the phone had not seen is not overwritten: two values",
+        phone,
+        others,
+        codes: fork,
     };
     let (phone, others) = twice(
         |doc| {
@@ -141,8 +149,11 @@ fn cases() -> Vec<Case> {
         |doc| put(doc, "tally/bags#k2", 4),
     );
     let counted = Case {
-        name: "counted", says: "3 of the phone and 4 of the other: nothing is lost, and nothing counted twice",
-        phone, others, codes: fork,
+        name: "counted",
+        says: "3 of the phone and 4 of the other: nothing is lost, and nothing counted twice",
+        phone,
+        others,
+        codes: fork,
     };
     let (phone, others) = twice(
         |doc| {
@@ -171,7 +182,8 @@ fn nested() -> Case {
     phone.commit();
     put(&mut phone, "programme", "canal");
     phone.commit();
-    let says = "maps and lists are left out, since no activity is read from them; what stands beside them is there";
+    let says =
+        "maps and lists are left out, since no activity is read from them; what stands beside them is there";
     let codes: &[&str] = &["too_deep", "on_refused"];
     Case { name: "nested too deep", says, phone, others: changes(&mut others), codes }
 }

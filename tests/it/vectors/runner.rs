@@ -51,7 +51,9 @@ fn stock_javascript_passes_all_vectors() {
 #[test]
 fn a_vector_that_says_something_else_is_found() {
     let plant: [(&str, fn(&mut Value)); 6] = [
-        ("readings", |all| all["cases"][0]["activities"][super::writer::RECORD]["fields"]["people"] = 8.into()),
+        ("readings", |all| {
+            all["cases"][0]["activities"][super::writer::RECORD]["fields"]["people"] = 8.into()
+        }),
         ("readings", |all| all["cases"][0]["activities"][super::writer::RECORD]["hash"] = "00".into()),
         ("outcomes", |all| all["cases"][0]["steps"][1]["outcomes"][0]["outcome"] = "accepted".into()),
         ("outcomes", |all| all["cases"][0]["steps"][0]["heads"] = Value::Array(Vec::new())),
