@@ -12,6 +12,7 @@ import { readFileSync } from "node:fs";
 
 import * as Automerge from "@automerge/automerge";
 
+const { Counter, ImmutableString } = Automerge;
 const fromBase64url = (text) => new Uint8Array(Buffer.from(text, "base64url"));
 const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
@@ -64,7 +65,7 @@ function open(chunk) {
   change.bytes = new Uint8Array(chunk);
   const own = chunk[8] === CHANGE ? body(chunk) : null;
   if (own) assert.equal(change.hash, hex(sha256(Buffer.of(CHANGE), leb128(own.length), own)), "the hash is of the body");
-  assert.equal(change.hash.slice(0, 8), hex(chunk.subarray(4, 8)), "the checksum begins it");
+  if (change.hash.slice(0, 8) !== hex(chunk.subarray(4, 8))) return refused("unreadable"); // the checksum begins it
   return change;
 }
 
@@ -598,7 +599,8 @@ function* cursorRuns({ chain_start: start, changes, pages, checks }) {
 // ── Reload ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const isMap = (value) => value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype;
-const isPlain = (value) => value === null || typeof value !== "object" || value instanceof Date || value instanceof Uint8Array;
+const isPlain = (value) =>
+  value === null || typeof value !== "object" || [Date, Uint8Array, Counter, ImmutableString].some((kind) => value instanceof kind);
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /**
@@ -635,6 +637,9 @@ function write(doc, id, was, now) {
     else if (!isPlain(after)) continue; // no activity is read from maps and lists
     else if (item && after > (before ?? 0)) doc[id][`${item}#reload`] = after - (before ?? 0); // a fresh register
     else if (typeof after === "string" && typeof doc[id][key] === "string") Automerge.updateText(doc, [id, key], after);
+    else if (after instanceof Counter && before instanceof Counter) doc[id][key].increment(after.value - before.value);
+    else if (after instanceof Counter) doc[id][key] = new Counter(after.value);
+    else if (after instanceof ImmutableString) doc[id][key] = new ImmutableString(after.val);
     else doc[id][key] = after;
   }
 }

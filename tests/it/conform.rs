@@ -11,7 +11,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use daybook::app::{Clock as _, Random as _, SystemClock, SystemRandom};
 use daybook::phone::{InProcess, Phone};
-use daybook::store::entity::{activity, daybook, daybook_change};
+use daybook::store::entity;
+use daybook::store::entity::{activity, daybook_change};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use tokio::net::TcpListener;
 
@@ -27,8 +28,7 @@ const CHECKS_MIN: usize = 45;
 async fn served(backend: Backend) -> (Listening, TestPhone, String) {
     let Listening { app, url } = TestApp::start_listening(backend).await;
     app.pass((SystemClock.now_ms() - START_MS).max(0));
-    let asha = resident(&app, &url, "Asha").await;
-    let mut asha = asha;
+    let mut asha = resident(&app, &url, "Asha").await;
     let token = app.personal_token(&mut asha, SCOPES).await;
     (Listening { app, url }, asha, token)
 }
@@ -72,7 +72,11 @@ async fn our_server_conforms(backend: Backend) {
         assert!(made.iter().all(|row| row.reading.contains(withdrawn)), "and taken back");
         let others = daybook_change::Entity::find().filter(daybook_change::Column::DaybookId.eq(bo.own.0));
         assert_eq!(others.count(db).await.expect("a count"), 1, "nothing in another's");
-        assert_eq!(daybook::Entity::find().count(db).await.expect("a count"), 2, "and no further daybook");
+        assert_eq!(
+            entity::daybook::Entity::find().count(db).await.expect("a count"),
+            2,
+            "and no further daybook"
+        );
     }
 }
 

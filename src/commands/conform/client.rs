@@ -183,6 +183,14 @@ pub fn record(writer: &mut Phone<Http>, note: &str) -> Found<ActivityId> {
     id.map_err(|error| Wrong(error.to_string()))
 }
 
+/// Writes a field, in one change.
+pub fn edit(writer: &mut Phone<Http>, id: ActivityId, key: &str, value: &str) -> Found<()> {
+    let edited = writer.edit(id, |entry| {
+        entry.put(key, value);
+    });
+    edited.map_err(|error| Wrong(error.to_string()))
+}
+
 /// Changes, each with its hash.
 pub type Written = Vec<([u8; 32], Vec<u8>)>;
 

@@ -1,6 +1,6 @@
 //! Reading on: others' changes only, page by page, and cursors of another chain.
 
-use super::client::{Client, changes, last, record};
+use super::client::{Client, changes, edit, last, record};
 use super::identity::Own;
 use super::report::{Found, Report, Wrong, equal, that};
 use crate::api::sync::{DaybookAnswer, DaybookState};
@@ -56,8 +56,7 @@ async fn pages(client: &Client, id: DaybookId, record: ActivityId) -> Found<()> 
     let mut writer = client.writer(id).await?;
     let mut after = client.end_of(id).await?.cursor;
     for weather in ["sunny", "windy", "wet"] {
-        let edited = writer.edit(record, |entry| drop(entry.put("weather", weather)));
-        edited.map_err(|error| Wrong(error.to_string()))?;
+        edit(&mut writer, record, "weather", weather)?;
     }
     let written: Vec<Vec<u8>> = changes(&mut writer).into_iter().map(|(_, bytes)| bytes).collect();
     client.sync(id, after.as_deref(), &written).await?;

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 
-use super::client::{Client, Written, changes, last, only, record, sync_request, today, uuid};
+use super::client::{Client, Written, changes, edit, last, only, record, sync_request, today, uuid};
 use super::identity::Own;
 use super::report::{Found, Report, Wrong, equal, that};
 use crate::api::sync::{DaybookAnswer, DaybookState, OutcomeKind, SyncAnswer};
@@ -101,10 +101,7 @@ async fn read(client: &Client, id: ActivityId) -> Found<()> {
 async fn held(client: &Client, writer: &mut Phone<Http>, id: ActivityId) -> Found<()> {
     let before = changes(writer).len();
     for weather in ["sunny", "windy"] {
-        let edited = writer.edit(id, |entry| {
-            entry.put("weather", weather);
-        });
-        edited.map_err(|error| Wrong(error.to_string()))?;
+        edit(writer, id, "weather", weather)?;
     }
     let edits: Written = changes(writer).split_off(before);
     let [(first, first_bytes), (second, second_bytes)] = edits.as_slice() else {
@@ -129,12 +126,11 @@ async fn refused(client: &Client, writer: &mut Phone<Http>, id: ActivityId) -> F
     let own = writer.own;
     let mut copy = client.writer(own).await?;
     copy.books.insert(own, writer.own_book().clone());
-    let failed = |error: crate::phone::PhoneError| Wrong(error.to_string());
-    writer.edit(id, |entry| drop(entry.put("mood", "fine"))).map_err(failed)?;
+    edit(writer, id, "mood", "fine")?;
     let (kept, kept_bytes) = last(writer)?;
-    copy.edit(id, |entry| drop(entry.put("mood", "tired"))).map_err(failed)?;
+    edit(&mut copy, id, "mood", "tired")?;
     let (fork, fork_bytes) = last(&mut copy)?;
-    copy.edit(id, |entry| drop(entry.put("mood", "fine again"))).map_err(failed)?;
+    edit(&mut copy, id, "mood", "fine again")?;
     let (on_fork, on_fork_bytes) = last(&mut copy)?;
     let mut other = client.writer(own).await?;
     let made = record(&mut other, "daybook conform: beside a refusal")?;
