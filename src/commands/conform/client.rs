@@ -262,7 +262,9 @@ impl Answer {
 
     /// The body as what it should be.
     pub fn read<T: DeserializeOwned>(&self) -> Found<T> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Wrong(format!("{error}: {}", self.shown())))
+        let unlike =
+            |error| Wrong::new("the form that the reference gives", format!("{error}: {}", self.shown()));
+        serde_json::from_slice(&self.bytes).map_err(unlike)
     }
 
     /// Status and the beginning of the body, for a line.

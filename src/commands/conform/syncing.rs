@@ -78,15 +78,15 @@ async fn again(client: &Client, writer: &mut Phone<Http>) -> Found<()> {
 
 async fn in_cbor(client: &Client, writer: &mut Phone<Http>) -> Found<()> {
     let (hash, bytes) = last(writer)?;
-    let unreadable = |error: &dyn std::fmt::Display| Wrong(error.to_string());
     let body = cbor4ii::serde::to_vec(Vec::new(), &sync_request(writer.own, None, &[bytes]));
-    let body = body.map_err(|error| unreadable(&error))?;
+    let body = body.map_err(|error| Wrong(error.to_string()))?;
     let bearer = client.bearer();
     let headers = [(AUTHORIZATION.as_str(), bearer.as_str()), (CONTENT_TYPE.as_str(), CBOR)];
     let answer = client.send(Method::POST, "/v1/sync", &headers, body).await?;
     answer.status(200)?;
     equal("Content-Type", &CBOR, &answer.header(CONTENT_TYPE.as_str())?.as_str())?;
-    let answer: SyncAnswer = cbor4ii::serde::from_slice(&answer.bytes).map_err(|error| unreadable(&error))?;
+    let answer: SyncAnswer = cbor4ii::serde::from_slice(&answer.bytes)
+        .map_err(|error| Wrong::new("the same form as in JSON", error.to_string()))?;
     became(&only(answer)?, &[(hash, OutcomeKind::Duplicate, None)])
 }
 
