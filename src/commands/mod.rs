@@ -1,6 +1,7 @@
 //! The commands of the binary. `serve` runs the server; the others make, check and feed one.
 
 mod check;
+mod conform;
 mod demo;
 mod invite;
 mod logging;
@@ -49,6 +50,8 @@ enum Command {
     Replay(replay::Args),
     /// Check configuration, database settings and rules, and keys.
     Check(check::Args),
+    /// Play a client against any Daybook server, and say of each check whether it holds.
+    Conform(conform::Args),
 }
 
 /// Runs the program.
@@ -106,6 +109,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Check(args) => check::run(args).await,
+        Command::Conform(args) => conform::run(args).await,
     }
 }
 

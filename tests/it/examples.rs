@@ -2,7 +2,7 @@
 //! the whole router on a clock and a randomness that are the same each time.
 
 pub mod recorder;
-mod server;
+pub mod server;
 mod story;
 
 use std::path::Path;
