@@ -211,7 +211,10 @@ pub fn today() -> String {
 
 /// A fresh UUIDv7.
 pub fn uuid() -> Uuid {
-    Uuid::now_v7()
+    let mut bytes = [0; 10];
+    SystemRandom.fill(&mut bytes);
+    let now_ms = u64::try_from(SystemClock.now_ms()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(now_ms, &bytes).into_uuid()
 }
 
 impl Answer {
