@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/.well-known/api-catalog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find the description of this API (RFC 9727). */
+        get: operations["get_api_catalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -47,6 +64,23 @@ export interface paths {
         };
         /** Say what this API needs of a token (RFC 9728). */
         get: operations["get_resource_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/security.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find whom to tell of a weakness (RFC 9116). */
+        get: operations["get_security_contact"];
         put?: never;
         post?: never;
         delete?: never;
@@ -333,7 +367,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the caller's daybooks and those of its groups. */
+        /** List the caller's daybooks and those of its groups, by id. */
         get: operations["list_daybooks"];
         put?: never;
         /** Create a daybook under an id made on the phone. */
@@ -454,7 +488,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List devices, newest first: your own; with `manage` everybody's. At most 200. */
+        /** List devices, newest first: your own; with `manage` everybody's. */
         get: operations["list_devices"];
         put?: never;
         post?: never;
@@ -536,7 +570,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the caller's grants, newest first, at most 200: devices and personal tokens. */
+        /** List the caller's grants, newest first: devices and personal tokens. */
         get: operations["list_grants"];
         put?: never;
         /** Make a personal token for curl and scripts. */
@@ -561,7 +595,13 @@ export interface paths {
         delete: operations["revoke_grant"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Narrow a grant: it keeps fewer scopes, or ends sooner.
+         * @description Within five seconds no server does more for its token. A grant is never widened: make another one. From one of your
+         *     devices any grant of yours; a personal token narrows itself. What is as asked already answers 200, whatever
+         *     `If-Match` says.
+         */
+        patch: operations["narrow_grant"];
         trace?: never;
     };
     "/v1/held": {
@@ -588,7 +628,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List invitations, newest first: coordinators all, others their own. At most 200. */
+        /** List invitations, newest first: coordinators all, others their own. */
         get: operations["list_invitations"];
         put?: never;
         /**
@@ -2057,6 +2097,16 @@ export interface components {
             /** @description Where the next page starts, as `after`; absent on the last page. */
             next?: string | null;
         };
+        /** @description What is to be less of a grant; what is left out stays. */
+        GrantPatch: {
+            /** @description In the future, and not after the end that it has. */
+            expires_at?: components["schemas"]["Instant"];
+            /**
+             * @description The scopes that it keeps, among those that it has.
+             * @example activities:read
+             */
+            scope?: string;
+        };
         /** @description A personal token to make. */
         GrantRequest: {
             /** @description At most 366 days from now. */
@@ -2078,6 +2128,11 @@ export interface components {
         GrantView: {
             created_at: components["schemas"]["Instant"];
             device_id?: components["schemas"]["DeviceId"] | null;
+            /**
+             * @description Names this revision: what `If-Match` takes.
+             * @example "1"
+             */
+            etag: string;
             expires_at: components["schemas"]["Instant"];
             id: components["schemas"]["GrantId"];
             /** @description To tell it from others. */
@@ -4392,6 +4447,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `precondition_required`: It must be said what was seen */
+        Problem428: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `rate_limited`: Too many bytes were pushed in a while. `too_many_streams`: Too many streams are open with this token */
         Problem429: {
             headers: {
@@ -4427,6 +4491,29 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_api_catalog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A set of links (RFC 9264): `service-desc` is this document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/linkset+json": unknown;
+                };
+            };
+            415: components["responses"]["Problem415"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     get_jwks: {
         parameters: {
             query?: never;
@@ -4565,6 +4652,30 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    get_security_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contact, where the operator names one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            404: components["responses"]["Problem404"];
+            415: components["responses"]["Problem415"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     get_liveness: {
         parameters: {
             query?: never;
@@ -4600,7 +4711,7 @@ export interface operations {
             header: {
                 /**
                  * @description Proof of the enrolled key (RFC 9449), with a nonce of this server.
-                 * @example eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwiY3J2IjoiUC0yNTYiLCJ4IjoiR1JhTWZEbU5WTFozeFNUTE1DMFNxMEFHTS02dTZKUnkxd1ZnVFdadGtfOCIsInkiOiJYM1dOc1VQRXd1dXpGeVZVQTUzRkFwRnFTbEhEaGdJRTI0YU9Zb1p5eExFIn19.eyJqdGkiOiI0OC0xNzk1MjY2NDgwMDAwIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlL29hdXRoL3Rva2VuIiwiaWF0IjoxNzk1MjY2NDgwLCJub25jZSI6IjViNmlUeGJGSkZfR0FBQUFBQUJiVC1tcjVtMWhhdjZoQ2YzZkYwWVBySGhhIn0.the-signature
+                 * @example eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwiY3J2IjoiUC0yNTYiLCJ4IjoiR1JhTWZEbU5WTFozeFNUTE1DMFNxMEFHTS02dTZKUnkxd1ZnVFdadGtfOCIsInkiOiJYM1dOc1VQRXd1dXpGeVZVQTUzRkFwRnFTbEhEaGdJRTI0YU9Zb1p5eExFIn19.eyJqdGkiOiI0OS0xNzk1MjY2NDgwMDAwIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlL29hdXRoL3Rva2VuIiwiaWF0IjoxNzk1MjY2NDgwLCJub25jZSI6IjViNmlUeGJGSkZfR0FBQUFBQUJiVC1tcjVtMWhhdjZoQ2YzZkYwWVBySGhhIn0.the-signature
                  */
                 DPoP: string;
             };
@@ -4612,7 +4723,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "grant_type": "refresh_token",
-                 *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHZSgRgQO7-Pe9Yld6Tnts7HJur-MBkVtu0GwH_VNd4UU-9mE90zdO2UbQ"
+                 *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["TokenRequest"];
@@ -4627,7 +4738,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IlBFMkdIRjlaZzE1YXZQV2FVYk93dmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzY1Mi04MTE4LTEwM2JiZjhmN2JkNiIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IlY3NWszdDlpZlBLYzB2bmpqaV92eGciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "expires_in": 600,
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
@@ -5022,7 +5133,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOKyD1WD6Zes4wI-r5r9oEQ90Vy-pq_3vORo0id9Cng",
+                     *       "events_after": "rGS-T-piPRLNOIAi6KWVdLLAwI-r5r9o6d72kW4RasLSHACDJicMvg",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5174,6 +5285,10 @@ export interface operations {
             /** @description One outcome an item. */
             200: {
                 headers: {
+                    /** @description What the grant may still push, in bytes: `r` are left, `t` seconds until all are. */
+                    RateLimit?: string;
+                    /** @description Out of how many. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5221,7 +5336,7 @@ export interface operations {
                      *                 "registers": [
                      *                   {
                      *                     "count": 1,
-                     *                     "register": "103bbf8f7bd6"
+                     *                     "register": "c0cea6e0d954"
                      *                   }
                      *                 ],
                      *                 "seen": false
@@ -5232,7 +5347,7 @@ export interface operations {
                      *                 "registers": [
                      *                   {
                      *                     "count": 9,
-                     *                     "register": "103bbf8f7bd6"
+                     *                     "register": "c0cea6e0d954"
                      *                   }
                      *                 ],
                      *                 "seen": false
@@ -5240,7 +5355,7 @@ export interface operations {
                      *             ],
                      *             "unknown": {},
                      *             "unreadable_fields": {},
-                     *             "version": "1-2b086b0d",
+                     *             "version": "1-6cbb302f",
                      *             "withdrawn": false
                      *           },
                      *           "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
@@ -5308,14 +5423,14 @@ export interface operations {
                      *           "values": [
                      *             {
                      *               "device_id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
-                     *               "grant_id": "01a1fd90-fce0-7892-9362-5abc764cbb29",
+                     *               "grant_id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
                      *               "received_at": "2026-11-21T10:47:00.000Z",
                      *               "recorded_at": "2026-11-21T10:40:00.000Z",
                      *               "value": "estimated"
                      *             },
                      *             {
                      *               "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
-                     *               "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *               "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *               "received_at": "2026-11-21T13:17:00.000Z",
                      *               "recorded_at": "2026-11-21T10:41:00.000Z",
                      *               "value": "recalled"
@@ -5428,7 +5543,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "base_version": "1-2b086b0d",
+                 *       "base_version": "1-6cbb302f",
                  *       "change_id": "01a1fe2d-8b00-7982-87ec-66296eee41ad",
                  *       "set": {
                  *         "note": null,
@@ -5446,6 +5561,10 @@ export interface operations {
                 headers: {
                     /** @description Names this revision. */
                     ETag?: string;
+                    /** @description What the grant may still push, in bytes: `r` are left, `t` seconds until all are. */
+                    RateLimit?: string;
+                    /** @description Out of how many. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5489,7 +5608,7 @@ export interface operations {
                      *           "registers": [
                      *             {
                      *               "count": 1,
-                     *               "register": "103bbf8f7bd6"
+                     *               "register": "c0cea6e0d954"
                      *             }
                      *           ],
                      *           "seen": false
@@ -5500,7 +5619,7 @@ export interface operations {
                      *           "registers": [
                      *             {
                      *               "count": 11,
-                     *               "register": "103bbf8f7bd6"
+                     *               "register": "c0cea6e0d954"
                      *             }
                      *           ],
                      *           "seen": false
@@ -5508,7 +5627,7 @@ export interface operations {
                      *       ],
                      *       "unknown": {},
                      *       "unreadable_fields": {},
-                     *       "version": "2-49b5a4e1",
+                     *       "version": "2-074419c9",
                      *       "withdrawn": false
                      *     }
                      */
@@ -5699,7 +5818,7 @@ export interface operations {
                      *             "tally/smoking.butts#9a321b5f"
                      *           ],
                      *           "conflict": "soft",
-                     *           "grant_id": "01a1fd90-fce0-7892-9362-5abc764cbb29",
+                     *           "grant_id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
                      *           "journal_no": 15,
                      *           "reading": {
                      *             "deleted": false,
@@ -5786,7 +5905,7 @@ export interface operations {
                      *             "minutes_source"
                      *           ],
                      *           "conflict": "soft",
-                     *           "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *           "journal_no": 14,
                      *           "reading": {
                      *             "deleted": false,
@@ -5917,6 +6036,7 @@ export interface operations {
                      *           "activities": [
                      *             {
                      *               "activity": {
+                     *                 "audit": true,
                      *                 "conflict": "none",
                      *                 "conflicts": [],
                      *                 "day": "2026-11-21",
@@ -5951,7 +6071,9 @@ export interface operations {
                      *                 "version": "1-5b328d31",
                      *                 "withdrawn": false
                      *               },
-                     *               "needs": []
+                     *               "needs": [
+                     *                 "audit"
+                     *               ]
                      *             },
                      *             {
                      *               "activity": {
@@ -6147,14 +6269,22 @@ export interface operations {
     };
     list_daybooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Daybooks. */
+            /** @description A page of daybooks. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6167,7 +6297,7 @@ export interface operations {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "9d173e84f5022a8aa03beddfdb4c5c8de1ba2d1041762b26ec96515edc4203f1"
+                     *             "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6177,7 +6307,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "heads": [
-                     *             "24d71787a7e43952af0d067f41b4b16ee5c51b6bbc2c387b674dee03395babbb"
+                     *             "c95e1a55bc517c1d39df0c82efbdcd6e96f992795aed678ce526d101fdfad654"
                      *           ],
                      *           "id": "01a1fd90-fce0-7382-bab3-90d9518cb0a4",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6187,7 +6317,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:07:00.000Z",
                      *           "heads": [
-                     *             "98b394fec6f9188f2c585fbe5fff3072801f22199586498618f12114682def99"
+                     *             "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
                      *           ],
                      *           "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *           "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6199,6 +6329,7 @@ export interface operations {
                     "application/json": components["schemas"]["DaybookPage"];
                 };
             };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
@@ -6235,7 +6366,7 @@ export interface operations {
                      *       "changes": 1,
                      *       "created_at": "2026-11-21T10:07:00.000Z",
                      *       "heads": [
-                     *         "98b394fec6f9188f2c585fbe5fff3072801f22199586498618f12114682def99"
+                     *         "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
                      *       ],
                      *       "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *       "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6256,7 +6387,7 @@ export interface operations {
                      *       "changes": 1,
                      *       "created_at": "2026-11-21T10:07:00.000Z",
                      *       "heads": [
-                     *         "98b394fec6f9188f2c585fbe5fff3072801f22199586498618f12114682def99"
+                     *         "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
                      *       ],
                      *       "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *       "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6379,20 +6510,20 @@ export interface operations {
                      *           "at": "2026-11-21T13:52:00.000Z",
                      *           "code": "missing_dependency",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
-                     *           "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
-                     *           "hash": "9d173e84f5022a8aa03beddfdb4c5c8de1ba2d1041762b26ec96515edc4203f1",
+                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *           "hash": "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861",
                      *           "outcome": "held"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
                      *           "code": "seq_gap",
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
-                     *           "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
-                     *           "hash": "8b01b8b1e16e05508b3e576720fe03c966720dcf2950ad68255173762ed7e62c",
+                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *           "hash": "9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913",
                      *           "outcome": "refused"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyCdFz6E9QIqiqA77d_bTFyN4botEEF2KybsllFe3EID8QGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyCLAbix4W4FUIs-V2cg_gPJZnINzylQrWglUXN2LtfmLO4nYoRkE4raqXGanZIuGkk"
+                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyDR0bEhicKQZ2XTLEsB8a3tJlgOwc9yrbaCMIAiYp7oYQGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyCehsxoxAFCjSCoJ_4cjVWaIPSrmDUaIjrPoIc0UEZpE0mSxgw1cTVyvcKm7Y5y1p0"
                      *     }
                      */
                     "application/json": components["schemas"]["OutcomePage"];
@@ -6685,14 +6816,22 @@ export interface operations {
     };
     list_devices: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Devices. */
+            /** @description A page of devices. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6723,6 +6862,7 @@ export interface operations {
                     "application/json": components["schemas"]["DevicePage"];
                 };
             };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -6852,17 +6992,17 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6IlBRUEJXY0RPcHVEWlZORUJucVBhaEEiLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzY1Mi04MTE4LTEwM2JiZjhmN2JkNiIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6InpKenpmZm5jeUJWY1hWSUVMejd5SmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *       "expires_in": 600,
-                     *       "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *         "name": "Balsall Heath",
                      *         "time_zone": "Europe/London"
                      *       },
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHZSgRgQO7-Pe9Yld6Tnts7HJur-MBkVtu0GwH_VNd4UU-9mE90zdO2UbQ",
+                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ",
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
                      *     }
@@ -6878,17 +7018,17 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6IlBRUEJXY0RPcHVEWlZORUJucVBhaEEiLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzY1Mi04MTE4LTEwM2JiZjhmN2JkNiIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6InpKenpmZm5jeUJWY1hWSUVMejd5SmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *       "expires_in": 600,
-                     *       "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *         "name": "Balsall Heath",
                      *         "time_zone": "Europe/London"
                      *       },
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHZSgRgQO7-Pe9Yld6Tnts7HJur-MBkVtu0GwH_VNd4UU-9mE90zdO2UbQ",
+                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ",
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
                      *     }
@@ -6940,46 +7080,46 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *       "events_after": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T11:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA",
+                     *           "id": "rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ",
                      *           "revision": 4,
                      *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw",
+                     *           "id": "rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA",
                      *           "revision": 4,
                      *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA",
+                     *           "id": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ",
                      *           "revision": 2,
                      *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                      *           "type": "activity.recorded"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA"
+                     *       "next": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ"
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
                     /**
-                     * @example id: rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA
+                     * @example id: rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGEuLg5LtPt2swI-r5r9oAj1bWpENjI9Njo9fqUytRA","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw
+                     *     id: rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJq546EGs8zcLwI-r5r9oHZHa3uucbP8nFWz2sbLKOw","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA
+                     *     id: rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ
                      *     event: activity.recorded
-                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKDOJvqHsGq_-wI-r5r9oB-ibsbKtkvZNSo6_rmjaVA","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };
@@ -6995,14 +7135,22 @@ export interface operations {
     };
     list_grants: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Grants, without their tokens. */
+            /** @description A page of grants, without their tokens. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7013,6 +7161,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
+                     *           "etag": "\"1\"",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
                      *           "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *           "name": "My spreadsheet",
@@ -7021,18 +7170,20 @@ export interface operations {
                      *         },
                      *         {
                      *           "created_at": "2026-11-21T14:07:00.000Z",
+                     *           "etag": "\"3\"",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
                      *           "id": "01a1fe36-b2c0-7068-b832-1e389c96e673",
                      *           "name": "Old script",
-                     *           "revision": 2,
+                     *           "revision": 3,
                      *           "revoked_at": "2026-11-21T14:07:00.000Z",
-                     *           "scope": "activities:read ledger:read"
+                     *           "scope": "activities:read"
                      *         },
                      *         {
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "device_id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
+                     *           "etag": "\"1\"",
                      *           "expires_at": "2027-12-26T10:05:00.000Z",
-                     *           "id": "01a1fd90-fce0-7892-9362-5abc764cbb29",
+                     *           "id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
                      *           "name": "Asha's phone",
                      *           "revision": 1,
                      *           "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reconcile manage reports:read"
@@ -7040,8 +7191,9 @@ export interface operations {
                      *         {
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
+                     *           "etag": "\"1\"",
                      *           "expires_at": "2027-12-26T10:04:00.000Z",
-                     *           "id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *           "id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *           "name": "Asha's phone",
                      *           "revision": 1,
                      *           "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reconcile manage reports:read"
@@ -7052,6 +7204,7 @@ export interface operations {
                     "application/json": components["schemas"]["GrantPage"];
                 };
             };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -7087,6 +7240,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
+                     *       "etag": "\"1\"",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
                      *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *       "name": "My spreadsheet",
@@ -7107,6 +7261,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
+                     *       "etag": "\"1\"",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
                      *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
                      *       "name": "My spreadsheet",
@@ -7157,6 +7312,71 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    narrow_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The `etag` of the grant as it was seen.
+                 * @example "1"
+                 */
+                "If-Match": string;
+            };
+            path: {
+                /**
+                 * @description Lower-case UUID.
+                 * @example 01a1fe36-b2c0-7068-b832-1e389c96e673
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "scope": "activities:read"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GrantPatch"];
+            };
+        };
+        responses: {
+            /** @description The grant as it is now. */
+            200: {
+                headers: {
+                    /** @description Names this revision. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-21T14:07:00.000Z",
+                     *       "etag": "\"2\"",
+                     *       "expires_at": "2027-02-28T00:00:00.000Z",
+                     *       "id": "01a1fe36-b2c0-7068-b832-1e389c96e673",
+                     *       "name": "Old script",
+                     *       "revision": 2,
+                     *       "scope": "activities:read"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GrantView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            428: components["responses"]["Problem428"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     list_held: {
         parameters: {
             query?: {
@@ -7188,9 +7408,9 @@ export interface operations {
                      *         {
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
-                     *           "hash": "9d173e84f5022a8aa03beddfdb4c5c8de1ba2d1041762b26ec96515edc4203f1",
+                     *           "hash": "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861",
                      *           "missing": [
-                     *             "b315e1f21c0fa3c3d26f7ad1f9c81662e78bb3f0afc6badbf131c0653ebee6e4"
+                     *             "f40afb6c8b63be6d032e52b7a1eac01b009cfafc26175963318c2ed1af4053c4"
                      *           ],
                      *           "noticed": false,
                      *           "operations": 4,
@@ -7218,14 +7438,22 @@ export interface operations {
     };
     list_invitations: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Invitations, without their tokens. */
+            /** @description A page of invitations, without their tokens. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7260,7 +7488,7 @@ export interface operations {
                      *           "coordinator": true,
                      *           "created_at": "2026-11-21T10:01:00.000Z",
                      *           "expires_at": "2026-12-05T10:01:00.000Z",
-                     *           "id": "01a1fd8d-5360-770b-8a01-9491de35ece9",
+                     *           "id": "01a1fd8d-5360-7f5c-9f44-591654b32e55",
                      *           "used_at": "2026-11-21T10:01:00.000Z"
                      *         }
                      *       ]
@@ -7269,6 +7497,7 @@ export interface operations {
                     "application/json": components["schemas"]["InvitationPage"];
                 };
             };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -7405,16 +7634,16 @@ export interface operations {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
                      *           "at": "2026-11-21T10:42:00.000Z",
                      *           "body": "{\"newest\":1,\"pack\":1,\"reading_hash\":\"d363dfc0f1360b46548300488ced51d91169c1bb01e59360eff9888dec3747e9\",\"version\":1}",
-                     *           "chain": "b86c67c41cd00a49663c5b9dc2ed27a44dbdfc3bd18b30e2f5716d1490b283f3",
-                     *           "commitment": "18bc78b6efffee98f9fb00d1283616b6df5ba103c9a250998570bb1389d5e3ff",
+                     *           "chain": "984ed80e2bb6384a668f76782330c40e9e844777eea195a3f5170df08ad7ac54",
+                     *           "commitment": "db3dd7cda23418e272427f10cca42218a7dc635fc291dc33ff4a714edba11d39",
                      *           "kind": "version",
                      *           "no": 4,
-                     *           "salt": "a71ad342121b04da01b7c408f5a58b2972ab40777eeb8aa58fd50bf87793b4ba",
+                     *           "salt": "f7d04bb0cc4a91c9fd1dddf3a5a473bb3a374f2f65714a306aae566af3450aa4",
                      *           "subject_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e"
                      *         },
                      *         {
-                     *           "chain": "c2a9c7f152a99028c8dd6f32e34191da4a02be005f21e5faa44db8baf2b02d79",
-                     *           "commitment": "3088102ee5b929aa3ed769e82a70a4fdce9de0d729666b7ca290f392443cbc02",
+                     *           "chain": "1fccc18fa372d247f160cc702ce12d38b57208164eb536842424120a0a25a468",
+                     *           "commitment": "e6230e2ef84fec1fa1a7df77ee325eb59b8866ea28bc983b27735c8a8f5bdae4",
                      *           "no": 5
                      *         }
                      *       ],
@@ -7454,7 +7683,7 @@ export interface operations {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "9d173e84f5022a8aa03beddfdb4c5c8de1ba2d1041762b26ec96515edc4203f1"
+                     *             "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -7464,7 +7693,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "heads": [
-                     *             "24d71787a7e43952af0d067f41b4b16ee5c51b6bbc2c387b674dee03395babbb"
+                     *             "c95e1a55bc517c1d39df0c82efbdcd6e96f992795aed678ce526d101fdfad654"
                      *           ],
                      *           "id": "01a1fd90-fce0-7382-bab3-90d9518cb0a4",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -7474,7 +7703,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:07:00.000Z",
                      *           "heads": [
-                     *             "98b394fec6f9188f2c585fbe5fff3072801f22199586498618f12114682def99"
+                     *             "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
                      *           ],
                      *           "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *           "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -7482,7 +7711,7 @@ export interface operations {
                      *         }
                      *       ],
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
-                     *       "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *       "name": "Asha",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
@@ -7534,14 +7763,22 @@ export interface operations {
     };
     list_neighbourhoods: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Items of a page: 50 if not given, at most 200; more counts as 200, 0 as 1.
+                 * @example 50
+                 */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Neighbourhoods. */
+            /** @description A page of neighbourhoods. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7561,6 +7798,7 @@ export interface operations {
                     "application/json": components["schemas"]["NeighbourhoodPage"];
                 };
             };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
@@ -7672,9 +7910,9 @@ export interface operations {
                      *           "code": "seq_gap",
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
-                     *           "grant_id": "01a1fd90-1280-7652-8118-103bbf8f7bd6",
+                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
                      *           "has_bytes": true,
-                     *           "hash": "8b01b8b1e16e05508b3e576720fe03c966720dcf2950ad68255173762ed7e62c",
+                     *           "hash": "9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913",
                      *           "size": 214
                      *         }
                      *       ]
@@ -7707,7 +7945,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 8b01b8b1e16e05508b3e576720fe03c966720dcf2950ad68255173762ed7e62c
+                 * @example 9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913
                  */
                 hash: string;
             };
@@ -7750,7 +7988,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 8b01b8b1e16e05508b3e576720fe03c966720dcf2950ad68255173762ed7e62c
+                 * @example 9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913
                  */
                 hash: string;
             };
@@ -8863,14 +9101,14 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9Kg5mh1e4BlgICC1OkkM3GWp9vmm9MZR21QBsVzhrxZ1sp-q3f78Kk5qTGjU1NflD8Y1OEU154xw7xQXCp82_Xi_TA1AbPceaHARBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9Kg0SDWUMBlgICMhYrvgCucvbwecWjbQ-QPQQ6L2jBsyc7xS9sp93T3rR5pweVG_LF2pw7VKBSZqHlukxJihjGLue-RNvWeQCuVRBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAHfG4HbIu4aDQ",
+                 *           "cursor": "AAAAAAAHdQPiKhKxefw",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQQ6oAU4AWJis"
+                 *       "verdicts_after": "AAAAAAAQ15ZDyqqhlL8"
                  *     }
                  */
                 "application/cbor": components["schemas"]["SyncRequest"];
@@ -8879,14 +9117,14 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9Kg5mh1e4BlgICC1OkkM3GWp9vmm9MZR21QBsVzhrxZ1sp-q3f78Kk5qTGjU1NflD8Y1OEU154xw7xQXCp82_Xi_TA1AbPceaHARBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9Kg0SDWUMBlgICMhYrvgCucvbwecWjbQ-QPQQ6L2jBsyc7xS9sp93T3rR5pweVG_LF2pw7VKBSZqHlukxJihjGLue-RNvWeQCuVRBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAHfG4HbIu4aDQ",
+                 *           "cursor": "AAAAAAAHdQPiKhKxefw",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQQ6oAU4AWJis"
+                 *       "verdicts_after": "AAAAAAAQ15ZDyqqhlL8"
                  *     }
                  */
                 "application/json": components["schemas"]["SyncRequest"];
@@ -8896,6 +9134,10 @@ export interface operations {
             /** @description One state a daybook, one outcome a chunk. */
             200: {
                 headers: {
+                    /** @description What the grant may still push, in bytes: `r` are left, `t` seconds until all are. */
+                    RateLimit?: string;
+                    /** @description Out of how many. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8904,9 +9146,9 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIoJu0y0pDz9A",
+                     *           "cursor": "AAAAAAAIsQgfF5Dgdco",
                      *           "heads": [
-                     *             "99a1d5ee44c096940c630fbee01103294a6f1c2bf11e798d80646c4fc2269edb"
+                     *             "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
@@ -8914,7 +9156,7 @@ export interface operations {
                      *               "activities": [
                      *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
                      *               ],
-                     *               "hash": "99a1d5ee44c096940c630fbee01103294a6f1c2bf11e798d80646c4fc2269edb",
+                     *               "hash": "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -8927,13 +9169,14 @@ export interface operations {
                      *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
+                     *           "expected_by": "2026-11-28T13:27:00.000Z",
                      *           "minutes": 45,
                      *           "review": "approved",
                      *           "revision": 4,
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATrnjoQazzNws",
+                     *       "verdicts_next": "AAAAAAATCzzkva-kwiU",
                      *       "verdicts_pending": true
                      *     }
                      */
@@ -8943,9 +9186,9 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIoJu0y0pDz9A",
+                     *           "cursor": "AAAAAAAIsQgfF5Dgdco",
                      *           "heads": [
-                     *             "99a1d5ee44c096940c630fbee01103294a6f1c2bf11e798d80646c4fc2269edb"
+                     *             "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
@@ -8953,7 +9196,7 @@ export interface operations {
                      *               "activities": [
                      *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
                      *               ],
-                     *               "hash": "99a1d5ee44c096940c630fbee01103294a6f1c2bf11e798d80646c4fc2269edb",
+                     *               "hash": "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -8966,13 +9209,14 @@ export interface operations {
                      *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
+                     *           "expected_by": "2026-11-28T13:27:00.000Z",
                      *           "minutes": 45,
                      *           "review": "approved",
                      *           "revision": 4,
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATrnjoQazzNws",
+                     *       "verdicts_next": "AAAAAAATCzzkva-kwiU",
                      *       "verdicts_pending": true
                      *     }
                      */
