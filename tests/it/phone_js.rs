@@ -1,6 +1,6 @@
 //! Phones in stock JavaScript: what they tell each other, the database and Automerge in Rust agree on it.
 
-mod histories;
+pub mod histories;
 mod odd;
 mod schedules;
 

@@ -2,7 +2,7 @@
 //! read what Automerge reads. In every second one hostile writers write in between.
 
 #[path = "../../../src/merge/tests/dice.rs"]
-mod dice;
+pub mod dice;
 #[path = "../../../src/merge/tests/hostile.rs"]
 mod hostile;
 

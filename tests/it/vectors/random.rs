@@ -1,14 +1,11 @@
 //! Histories from a seed: some writers that record, edit, delete, count, splice and meet.
 
-#[path = "../../../src/merge/tests/dice.rs"]
-mod dice;
-
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 
-use self::dice::Dice;
 use super::readings::Case;
 use super::writer::{OTHER, PARTY, RECORD, create, met, text, writer};
+use crate::phone_js::histories::dice::Dice;
 
 const STEPS: usize = 24;
 
@@ -78,9 +75,11 @@ fn write(dice: &mut Dice, doc: &mut AutoCommit, map: &ObjId) {
             let length = doc.length(&inner);
             let at = dice.below(length + 1);
             let delete = dice.below(length - at + 1).min(3) as isize;
-            doc.splice_text(&inner, at, delete, *dice.pick(&["a", "bc", "ü", "👪"])).expect("splices");
+            doc.splice_text(&inner, at, delete, dice.pick::<&str>(&["a", "bc", "ü", "👪"])).expect("splices");
         }
-        (4 | 5, _) => drop(text(doc, map, key, *dice.pick(&["swept", "swept the alley", "2026-11-20", ""]))),
+        (4 | 5, _) => {
+            drop(text(doc, map, key, dice.pick::<&str>(&["swept", "swept the alley", "2026-11-20", ""])))
+        }
         _ => doc.put(map, key, scalar(dice)).expect("puts"),
     }
 }

@@ -11,6 +11,9 @@ use crate::support::listening::PHONE_JS;
 const FILES: [&str; 6] =
     ["package.json", "run.mjs", "readings.json", "outcomes.json", "cursors.json", "reload.json"];
 
+/// A file, and what is made wrong in it.
+type Plant = (&'static str, fn(&mut Value));
+
 /// A copy of the folder, as a stranger takes it, with the packages that its `package.json` names.
 fn copied() -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
@@ -50,7 +53,7 @@ fn stock_javascript_passes_all_vectors() {
 
 #[test]
 fn a_vector_that_says_something_else_is_found() {
-    let plant: [(&str, fn(&mut Value)); 6] = [
+    let plant: [Plant; 6] = [
         ("readings", |all| {
             all["cases"][0]["activities"][super::writer::RECORD]["fields"]["people"] = 8.into()
         }),
