@@ -96,7 +96,6 @@ pub fn routes() -> OpenApiRouter<App> {
     get, path = "/v1/events", tag = "activities",
     params(
         EventFilter,
-        ("Accept" = Option<String>, Header, description = "`text/event-stream` for a stream."),
         ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on; stands before `after`."),
     ),
     responses((status = 200, description = "What happened; `events_after` is where to go on.", content(
@@ -110,10 +109,7 @@ pub async fn list_events(
     Params(params): Params<EventFilter>,
 ) -> ApiResult<Response> {
     let access = caller.access;
-    let wants = |name: HeaderName, what: &str| {
-        headers.get(name).is_some_and(|value| value.to_str().is_ok_and(|text| text.contains(what)))
-    };
-    let streams = wants(ACCEPT, "text/event-stream");
+    let streams = wants_stream(&headers);
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).filter(|_| streams);
     let after = place(&app, &access, last.or(params.after.as_deref())).await?;
     if streams {
@@ -130,6 +126,12 @@ pub async fn list_events(
     }
     let page = Page { items: items?, next, events_after: Some(until) };
     Ok((response_headers, axum::Json(page)).into_response())
+}
+
+/// Whether a stream is what is wanted most: the first of the types that are accepted.
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let first = headers.get(ACCEPT).and_then(|value| value.to_str().ok()?.split([',', ';']).next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// The first page of a list says from where its objects are followed: taken before the list is read.
