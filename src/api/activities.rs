@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_reading::{version_name, view, with_origins};
+use super::activity_reading::{blurred, version_name, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::events::events_after;
@@ -209,6 +209,9 @@ fn within(text: &str) -> ApiResult<Within> {
     let wrong = || {
         ApiError::query("within", "within is west, south, east and north in degrees: -1.9,52.44,-1.88,52.46.")
     };
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b',')) {
+        return Err(wrong());
+    }
     let degrees: Vec<f64> =
         text.split(',').map(|one| one.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
     let [west, south, east, north] = degrees[..] else { return Err(wrong()) };
@@ -319,18 +322,21 @@ pub async fn list_versions(
     let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
     let (db, id) = (app.db().read(), ActivityId(row.id));
     let rows = store::activities::versions(db, access.neighbourhood, id, before, most + 1).await?;
+    let exact = access.scopes.has(Scope::PlacesExact);
     let path = format!("/v1/activities/{id}/versions");
-    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.version, version_view)?;
+    let (headers, page) =
+        paged(&app, &list, &path, rows, most, |row| row.version, |row| version_view(row, exact))?;
     let items: Result<Vec<VersionView>, flows::FlowError> = page.items.into_iter().collect();
     Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
-fn version_view(row: activity_version::Model) -> Result<VersionView, flows::FlowError> {
+fn version_view(row: activity_version::Model, exact: bool) -> Result<VersionView, flows::FlowError> {
     let reading: Reading = serde_json::from_str(&row.reading)?;
+    let shown = if exact { reading.clone() } else { blurred(&reading) };
     Ok(VersionView {
         version: version_name(row.version, &reading),
         changed: serde_json::from_str(&row.changed)?,
-        reading: serde_json::to_value(&reading)?,
+        reading: serde_json::to_value(&shown)?,
         conflict: reading.conflict(),
         grant_id: row.grant_id.map(GrantId),
         occurred: row.occurred_at_ms.map(Instant),

@@ -315,6 +315,27 @@ fn coarse(degrees: f64) -> f64 {
     (degrees * factor).round() / factor
 }
 
+/// A reading for whoever may not see places exactly.
+#[must_use]
+pub fn blurred(reading: &Reading) -> Reading {
+    let mut blurred = reading.clone();
+    for (key, field) in &mut blurred.fields {
+        let values = match field {
+            Field::One(value) => std::slice::from_mut(value),
+            Field::Several(values) => values.as_mut_slice(),
+            Field::Unreadable(_) => continue,
+        };
+        if matches!(Key::parse(key), Key::PlaceLat | Key::PlaceLon) {
+            for value in values {
+                if let Value::Number(degrees) = value {
+                    *degrees = coarse(*degrees);
+                }
+            }
+        }
+    }
+    blurred
+}
+
 /// Rounds the places among values in conflict and settled ones.
 fn blur(view: &mut ActivityView) {
     let round = |field: &str, value: &mut serde_json::Value| {

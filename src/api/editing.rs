@@ -23,10 +23,11 @@ use super::extract::{Resident, scope};
 use super::params::{Id, IdParam, names_tag};
 use super::types::Instant;
 use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::domain::draft::{Draft, Misfit};
 use crate::domain::ids::ActivityId;
 use crate::domain::key::Key;
-use crate::domain::limits::EDIT_FIELDS_MAX;
+use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
 use crate::flows;
 use crate::flows::edit::{Edited, Wanted, edit};
@@ -87,7 +88,9 @@ async fn edited(
         let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
         let (_, present) = seen(app, access, &there).await?;
         if !names_tag(expected, &present.etag) {
-            return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
+            let failed = ApiError::from(PRECONDITION_FAILED).header(ETAG, &present.etag);
+            let may_read = access.scopes.has(Scope::ActivitiesRead);
+            return Err(if may_read { failed.present(&present) } else { failed });
         }
     }
     let row = match edit(app, access, &wanted).await? {
@@ -139,8 +142,11 @@ fn version(text: &str) -> Option<(i64, [u8; 4])> {
 fn draft(set: &BTreeMap<String, serde_json::Value>, register: &str) -> Draft {
     let mut draft = Draft::default();
     for (name, value) in set {
-        let pointer = format!("/set/{}", name.replace('~', "~0").replace('/', "~1"));
-        let Some(key) = document_key(name, register) else {
+        // No key is that long: a name that is goes back cut off.
+        let shown: String = name.chars().take(EDIT_NAME_CHARACTERS_SHOWN).collect();
+        let pointer = format!("/set/{}", shown.replace('~', "~0").replace('/', "~1"));
+        let key = (shown.len() == name.len()).then(|| document_key(name, register)).flatten();
+        let Some(key) = key else {
             draft.misfits.push(Misfit { pointer, code: "unknown_field" });
             continue;
         };

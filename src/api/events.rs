@@ -110,7 +110,8 @@ pub async fn list_events(
 ) -> ApiResult<Response> {
     let access = caller.access;
     let streams = wants_stream(&headers);
-    let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).filter(|_| streams);
+    // What is no text is no cursor either.
+    let last = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?")).filter(|_| streams);
     let after = place(&app, &access, last.or(params.after.as_deref())).await?;
     if streams {
         return stream(app, access, after);

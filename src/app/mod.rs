@@ -127,6 +127,8 @@ struct Inner {
     draining: watch::Sender<bool>,
     metrics: Metrics,
     followers: Followers,
+    /// Who edits as JSON in a daybook takes turns, through this replica.
+    editing: Cache<DaybookId, Arc<tokio::sync::Mutex<()>>>,
 }
 
 impl App {
@@ -166,6 +168,10 @@ impl App {
                 draining: watch::channel(false).0,
                 metrics: Metrics::default(),
                 followers: Followers::default(),
+                editing: Cache::builder()
+                    .time_to_idle(BUDGETS_REMEMBERED)
+                    .max_capacity(TOKENS_REMEMBERED_MAX)
+                    .build(),
             }),
         }
     }
@@ -306,6 +312,12 @@ impl App {
     pub fn budget(&self, grant: GrantId) -> Arc<Mutex<Bucket>> {
         let now_ms = self.now_ms();
         self.inner.budgets.get_with(grant, || Arc::new(Mutex::new(Bucket::full(now_ms))))
+    }
+
+    /// The turn of whoever edits as JSON in a daybook: to be locked.
+    #[must_use]
+    pub fn editing(&self, daybook: DaybookId) -> Arc<tokio::sync::Mutex<()>> {
+        self.inner.editing.get_with(daybook, Arc::default)
     }
 
     /// Waits for the turn of a push that is heavy to decode; it lasts until the guard is dropped.

@@ -100,6 +100,8 @@ pub const PAGE_ROWS_LOOKED_AT: u64 = 1_000;
 pub const EVENTS_LIFE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Streams of events that one grant has open on one replica at a time.
 pub const STREAMS_PER_GRANT_MAX: usize = 8;
+/// Characters of a field's name in an edit: longer than any key is; what is longer is cut off where it is named.
+pub const EDIT_NAME_CHARACTERS_SHOWN: usize = 300;
 /// Fields of one edit.
 pub const EDIT_FIELDS_MAX: usize = 200;
 /// Items of a page by default, and at most.

@@ -10,10 +10,12 @@ use uuid::Uuid;
 use super::FlowError;
 use super::accept::{heads, unsigned};
 use super::record::{bring, fields, written};
+use super::take::charge_bytes;
 use super::{daybooks, documents};
 use crate::app::{Access, App};
 use crate::domain::draft::Draft;
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
 use crate::domain::reading::Reading;
 use crate::merge::write::{self, Base, Edit, Written};
 use crate::merge::{ActivityState, Hash, RefusalCode};
@@ -63,14 +65,21 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
     let there = own(db, caller, wanted.id).await?;
     let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(there.daybook_id) };
     let actor = actor(wanted);
+    // One after the other: of two with one name at once the second finds the first, and no more than one of the
+    // daybook's documents is worked with for it.
+    let turn = app.editing(of.daybook);
+    let _turn = turn.lock().await;
     if let Some(before) = sent_before(db, of, &actor).await? {
+        let there = own(db, caller, wanted.id).await?;
         return Ok(if before { Edited::Done(Box::new(there)) } else { Edited::ChangeIdReused });
     }
     let row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
     if row.gone_at_ms.is_some() {
         return Err(FlowError::Gone);
     }
-    let Some(bytes) = change(app, of, wanted, &actor).await? else { return Ok(Edited::VersionUnknown) };
+    let Some(bytes) = change(app, caller, &row, wanted, &actor).await? else {
+        return Ok(Edited::VersionUnknown);
+    };
     match bring(app, caller, &row, &bytes).await? {
         None => Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?))),
         // The same request, twice at once.
@@ -99,7 +108,7 @@ pub async fn own(
 }
 
 /// The actor of an edit is made of its name and its content: so the daybook itself knows what was sent before, after a
-/// rebuild too, and its guard lets a name be used once.
+/// rebuild too, and its guard lets the same edit in once.
 fn actor(wanted: &Wanted) -> Vec<u8> {
     let name = Sha256::new().chain_update(b"edit").chain_update(wanted.id.0).chain_update(wanted.change_id);
     [&name.finalize()[..NAME_BYTES], &wanted.body[..NAME_BYTES]].concat()
@@ -112,7 +121,14 @@ async fn sent_before(db: &impl ConnectionTrait, of: Of, actor: &[u8]) -> Result<
 }
 
 /// The change that the edit is; nothing where there never was the version that the app saw.
-async fn change(app: &App, of: Of, wanted: &Wanted, actor: &[u8]) -> Result<Option<Vec<u8>>, FlowError> {
+async fn change(
+    app: &App,
+    caller: &Access,
+    row: &daybook::Model,
+    wanted: &Wanted,
+    actor: &[u8],
+) -> Result<Option<Vec<u8>>, FlowError> {
+    let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(row.id) };
     let (number, hash) = wanted.base;
     for _ in 0..READS_MAX {
         let version =
@@ -121,7 +137,11 @@ async fn change(app: &App, of: Of, wanted: &Wanted, actor: &[u8]) -> Result<Opti
             return Ok(None);
         };
         match base.until_position {
-            Some(until) => return as_of(app, of, until, &base, wanted, actor).await.map(Some),
+            Some(until) => {
+                // The whole document is gone through: paid for before.
+                charge_bytes(app, caller, usize::try_from(row.operations).unwrap_or(usize::MAX))?;
+                return as_of(app, of, until, &base, wanted, actor).await.map(Some);
+            }
             None => {
                 if let Some(bytes) = on_newest(app, of, &base, wanted, actor).await? {
                     return Ok(Some(bytes));
@@ -181,11 +201,12 @@ async fn as_of(
 ) -> Result<Vec<u8>, FlowError> {
     let known = store::changes::hashes(app.db().read(), of, until).await?;
     let known: HashSet<Hash> = known.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
+    // One at a time: the document as it stood then is a second one.
+    let _heavy = app.heavy_turn().await;
     let loaded = documents::current(app, of, DocumentReason::JsonEdit).await?;
     let (id, fields) = (wanted.id, all_fields(&wanted.draft, base)?);
     let (actor, time_s) = (actor.to_vec(), app.now_ms() / 1_000);
-    // The document as it stood then is a second one.
-    let _room = app.room_to_load(loaded.bytes()).await;
+    let _room = app.room_to_load(loaded.bytes().saturating_mul(DOCUMENT_LOAD_FACTOR)).await;
     let work = move || {
         let edit = Edit { id, state: None, fields };
         let made = loaded.edit_as_of(&known, &actor, time_s, &edit);

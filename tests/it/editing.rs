@@ -148,7 +148,42 @@ both! {
             let (status, problem) = script.raw(id, &changed, None).await;
             assert_eq!((status, problem["code"].as_str()), (409, Some("change_id_reused")), "{problem}");
         }
+        // Two at once with one name and two contents: one of them is it.
+        let seen = activity(&mut asha, id).await;
+        let change = app.app.uuid();
+        let named = |people: i64| json!({ "change_id": change, "base_version": seen["version"], "set": { "people": people } });
+        let (ten, eleven) = (named(10), named(11));
+        let (one, two) = tokio::join!(script.raw(id, &ten, None), script.raw(id, &eleven, None));
+        let mut statuses = [one.0, two.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409], "{} {}", one.1, two.1);
+        assert_eq!(activity(&mut asha, id).await["conflict"], "none");
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn an_edit_shows_no_more_than_its_token_may_read(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let (id, seen) = pick(&app, &mut asha).await;
+        let exact = token(&app, &mut asha, SCOPES).await;
+        let now = exact.edit(&seen, json!({ "place.lat": 52.457_123, "place.lon": -1.884_321 })).await;
+        let reader = token(&app, &mut asha, "activities:read").await;
+        let bearer = format!("Bearer {}", reader.token);
+        let path = format!("/v1/activities/{id}/versions");
+        let (_, versions) = app.request(Method::GET, &path, &[("authorization", &bearer)], "").await;
+        let shown = versions["items"][0]["reading"]["fields"]["place.lat"].to_string();
+        assert!(shown.contains("52.457") && !shown.contains("52.457123"), "{shown}");
+        let writer = token(&app, &mut asha, "activities:write").await;
+        let body = json!({ "change_id": app.app.uuid(), "base_version": now["version"], "set": { "note": "x" } });
+        let (status, problem) = writer.raw(id, &body, Some("\"0-exact\"")).await;
+        assert_eq!((status, &problem["present"]), (412, &Value::Null), "who may only write is told that it changed");
+        // A name that is no key comes back cut off.
+        let long = "/".repeat(50_000);
+        let body = json!({ "change_id": app.app.uuid(), "base_version": now["version"], "set": { long: 1 } });
+        let (status, problem) = exact.raw(id, &body, None).await;
+        assert_eq!((status, problem["errors"][0]["code"].as_str()), (422, Some("unknown_field")));
+        assert!(problem.to_string().len() < 2_000);
     }
 }
 

@@ -50,7 +50,7 @@ both! {
             assert_eq!(found, expected, "{query}");
         }
         assert_eq!(listed(&mut asha, "kind=hours").await, ids(&[nowhere]));
-        for wrong in ["1,2,3", "1,2,3,x", "181,0,0,1", "0,91,1,92", "0,2,1,1", "", "NaN,0,1,1", "0,0,1,1,1"] {
+        for wrong in ["1,2,3", "1,2,3,x", "181,0,0,1", "0,91,1,92", "0,2,1,1", "", "NaN,0,1,1", "1e-3,0,1,1", "0,0,1,1,1"] {
             let answer = refused(asha.get::<Value>(&format!("/v1/activities?within={wrong}")).await);
             assert_eq!(answer, (400, "query_invalid".to_owned()), "{wrong}");
         }
