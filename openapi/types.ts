@@ -7062,8 +7062,6 @@ export interface operations {
                 after?: string;
             };
             header?: {
-                /** @description `text/event-stream` for a stream. */
-                Accept?: string | null;
                 /** @description Where a stream goes on; stands before `after`. */
                 "Last-Event-ID"?: string | null;
             };
