@@ -1942,13 +1942,10 @@ export interface components {
              * @description A UUID, made and stored by the client before sending: the same again changes nothing.
              */
             change_id: string;
-            /**
-             * @description 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>`
-             *     or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and
-             *     `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another;
-             *     `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.
-             */
-            set: Record<string, never>;
+            /** @description 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>` or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another; `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0. */
+            set: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description What decisions do. */
         EffectsView: {
@@ -4474,7 +4471,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `busy`: Too much at once */
+        /** @description `busy`: Too much at once. `timed_out`: It took too long */
         Problem503: {
             headers: {
                 [name: string]: unknown;

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_reading::{blurred, version_name, view, with_origins};
+use super::activity_reading::{blurred, etag, version_name, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::events::events_after;
@@ -251,25 +251,36 @@ pub(super) async fn seen(
     access: &Access,
     row: &activity::Model,
 ) -> ApiResult<(HeaderValue, ActivityView)> {
-    shown(app, access, row, access.scopes.has(Scope::PlacesExact), true).await
+    let (judged, exact) = (judged(app, access, row).await?, access.scopes.has(Scope::PlacesExact));
+    let tag = tag_of(row, judged.as_ref(), exact)?;
+    Ok((tag, shown(app, access, row, judged.as_ref(), exact, true).await?))
+}
+
+async fn judged(app: &App, access: &Access, row: &activity::Model) -> ApiResult<Option<judgement::Model>> {
+    let ids = [ActivityId(row.id)].into();
+    let found = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?;
+    Ok(found.into_iter().next())
+}
+
+fn tag_of(row: &activity::Model, judged: Option<&judgement::Model>, exact: bool) -> ApiResult<HeaderValue> {
+    let tag = etag(row.revision + judged.map_or(0, |judged| judged.revision), exact);
+    Ok(HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?)
 }
 
 async fn shown(
     app: &App,
     access: &Access,
     row: &activity::Model,
+    judged: Option<&judgement::Model>,
     exact: bool,
     origins: bool,
-) -> ApiResult<(HeaderValue, ActivityView)> {
-    let ids = [ActivityId(row.id)].into();
-    let judged = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?;
-    let seen = view(row, judged.first(), zone(app, access).await?, exact);
+) -> ApiResult<ActivityView> {
+    let seen = view(row, judged, zone(app, access).await?, exact);
     let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
     if origins {
         with_origins(app, row, &mut seen).await?;
     }
-    let tag = HeaderValue::from_str(&seen.etag).map_err(flows::FlowError::internal)?;
-    Ok((tag, seen))
+    Ok(seen)
 }
 
 /// Read an activity.
@@ -294,10 +305,12 @@ pub async fn get_activity(
     let (row, speaker) = visible(&app, access, id).await?;
     let bystander = is_bystander(access, speaker);
     let exact = access.scopes.has(Scope::PlacesExact) && !bystander;
-    let (tag, seen) = shown(&app, access, &row, exact, !bystander).await?;
+    let judged = judged(&app, access, &row).await?;
+    let tag = tag_of(&row, judged.as_ref(), exact)?;
     if headers.get(IF_NONE_MATCH) == Some(&tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
+    let seen = shown(&app, access, &row, judged.as_ref(), exact, !bystander).await?;
     Ok(([(ETAG, tag)], axum::Json(seen)).into_response())
 }
 

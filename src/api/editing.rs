@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::{Draft, Misfit};
 use crate::domain::ids::ActivityId;
-use crate::domain::key::Key;
+use crate::domain::key::{Key, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
 use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
 use crate::flows;
@@ -42,13 +43,62 @@ pub struct EditRequest {
     /// overwritten by it.
     #[schema(example = "3-5bb5a4c5", pattern = "^[1-9][0-9]{0,17}-[0-9a-f]{8}$")]
     pub base_version: String,
-    /// 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>`
-    /// or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and
-    /// `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another;
-    /// `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = set_schema)]
     pub set: BTreeMap<String, serde_json::Value>,
 }
+
+fn set_schema() -> Object {
+    let says = "1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; \
+        `parties.<party id>` or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, \
+        `tallies.<item>:seen`, `bags` and `weight_g` for this grant's own register, `tallies.<item>#<register>` to \
+        correct another; `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.";
+    let names = ObjectBuilder::new().schema_type(Type::String).pattern(Some(set_names()));
+    let values = [Type::String, Type::Number, Type::Boolean, Type::Null];
+    ObjectBuilder::new()
+        .description(Some(says))
+        .min_properties(Some(1))
+        .max_properties(Some(EDIT_FIELDS_MAX))
+        .property_names(Some(names))
+        .additional_properties(Some(ObjectBuilder::new().schema_type(SchemaType::from_iter(values))))
+        .build()
+}
+
+/// The dotted keys that [`document_key`] knows, but for lengths.
+fn set_names() -> String {
+    const ID: &str = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    const ITEM: &str = r"(?:bags|weight_g|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){1,2}(?::seen)?)";
+    let repair = [&REPAIR_TEXTS[..], &REPAIR_NUMBERS[..]].concat().join("|");
+    let (street, source) = (STREET.join("|"), SOURCE.join("|"));
+    let plain = PLAIN_NAMES.join("|").replace('.', r"\.");
+    format!(
+        r"^(?:{plain}|repair\.(?:{repair})|street\.(?:{street})|source\.(?:{source})|parties\.{ID}(?:@{ID})?|tallies\.{ITEM}(?:#[\s\S]{{1,100}})?|photos\.[0-9a-f]{{64}})$"
+    )
+}
+
+/// Keys of their own, of no family.
+const PLAIN_NAMES: [&str; 21] = [
+    "kind",
+    "day",
+    "started_at",
+    "minutes_source",
+    "phase",
+    "note",
+    "programme",
+    "action",
+    "place_id",
+    "part_of",
+    "confirms",
+    "people",
+    "person_minutes",
+    "place.lat",
+    "place.lon",
+    "place.accuracy_m",
+    "grade.before",
+    "grade.after",
+    "withdrawn",
+    "bags",
+    "weight_g",
+];
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -87,7 +137,9 @@ async fn edited(
     if let Some(expected) = headers.get(IF_MATCH) {
         let there = flows::edit::own(app.db().read(), access, wanted.id).await?;
         let (_, present) = seen(app, access, &there).await?;
-        if !names_tag(expected, &present.etag) {
+        // Who lost the answer comes with the tag from before their own edit.
+        let written = flows::edit::is_written(app, &there, &wanted).await?;
+        if !written && !names_tag(expected, &present.etag) {
             let failed = ApiError::from(PRECONDITION_FAILED).header(ETAG, &present.etag);
             let may_read = access.scopes.has(Scope::ActivitiesRead);
             return Err(if may_read { failed.present(&present) } else { failed });

@@ -73,6 +73,7 @@ codes! {
     TOO_MANY_STREAMS: 429 "too_many_streams" "Too many streams are open with this token" "Close a stream that nobody reads, or wait Retry-After seconds; one stream brings all events.";
     INTERNAL: 500 "internal" "Something failed on our side" "Send the request again later; it changes nothing twice. Quote request_id to the operator.";
     BUSY: 503 "busy" "Too much at once" "Send the request again after Retry-After seconds; nothing was written.";
+    TIMED_OUT: 503 "timed_out" "It took too long" "Send the very same request again after Retry-After seconds: it may have been done, and counts once.";
 }
 
 /// One field that does not fit.

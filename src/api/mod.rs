@@ -142,6 +142,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The service, ready to serve.
 pub fn router(app: App) -> Router {
+    router_within(app, REQUEST_TIMEOUT)
+}
+
+/// The service, with so long for a request until its answer begins.
+pub fn router_within(app: App, longest: Duration) -> Router {
     app.metrics().http.know_problems(error::CODES.iter().map(|code| code.code));
     let (routes, described) = table().split_for_parts();
     let leaving = deprecated::Notices::of(deprecated::LEAVING, &described);
@@ -160,9 +165,9 @@ pub fn router(app: App) -> Router {
                 .layer(from_fn_with_state(app.clone(), middleware::observe))
                 .layer(cors())
                 .layer(from_fn(middleware::careful))
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
                 .layer(CompressionLayer::new().compress_when(worth_compressing()))
                 .layer(from_fn(middleware::problems))
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, longest))
                 .layer(CatchPanicLayer::custom(middleware::panicked))
                 .layer(from_fn_with_state(app.clone(), middleware::next_nonce)),
         )

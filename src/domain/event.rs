@@ -72,8 +72,6 @@ impl EventType {
 pub enum Gone {
     /// Its recorder took it back; it can still be read.
     Withdrawn,
-    /// It was erased.
-    Erased,
     /// It no longer names the reader.
     NotVisible,
 }

@@ -29,10 +29,14 @@ const FLOAT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 /// Characters of a tally's item, and of a register.
 const TALLY_NAME_CHARACTERS_MAX: usize = 100;
 
-const REPAIR_TEXTS: [&str; 6] = ["product", "category", "brand", "status", "barrier", "problem"];
-const REPAIR_NUMBERS: [&str; 3] = ["category_id", "year", "age_years"];
-const STREET: [&str; 2] = ["service_code", "fixes_request"];
-const SOURCE: [&str; 4] = ["provider", "id", "country", "group"];
+/// The fields of a repair that are texts.
+pub const REPAIR_TEXTS: [&str; 6] = ["product", "category", "brand", "status", "barrier", "problem"];
+/// The fields of a repair that are numbers.
+pub const REPAIR_NUMBERS: [&str; 3] = ["category_id", "year", "age_years"];
+/// The fields of a street fix.
+pub const STREET: [&str; 2] = ["service_code", "fixes_request"];
+/// Where a record came from.
+pub const SOURCE: [&str; 4] = ["provider", "id", "country", "group"];
 
 /// What a field matters to. Only a change of what matters to the ledger or to reports can send a record
 /// back to review.

@@ -14,7 +14,7 @@ use super::take::charge_bytes;
 use super::{daybooks, documents};
 use crate::app::{Access, App};
 use crate::domain::draft::Draft;
-use crate::domain::ids::{ActivityId, DaybookId, PartyId};
+use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
 use crate::domain::reading::Reading;
 use crate::merge::write::{self, Base, Edit, Written};
@@ -91,6 +91,16 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
         }
         Some((code, detail)) => Ok(Edited::Refused(code, detail)),
     }
+}
+
+/// Whether this edit was written before, so that nothing is left to be asked.
+///
+/// # Errors
+/// [`FlowError`] of the database.
+pub async fn is_written(app: &App, there: &activity::Model, wanted: &Wanted) -> Result<bool, FlowError> {
+    let neighbourhood = NeighbourhoodId(there.neighbourhood_id);
+    let of = Of { neighbourhood, daybook: DaybookId(there.daybook_id) };
+    Ok(sent_before(app.db().read(), of, &actor(wanted)).await? == Some(true))
 }
 
 /// An activity in a daybook of the caller or of a group of theirs.

@@ -183,6 +183,10 @@ BEYOND_SCHEMAS = {
     ("update_party", "/age_band", "kind"): "only residents have an age",
     ("create_grant", "/scope", "scope"): "within the scopes of the caller",
     ("create_grant", "/expires_at", "out_of_range"): "in the future, at most 366 days ahead",
+    ("edit_activity", "/set/*", "wrong_type"): "each field has its type",
+    ("edit_activity", "/set/*", "out_of_range"): "each field has its bounds",
+    ("edit_activity", "/set/*", "required"): "kind and day cannot be removed",
+    ("list_activities", "?within", "invalid"): "degrees have bounds, and south is not above north",
     ("narrow_grant", "/scope", "*"): "within the scopes that the grant has",
     ("narrow_grant", "/expires_at", "out_of_range"): "in the future, and not after the end that the grant has",
     ("create_neighbourhood", "/time_zone", "time_zone"): "names of IANA",
@@ -219,9 +223,11 @@ def rejected_rightly(operation, case, response):
     problem = content(response)
     if response.status_code == 400 and problem.get("code") == "cursor_invalid":
         return "cursors are the server's"
+    if problem.get("code") == "precondition_failed":
+        return "entity tags are the server's"
     if operation == "issue_token" and problem.get("error") == "invalid_grant":
         return "refresh tokens are the server's"
-    errors = problem.get("errors", []) if response.status_code == 422 else []
+    errors = problem.get("errors", []) if response.status_code in (400, 422) else []
     rules = []
     for error in errors:
         place = re.sub(r"/\d+(?=/|$)", "/#", error["pointer"])

@@ -209,6 +209,9 @@ both! {
         assert_eq!((status, &problem["code"], &problem["present"]["etag"]), (412, &json!("precondition_failed"), &seen["etag"]), "{problem}");
         let tags = format!("\"99-exact\", {}", seen["etag"].as_str().expect("a tag"));
         assert_eq!(script.raw(id, &body, Some(&tags)).await.0, 200);
+        // Whose answer was lost comes again with the same tag.
+        let (status, again) = script.raw(id, &body, Some(&tags)).await;
+        assert_eq!((status, &again["note"]), (200, &json!("x")));
     }
 }
 

@@ -253,3 +253,17 @@ both! {
         }
     }
 }
+
+both! {
+    async fn a_request_that_takes_too_long_is_told_so_as_a_problem(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut asha, "activities:read").await;
+        let bearer = format!("Bearer {token}");
+        // No database answers at once.
+        let mut hasty = app.another_replica().await;
+        hasty.router = daybook::api::router_within(hasty.app.clone(), std::time::Duration::ZERO);
+        let asked = (Method::GET, "/v1/activities");
+        let (headers, _) = problem(&hasty, asked, &[("authorization", &bearer)], "", (503, "timed_out")).await;
+        assert_eq!(headers["retry-after"], "1");
+    }
+}
