@@ -25,6 +25,7 @@ mod m20261129_000017_replies;
 mod m20261129_000018_minors;
 mod m20261129_000019_clock_skew;
 mod m20261129_000020_places;
+mod m20261129_000021_sandboxes;
 
 mod sql;
 
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000018_minors::Migration),
             Box::new(m20261129_000019_clock_skew::Migration),
             Box::new(m20261129_000020_places::Migration),
+            Box::new(m20261129_000021_sandboxes::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_reading::{blurred, etag, version_name, view, with_origins};
+use super::activity_reading::{blurred, etag, tenant, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::events::events_after;
@@ -23,6 +23,7 @@ use crate::domain::ids::{ActivityId, DaybookId, GrantId, PartyId};
 use crate::domain::reading::Reading;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::time::parse_day;
+use crate::domain::version_name::VersionName;
 use crate::flows;
 use crate::flows::reply::{Speaker, speaker};
 use crate::store;
@@ -135,10 +136,10 @@ pub async fn list_activities(
     let db = app.db().read();
     let found = store::activity_pages::page(db, access.neighbourhood, &filter, most + 1).await?;
     let named = filter.naming.is_some();
-    let (zone, exact) = (zone(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
+    let (tenant, exact) = (tenant(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
     let (mut headers, page) = paged(&app, "activities", &here, found.rows, most, place, |(row, judged)| {
-        view(&row, judged.as_ref(), zone, exact)
+        view(&row, judged.as_ref(), &tenant, exact)
     })?;
     let mut next = page.next;
     if let Some(place) = found.looked_until {
@@ -225,12 +226,6 @@ fn within(text: &str) -> ApiResult<Within> {
     Ok(Within { west: grid(west), south: grid(south), east: grid(east), north: grid(north) })
 }
 
-pub(super) async fn zone(app: &App, access: &Access) -> ApiResult<chrono_tz::Tz> {
-    let tenant =
-        store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
-    Ok(tenant.time_zone.parse().unwrap_or(chrono_tz::UTC))
-}
-
 /// An activity that the caller may see, and who they are to it: of its own daybooks and its groups', one that names
 /// them, or any with `reconcile`.
 pub(super) async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<(activity::Model, Speaker)> {
@@ -275,7 +270,7 @@ async fn shown(
     exact: bool,
     origins: bool,
 ) -> ApiResult<ActivityView> {
-    let seen = view(row, judged, zone(app, access).await?, exact);
+    let seen = view(row, judged, &tenant(app, access).await?, exact);
     let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
     if origins {
         with_origins(app, row, &mut seen).await?;
@@ -335,19 +330,24 @@ pub async fn list_versions(
     let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
     let (db, id) = (app.db().read(), ActivityId(row.id));
     let rows = store::activities::versions(db, access.neighbourhood, id, before, most + 1).await?;
-    let exact = access.scopes.has(Scope::PlacesExact);
+    let (tenant, exact) = (tenant(&app, access).await?, access.scopes.has(Scope::PlacesExact));
     let path = format!("/v1/activities/{id}/versions");
-    let (headers, page) =
-        paged(&app, &list, &path, rows, most, |row| row.version, |row| version_view(row, exact))?;
+    let shown = |row| version_view(row, &tenant.salt, exact);
+    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.version, shown)?;
     let items: Result<Vec<VersionView>, flows::FlowError> = page.items.into_iter().collect();
     Ok((headers, axum::Json(Page::of(items?, page.next))))
 }
 
-fn version_view(row: activity_version::Model, exact: bool) -> Result<VersionView, flows::FlowError> {
+fn version_view(
+    row: activity_version::Model,
+    salt: &[u8],
+    exact: bool,
+) -> Result<VersionView, flows::FlowError> {
     let reading: Reading = serde_json::from_str(&row.reading)?;
     let shown = if exact { reading.clone() } else { blurred(&reading) };
     Ok(VersionView {
-        version: version_name(row.version, &reading),
+        version: VersionName::of(salt, ActivityId(row.activity_id), row.version, &row.reading_hash)
+            .to_string(),
         changed: serde_json::from_str(&row.changed)?,
         reading: serde_json::to_value(&shown)?,
         conflict: reading.conflict(),

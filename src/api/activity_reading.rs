@@ -6,12 +6,14 @@ use super::activity_view::{
     ActivityView, ConflictValue, ConflictView, GradeView, PartyMinutes, PhotoView, PlaceView, RegisterView,
     RepairView, SourceView, StreetView, TallyView,
 };
+use super::error::{ApiResult, NOT_FOUND};
 use super::types::Instant;
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::activity::{Activity, Phase};
 use crate::domain::ids::{ActivityId, DaybookId, DeviceId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::key::Key;
 use crate::domain::reading::{Field, Reading, Unreadable, Value};
+use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
 use crate::ledger::{Judgement, effective, settled_fields};
 use crate::merge::ActivityState;
@@ -22,10 +24,22 @@ use crate::store::entity::{activity, judgement};
 /// Decimals of a place for whoever may not see it exactly: about 100 m.
 const PLACE_DECIMALS_COARSE: i32 = 3;
 
-/// `<number>-<8 hex of the reading's hash>`.
-#[must_use]
-pub fn version_name(version: i64, reading: &Reading) -> String {
-    format!("{version}-{}", hex::encode(&reading.hash()[..4]))
+/// What the neighbourhood has to do with how an activity is shown.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Gives the day where only `started_at` does.
+    pub zone: chrono_tz::Tz,
+    /// Of the names of versions.
+    pub salt: Vec<u8>,
+}
+
+/// That of the caller.
+///
+/// # Errors
+/// Of the database.
+pub async fn tenant(app: &App, access: &Access) -> ApiResult<Tenant> {
+    let row = store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
+    Ok(Tenant { zone: row.time_zone.parse().unwrap_or(chrono_tz::UTC), salt: row.salt })
 }
 
 /// The entity tag of an activity for those who see places exactly, and for the others.
@@ -34,21 +48,23 @@ pub fn etag(revision: i64, exact: bool) -> String {
     format!("\"{revision}-{}\"", if exact { "exact" } else { "coarse" })
 }
 
-/// Builds the view. `zone` gives the day where only `started_at` does.
+/// Builds the view.
 #[must_use]
 pub fn view(
     row: &activity::Model,
     judged: Option<&judgement::Model>,
-    zone: chrono_tz::Tz,
+    tenant: &Tenant,
     exact: bool,
 ) -> Option<ActivityView> {
     let reading: Reading = serde_json::from_str(&row.reading).ok()?;
     let judgement: Judgement =
         judged.and_then(|row| serde_json::from_str(&row.body).ok()).unwrap_or_default();
-    let typed = Activity::from_reading(&reading, zone);
+    let typed = Activity::from_reading(&reading, tenant.zone);
     let fields = Fields(&reading);
     let revision = row.revision + judged.map_or(0, |row| row.revision);
+    let named = VersionName::of(&tenant.salt, ActivityId(row.id), row.version, &reading.hash());
     let mut view = bare(row, &reading, &judgement, revision, exact);
+    view.version = named.to_string();
     view.replies = judged.and_then(|row| row.replies).unwrap_or_default();
     if !judgement.settled.is_empty() && row.version == judgement.judged_version {
         let state = ActivityState::decode(&row.state).ok()?;
@@ -127,7 +143,7 @@ fn bare(
         members: judgement.members.clone(),
         audit: judgement.audit,
         replies: 0,
-        version: version_name(row.version, reading),
+        version: String::new(),
         judged_version: judgement.judged_version,
         revision,
         decision_seq: judgement.decision_seq,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::error::{ApiError, ApiResult};
 use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::limits::{MERGE_MEMBERS_MAX, REASON_CHARACTERS_MAX, SETTLEMENTS_MAX};
+use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
 use crate::flows::decide::{Seen, Wish, WishedSettlement, WishedStep};
 use crate::ledger::{Corrections, Reclassification};
@@ -157,7 +158,7 @@ pub fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
 }
 
 fn seen(at: usize, of: &str, activity: ActivityId, version: &str, decision_seq: i64) -> ApiResult<Seen> {
-    let version = parse_version(version).ok_or_else(|| {
+    let version: VersionName = version.parse().map_err(|_| {
         let pointer = format!("/items/{at}/{of}version");
         ApiError::field(pointer, "version", "Send version exactly as the activity gave it, like 3-5bb5a4c5.")
     })?;
@@ -229,12 +230,4 @@ fn check_belongs(at: usize, item: &DecisionRequest) -> ApiResult<()> {
         }
         None => Ok(()),
     }
-}
-
-fn parse_version(text: &str) -> Option<(i64, [u8; 4])> {
-    let (number, hash) = text.split_once('-')?;
-    let mut bytes = [0; 4];
-    hex::decode_to_slice(hash, &mut bytes).ok()?;
-    let number: i64 = number.parse().ok()?;
-    (number > 0 && format!("{number}-{}", hex::encode(bytes)) == text).then_some((number, bytes))
 }

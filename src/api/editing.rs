@@ -160,7 +160,7 @@ fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wante
         let detail = format!("At /set: 1 to {EDIT_FIELDS_MAX} fields at a time.");
         return Err(ApiError::field("/set", "count", detail));
     }
-    let base = version(&body.base_version).ok_or_else(|| {
+    let base = body.base_version.parse().map_err(|_| {
         ApiError::field(
             "/base_version",
             "invalid",
@@ -180,15 +180,6 @@ fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wante
     }
     let said = serde_json::to_vec(body).map_err(flows::FlowError::internal)?;
     Ok(Wanted { id, change_id: body.change_id, base, body: Sha256::digest(said).into(), draft })
-}
-
-/// `<number>-<8 hex of the reading's hash>`, taken apart.
-fn version(text: &str) -> Option<(i64, [u8; 4])> {
-    let (number, hash) = text.split_once('-')?;
-    let (number, mut first) = (number.parse().ok()?, [0; 4]);
-    hex::decode_to_slice(hash, &mut first).ok()?;
-    let exact: i64 = number;
-    (exact > 0 && format!("{exact}-{}", hex::encode(first)) == text).then_some((exact, first))
 }
 
 fn draft(set: &BTreeMap<String, serde_json::Value>, register: &str) -> Draft {

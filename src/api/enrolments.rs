@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiResult, INVITATION_INVALID};
 use super::extract::{Public, prove};
-use super::types::check_name;
+use super::types::{Instant, check_name};
 use crate::app::App;
 use crate::auth::access::ACCESS_TOKEN_SECONDS;
 use crate::auth::scopes::Scopes;
@@ -95,11 +95,18 @@ pub struct NeighbourhoodView {
     /// IANA name.
     #[schema(example = "Europe/London")]
     pub time_zone: String,
+    /// Only of a sandbox, whose clock can be moved: what time it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_now: Option<Instant>,
 }
 
-impl From<store::entity::neighbourhood::Model> for NeighbourhoodView {
-    fn from(row: store::entity::neighbourhood::Model) -> Self {
-        Self { id: NeighbourhoodId(row.neighbourhood_id), name: row.name, time_zone: row.time_zone }
+impl NeighbourhoodView {
+    /// As it is at this moment.
+    #[must_use]
+    pub fn of(app: &App, row: store::entity::neighbourhood::Model) -> Self {
+        let id = NeighbourhoodId(row.neighbourhood_id);
+        let sandbox_now = row.clock_ahead_ms.map(|_| Instant(app.now_in(id)));
+        Self { id, name: row.name, time_zone: row.time_zone, sandbox_now }
     }
 }
 
@@ -158,7 +165,7 @@ async fn answer(
     let access =
         flows::access::access_of(app, neighbourhood, enrolled.grant).await?.ok_or(FlowError::TokenInvalid)?;
     Ok(EnrolmentAnswer {
-        neighbourhood: tenant.into(),
+        neighbourhood: NeighbourhoodView::of(&app, tenant),
         party_id: enrolled.party,
         device_id: enrolled.device,
         grant_id: enrolled.grant,

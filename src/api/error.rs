@@ -58,6 +58,7 @@ codes! {
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
     NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
     TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it. A coordinator can still decide.";
+    NOT_A_SANDBOX: 409 "not_a_sandbox" "The neighbourhood is a real one" "Move the clock of a neighbourhood that was created with sandbox: true, or of the demo; here, time passes by itself.";
     PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
     LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away; the lease ends by itself after ten minutes.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, show what is there now, and decide on that; do not send the same again.";

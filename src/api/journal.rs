@@ -79,7 +79,8 @@ pub fn routes() -> OpenApiRouter<App> {
 /// List the journal's entries, oldest first, each linked to the one before it.
 ///
 /// Anybody can check the chain. Contents are for whoever may read them: you see those of the activities in your
-/// daybooks and your groups'; with `reconcile` all.
+/// daybooks and your groups'; with `reconcile` all. What tells an exact place, a `version` by its hash, is for tokens
+/// with `places:exact`.
 ///
 /// **Chain.** `chain` = SHA-256(`chain` of the number before ‖ `commitment`), over the 32 bytes that each hex stands
 /// for. The link before number 1 is SHA-256(`daybook journal 1` ‖ one byte 0 ‖ the 16 bytes of the neighbourhood's id),
@@ -123,38 +124,44 @@ fn about(row: &journal::Model) -> Option<ActivityId> {
 }
 
 /// Which entries a caller may read.
-enum Open {
-    All,
-    /// About these activities.
-    Of(BTreeSet<ActivityId>),
+struct Open {
+    /// About these activities; nothing for all.
+    of: Option<BTreeSet<ActivityId>>,
+    /// Places may be seen exactly.
+    exact: bool,
 }
 
 impl Open {
     async fn of(app: &App, access: &Access, ids: impl Iterator<Item = ActivityId>) -> ApiResult<Self> {
+        let exact = access.scopes.has(Scope::PlacesExact);
         if access.scopes.has(Scope::Reconcile) {
-            return Ok(Self::All);
+            return Ok(Self { of: None, exact });
         }
         let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
         let owners = flows::daybooks::owners(db, neighbourhood, access.party).await?;
         let ids = ids.collect();
-        Ok(Self::Of(store::journal::activities_of_parties(db, neighbourhood, &ids, &owners).await?))
+        let of = store::journal::activities_of_parties(db, neighbourhood, &ids, &owners).await?;
+        Ok(Self { of: Some(of), exact })
     }
 
     fn holds(&self, id: ActivityId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(ids) => ids.contains(&id),
-        }
+        self.of.as_ref().is_none_or(|ids| ids.contains(&id))
     }
 
     fn shows(&self, row: &journal::Model) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(_) => {
+        let may_read = match &self.of {
+            None => true,
+            Some(_) => {
                 OWNERS_KINDS.contains(&row.kind.as_str()) && about(row).is_some_and(|id| self.holds(id))
             }
-        }
+        };
+        may_read && (self.exact || !tells_places(row))
     }
+}
+
+/// Whether an exact place is in it, or can be found by trying: a version's entry holds the hash of its reading.
+fn tells_places(row: &journal::Model) -> bool {
+    row.kind == "version" || row.body.contains("\"place.")
 }
 
 fn entry(row: journal::Model, open: &Open) -> Result<JournalEntry, flows::FlowError> {

@@ -55,7 +55,7 @@ pub async fn get_me(State(app): State<App>, caller: Resident<scope::Any>) -> Api
     let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
     let daybooks = store::daybooks::of_parties(db, access.neighbourhood, &owners).await?;
     Ok(axum::Json(Me {
-        neighbourhood: tenant.into(),
+        neighbourhood: NeighbourhoodView::of(&app, tenant),
         party_id: access.party,
         name: party.name,
         roles: store::parties::roles(db, access.neighbourhood, access.party).await?,

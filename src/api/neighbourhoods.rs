@@ -9,12 +9,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
 use super::enrolments::NeighbourhoodView;
-use super::error::{ApiError, ApiResult, NOT_FOUND};
-use super::extract::{Operator, Resident, scope};
+use super::error::{ApiError, ApiResult, NOT_A_SANDBOX, NOT_FOUND};
+use super::extract::{Coordinator, Operator, Resident, scope};
 use super::params::{Paging, Params, limit, opened, paged};
-use super::types::{Page, check_name};
+use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
+use crate::domain::limits::SANDBOX_AHEAD_MS_MAX;
 use crate::flows;
 use crate::store;
 use crate::store::entity::neighbourhood;
@@ -36,11 +37,23 @@ pub struct NeighbourhoodRequest {
     /// IANA name.
     #[schema(example = "Europe/London")]
     pub time_zone: String,
+    /// For trying things: its clock can be moved, by `PUT /v1/neighbourhood/clock`. It stays so.
+    #[serde(default)]
+    pub sandbox: bool,
+}
+
+/// Where a clock is to be moved.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockRequest {
+    /// What time it is to be, at most ten years ahead of the machine.
+    pub now: Instant,
 }
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(get_neighbourhood)
+        .merge(super::openapi::guarded!(put_clock))
         .merge(super::openapi::guarded!(create_neighbourhood, list_neighbourhoods))
 }
 
@@ -54,7 +67,32 @@ pub async fn get_neighbourhood(
     caller: Resident<scope::Any>,
 ) -> ApiResult<axum::Json<NeighbourhoodView>> {
     let row = store::neighbourhoods::find(app.db().read(), caller.access.neighbourhood).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+    row.map(|row| axum::Json(NeighbourhoodView::of(&app, row))).ok_or_else(|| NOT_FOUND.into())
+}
+
+/// Move the clock of a sandbox ahead, to see what comes with time: silence that approves, notices, ends.
+///
+/// All that the neighbourhood's records go by moves with it; tokens, invitations and limits on requests go by the
+/// machine's clock. It never goes back: where it is later there already, nothing happens. What is due by then is judged
+/// behind the answer, within a second or two. Other replicas know within a second.
+#[utoipa::path(
+    put, path = "/v1/neighbourhood/clock", tag = "people", request_body = ClockRequest,
+    responses((status = 200, description = "The neighbourhood, with its clock at `now` or later.", body = NeighbourhoodView))
+)]
+pub async fn put_clock(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Json(body): Json<ClockRequest>,
+) -> ApiResult<axum::Json<NeighbourhoodView>> {
+    let neighbourhood = caller.access.neighbourhood;
+    if body.now.0.saturating_sub(app.now_ms()) > SANDBOX_AHEAD_MS_MAX {
+        let detail = "At /now: at most ten years ahead of the machine's clock.";
+        return Err(ApiError::field("/now", "out_of_range", detail));
+    }
+    let moved = flows::sandbox::move_clock(&app, neighbourhood, body.now.0).await?;
+    moved.ok_or(NOT_A_SANDBOX)?;
+    let row = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
+    Ok(axum::Json(NeighbourhoodView::of(&app, row)))
 }
 
 /// Create a neighbourhood. Its first coordinator joins with `daybook invite --coordinator`.
@@ -74,9 +112,13 @@ pub async fn create_neighbourhood(
     let zone: chrono_tz::Tz = body.time_zone.parse().map_err(|_| {
         ApiError::field("/time_zone", "time_zone", "At /time_zone: an IANA name, like Europe/London.")
     })?;
-    let (row, new) = flows::neighbourhoods::create(&app, body.id, &body.name, zone).await?;
+    let (row, new) = if body.sandbox {
+        flows::neighbourhoods::create_sandbox(&app, body.id, &body.name, zone).await?
+    } else {
+        flows::neighbourhoods::create(&app, body.id, &body.name, zone).await?
+    };
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(NeighbourhoodView::from(row))))
+    Ok((status, axum::Json(NeighbourhoodView::of(&app, row))))
 }
 
 /// List all neighbourhoods of this server, by name.
@@ -93,7 +135,7 @@ pub async fn list_neighbourhoods(
     let after = opened(&app, "neighbourhoods", paging.after.as_deref())?;
     let rows = store::neighbourhoods::page(app.db().read(), after, most + 1).await?;
     let place = |row: &neighbourhood::Model| (row.name.clone(), row.neighbourhood_id);
-    let (headers, page) =
-        paged(&app, "neighbourhoods", "/v1/neighbourhoods", rows, most, place, NeighbourhoodView::from)?;
+    let view = |row| NeighbourhoodView::of(&app, row);
+    let (headers, page) = paged(&app, "neighbourhoods", "/v1/neighbourhoods", rows, most, place, view)?;
     Ok((headers, axum::Json(page)))
 }

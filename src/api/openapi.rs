@@ -268,6 +268,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("preview_decisions", &[404]),
     ("decide", &[409]),
     ("put_rules", &[409]),
+    ("put_clock", &[409]),
     ("create_neighbourhood", &[409]),
     ("create_daybook", &[404, 409, 410]),
     ("download_daybook", &[410, 416]),

@@ -311,5 +311,5 @@ pub async fn put_member(
 async fn today(app: &App, neighbourhood: crate::domain::ids::NeighbourhoodId) -> ApiResult<String> {
     let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
     let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    Ok(civil_day(app.now_ms(), zone).map(|day| day.to_string()).unwrap_or_default())
+    Ok(civil_day(app.now_in(neighbourhood), zone).map(|day| day.to_string()).unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
+use super::activity_reading::{Tenant, tenant};
 use super::body::Json;
 use super::decision_request::{DecisionRequest, StepName, wish};
 use super::decisions::{DecisionOutcome, DecisionsAnswer, outcome};
@@ -16,6 +17,7 @@ use crate::app::{Access, App};
 use crate::domain::ids::{AccountId, ActivityId, DecisionId};
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::domain::review::Review;
+use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
 use crate::flows::decide::{self, Applied, Effects, Outcome, Preview, Promise, Wish};
 use crate::store;
@@ -239,12 +241,13 @@ async fn taking_back(app: &App, access: &Access, row: &decision::Model) -> ApiRe
     let judged = judged.ok_or(NOT_FOUND)?;
     let version = store::activities::version(db, neighbourhood, activity, judged.judged_version).await?;
     let version = version.ok_or_else(|| FlowError::internal("a judged version is missing"))?;
-    let hash = version.reading_hash.get(..4).unwrap_or_default();
+    let Tenant { salt, .. } = tenant(app, access).await?;
+    let named = VersionName::of(&salt, activity, version.version, &version.reading_hash);
     let merged = row.step == "merge";
     Ok(DecisionRequest {
         id: DecisionId(app.uuid()),
         activity_id: activity,
-        version: format!("{}-{}", version.version, hex::encode(hash)),
+        version: named.to_string(),
         decision_seq: judged.decision_seq,
         step: if merged { StepName::Unmerge } else { StepName::Undo },
         reason: None,

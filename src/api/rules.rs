@@ -209,7 +209,7 @@ pub async fn get_rules_share(
     let pack = store::neighbourhoods::rules(db, neighbourhood).await?;
     let first = store::judgements::first_decisions(db, neighbourhood, SHARE_DECISIONS_MAX).await?;
     let first = first.into_iter().map(|(by_rule, at_ms)| First { by_rule, at_ms });
-    let share = Share::of(first, app.now_ms());
+    let share = Share::of(first, app.now_in(neighbourhood));
     Ok(axum::Json(RulesShare {
         lately: share.lately.into(),
         before: share.before.into(),

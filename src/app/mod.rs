@@ -1,5 +1,6 @@
 //! What every request can reach: the database, the keys, the clock, randomness, bells, documents, metrics.
 
+mod sandboxes;
 mod waking;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,6 +20,7 @@ use crate::merge::loaded::Documents;
 use crate::metrics::Metrics;
 use crate::store::Database;
 
+pub use sandboxes::Sandboxes;
 pub use waking::{Bell, Followers, RungBy};
 
 /// How long a role or a grant is read from memory: also the longest that a revocation takes.
@@ -127,6 +129,7 @@ struct Inner {
     draining: watch::Sender<bool>,
     metrics: Metrics,
     followers: Followers,
+    sandboxes: Sandboxes,
     /// Who edits as JSON in a daybook takes turns, through this replica.
     editing: Cache<DaybookId, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -168,6 +171,7 @@ impl App {
                 draining: watch::channel(false).0,
                 metrics: Metrics::default(),
                 followers: Followers::default(),
+                sandboxes: Sandboxes::default(),
                 editing: Cache::builder()
                     .time_to_idle(BUDGETS_REMEMBERED)
                     .max_capacity(TOKENS_REMEMBERED_MAX)
@@ -219,6 +223,19 @@ impl App {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
+    }
+
+    /// What time it is in a neighbourhood: the same, but where its clock was moved ahead. Tokens go by
+    /// [`App::now_ms`].
+    #[must_use]
+    pub fn now_in(&self, neighbourhood: NeighbourhoodId) -> i64 {
+        self.now_ms().saturating_add(self.inner.sandboxes.ahead_ms(neighbourhood).unwrap_or_default())
+    }
+
+    /// The neighbourhoods whose clock can be moved.
+    #[must_use]
+    pub fn sandboxes(&self) -> &Sandboxes {
+        &self.inner.sandboxes
     }
 
     /// Random bytes.

@@ -91,5 +91,7 @@ pub async fn app_at(
     let operator = config.operator_token.as_ref().map(|token| token.reveal().to_owned());
     let app = App::new(db, keys, clock, Arc::new(random), config.public_url()?, operator);
     let app = app.with_security_contact(config.security_contact.clone());
-    Ok((app.with_document_cache(config.document_cache_bytes), secret))
+    let app = app.with_document_cache(config.document_cache_bytes);
+    crate::flows::sandbox::look(&app).await.context("cannot read the neighbourhoods")?;
+    Ok((app, secret))
 }

@@ -169,3 +169,5 @@ pub const DOCUMENT_LOADS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const DOCUMENT_RECEIVED_BYTES_MAX: u64 = 256 * 1024;
 /// Loaded documents that one process remembers, in bytes, if it is not configured.
 pub const DOCUMENT_CACHE_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// How far ahead of the machine's clock that of a sandbox can be moved: ten years.
+pub const SANDBOX_AHEAD_MS_MAX: i64 = 3_653 * 24 * 60 * 60 * 1_000;

@@ -16,4 +16,5 @@ pub mod rules;
 pub mod share;
 pub mod suspicion;
 pub mod time;
+pub mod version_name;
 pub mod words;

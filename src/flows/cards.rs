@@ -30,7 +30,7 @@ pub async fn lease(
     card: ActivityId,
     hold: Hold,
 ) -> Result<Option<card_lease::Model>, FlowError> {
-    let (neighbourhood, now_ms) = (caller.neighbourhood, app.now_ms());
+    let (neighbourhood, now_ms) = (caller.neighbourhood, app.now_in(caller.neighbourhood));
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     if store::activities::find(&txn, neighbourhood, card).await?.is_none() {

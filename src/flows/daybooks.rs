@@ -73,7 +73,7 @@ pub(super) async fn insert(
         }
         return if there.gone_at_ms.is_some() { Err(FlowError::Gone) } else { Ok((there, false)) };
     }
-    let now_ms = app.now_ms();
+    let now_ms = app.now_in(neighbourhood);
     let (row, change) = genesis(neighbourhood, id, party, app.random(), now_ms)?;
     match store::daybooks::insert(txn, row.clone()).await {
         Err(error) if is_unique_violation(&error) => return Err(FlowError::Busy),

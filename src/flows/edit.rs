@@ -17,6 +17,7 @@ use crate::domain::draft::Draft;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
 use crate::domain::reading::Reading;
+use crate::domain::version_name::VersionName;
 use crate::merge::write::{self, Base, Edit, Written};
 use crate::merge::{ActivityState, Hash, RefusalCode};
 use crate::metrics::DocumentReason;
@@ -35,8 +36,8 @@ pub struct Wanted {
     pub id: ActivityId,
     /// Made and stored by the app before sending.
     pub change_id: Uuid,
-    /// Number of the version that the app saw, and the first bytes of its reading's hash.
-    pub base: (i64, [u8; 4]),
+    /// The version that the app saw.
+    pub base: VersionName,
     /// SHA-256 of all that the request says.
     pub body: Hash,
     pub draft: Draft,
@@ -139,11 +140,16 @@ async fn change(
     actor: &[u8],
 ) -> Result<Option<Vec<u8>>, FlowError> {
     let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(row.id) };
-    let (number, hash) = wanted.base;
+    let tenant = store::neighbourhoods::find(app.db().read(), of.neighbourhood).await?;
+    let salt = tenant.ok_or(FlowError::NotFound)?.salt;
+    let number = wanted.base.number;
+    let is_base = |version: &activity_version::Model| {
+        wanted.base == VersionName::of(&salt, wanted.id, number, &version.reading_hash)
+    };
     for _ in 0..READS_MAX {
         let version =
             store::activities::version(app.db().read(), of.neighbourhood, wanted.id, number).await?;
-        let Some(base) = version.filter(|version| version.reading_hash.starts_with(&hash)) else {
+        let Some(base) = version.filter(is_base) else {
             return Ok(None);
         };
         match base.until_position {
@@ -178,7 +184,7 @@ async fn on_newest(
     let known = heads(&row.heads);
     let on = Base { heads: &known, max_op: unsigned(row.max_op) };
     let edit = Edit { id: wanted.id, state: Some(&state), fields: all_fields(&wanted.draft, base)? };
-    Ok(Some(write::change(actor, on, app.now_ms() / 1_000, &[edit]).1))
+    Ok(Some(write::change(actor, on, app.now_in(of.neighbourhood) / 1_000, &[edit]).1))
 }
 
 /// A daybook and an activity in it as they stood at one moment.
@@ -215,7 +221,7 @@ async fn as_of(
     let _heavy = app.heavy_turn().await;
     let loaded = documents::current(app, of, DocumentReason::JsonEdit).await?;
     let (id, fields) = (wanted.id, all_fields(&wanted.draft, base)?);
-    let (actor, time_s) = (actor.to_vec(), app.now_ms() / 1_000);
+    let (actor, time_s) = (actor.to_vec(), app.now_in(of.neighbourhood) / 1_000);
     let _room = app.room_to_load(loaded.bytes().saturating_mul(DOCUMENT_LOAD_FACTOR)).await;
     let work = move || {
         let edit = Edit { id, state: None, fields };

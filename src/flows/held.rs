@@ -56,7 +56,7 @@ async fn sweep_all(app: &App) -> Result<(), FlowError> {
 /// # Errors
 /// [`FlowError`] of the database; what was committed before stays.
 pub async fn sweep(app: &App, neighbourhood: NeighbourhoodId) -> Result<Swept, FlowError> {
-    let now_ms = app.now_ms();
+    let now_ms = app.now_in(neighbourhood);
     let noticed_until_ms = now_ms.saturating_sub(HELD_NOTICE_AFTER_MS);
     let mut swept = Swept::default();
     for daybook in store::held::daybooks_due(app.db().read(), neighbourhood, noticed_until_ms, now_ms).await?

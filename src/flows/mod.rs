@@ -25,6 +25,7 @@ pub mod rebuild;
 pub mod record;
 pub mod reply;
 pub mod rules;
+pub mod sandbox;
 pub mod server_keys;
 pub mod sync;
 mod take;

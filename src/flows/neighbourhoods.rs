@@ -19,17 +19,47 @@ pub async fn create(
     name: &str,
     time_zone: chrono_tz::Tz,
 ) -> Result<(neighbourhood::Model, bool), FlowError> {
+    insert(app, id, name, time_zone, None).await
+}
+
+/// As [`create`], one whose clock can be moved.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_sandbox(
+    app: &App,
+    id: NeighbourhoodId,
+    name: &str,
+    time_zone: chrono_tz::Tz,
+) -> Result<(neighbourhood::Model, bool), FlowError> {
+    let created = insert(app, id, name, time_zone, Some(0)).await?;
+    super::sandbox::look(app).await?;
+    Ok(created)
+}
+
+async fn insert(
+    app: &App,
+    id: NeighbourhoodId,
+    name: &str,
+    time_zone: chrono_tz::Tz,
+    clock_ahead_ms: Option<i64>,
+) -> Result<(neighbourhood::Model, bool), FlowError> {
     let now_ms = app.now_ms();
     let row = neighbourhood::Model {
         neighbourhood_id: id.0,
         name: name.to_owned(),
         time_zone: time_zone.name().to_owned(),
         created_at_ms: now_ms,
+        clock_ahead_ms,
+        salt: app.random::<16>().to_vec(),
     };
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     if let Some(there) = store::neighbourhoods::find(&txn, id).await? {
-        let same = there.name == row.name && there.time_zone == row.time_zone;
+        let what = |row: &neighbourhood::Model| {
+            (row.name.clone(), row.time_zone.clone(), row.clock_ahead_ms.is_some())
+        };
+        let same = what(&there) == what(&row);
         return if same { Ok((there, false)) } else { Err(FlowError::IdReused) };
     }
     match store::neighbourhoods::insert(&txn, row.clone()).await {

@@ -129,11 +129,17 @@ pub async fn update(
     row.revision += 1;
     store::parties::update(&txn, row.clone()).await?;
     if known == Some(true) {
-        super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", app.now_ms()).await?;
+        super::judge::look_again(
+            &txn,
+            caller.neighbourhood,
+            "unknown_party",
+            app.now_in(caller.neighbourhood),
+        )
+        .await?;
     }
     if of_age {
         let code = Told::Check(SuspicionKind::MinorPresent).code();
-        super::judge::look_again(&txn, caller.neighbourhood, code, app.now_ms()).await?;
+        super::judge::look_again(&txn, caller.neighbourhood, code, app.now_in(caller.neighbourhood)).await?;
     }
     timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);

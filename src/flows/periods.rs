@@ -54,7 +54,7 @@ pub async fn close(app: &App, caller: &Access, period: Period) -> Result<Closed,
         let same = (&there.day_from, &there.day_until) == (&day_from, &day_until);
         return if same { Ok(Closed::Replayed(there)) } else { Err(FlowError::IdReused) };
     }
-    if civil_day(app.now_ms(), sitting.zone).is_none_or(|today| period.day_until > today) {
+    if civil_day(sitting.now_ms(), sitting.zone).is_none_or(|today| period.day_until > today) {
         return Err(out_of_bounds("At /day_until: it is ahead of today."));
     }
     let overlap = store::periods::overlapping(&txn, caller.neighbourhood, &day_from, &day_until).await?;

@@ -58,7 +58,7 @@ pub async fn record(
     let base = Base { heads: &known, max_op: unsigned(row.max_op) };
     let edit = Edit { id, state: None, fields: fields(draft) };
     let actor: [u8; 16] = app.random();
-    let (_, bytes) = write::change(&actor, base, app.now_ms() / 1_000, &[edit]);
+    let (_, bytes) = write::change(&actor, base, app.now_in(caller.neighbourhood) / 1_000, &[edit]);
     match bring(app, caller, &row, &bytes).await {
         Err(FlowError::Gone) => return Ok(Recorded::Gone),
         Ok(Some((code, detail))) => return Ok(Recorded::Refused(code, detail)),
@@ -82,7 +82,8 @@ pub(super) async fn bring(
 ) -> Result<Option<(String, String)>, FlowError> {
     charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
     let chunks: Vec<Incoming> = guard::inspect(bytes).into_iter().map(Incoming::from).collect();
-    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms: None };
+    let bringer =
+        Bringer { grant: Some(caller.grant), at_ms: app.now_in(caller.neighbourhood), skew_ms: None };
     let accepted = accept(app, row, bringer, chunks).await?;
     match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
         Some(Became::Accepted | Became::Duplicate) => Ok(None),

@@ -132,7 +132,7 @@ async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError
         daybooks.push(synced);
     }
     let verdicts = verdicts(app, caller, waits, push.verdicts_after.as_deref()).await?;
-    Ok(Synced { server_time_ms: app.now_ms(), verdicts, daybooks })
+    Ok(Synced { server_time_ms: app.now_in(caller.neighbourhood), verdicts, daybooks })
 }
 
 /// Writes the people met, before anything that names them.

@@ -58,7 +58,7 @@ pub(super) async fn take(
     app.metrics().sync.phases(&laps);
     tracing::debug!(chunks = taken.len(), micros = laps.micros(Phase::Guard), "guarded");
     let chunks = taken.into_iter().map(Incoming::from).collect();
-    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_ms(), skew_ms };
+    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_in(caller.neighbourhood), skew_ms };
     accept(app, row, bringer, chunks).await
 }
 

@@ -1,8 +1,9 @@
 //! Tenants and their rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::ColumnTrait;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
     QueryOrder, QuerySelect,
@@ -59,17 +60,40 @@ pub async fn insert(db: &impl ConnectionTrait, row: neighbourhood::Model) -> Res
     neighbourhood::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
 }
 
-/// A neighbourhood's time zone and the rules in force, in one statement: every judging asks.
+/// How far ahead each sandbox's clock is, in milliseconds.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn sandboxes(db: &impl ConnectionTrait) -> Result<HashMap<NeighbourhoodId, i64>, DbErr> {
+    use neighbourhood::Column as N;
+    let query =
+        neighbourhood::Entity::find().select_only().column(N::NeighbourhoodId).column(N::ClockAheadMs);
+    let rows: Vec<(Uuid, i64)> = query.filter(N::ClockAheadMs.is_not_null()).into_tuple().all(db).await?;
+    Ok(rows.into_iter().map(|(id, ahead_ms)| (NeighbourhoodId(id), ahead_ms)).collect())
+}
+
+/// Moves a sandbox's clock ahead; never back, and never that of a real neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn move_ahead(db: &impl ConnectionTrait, id: NeighbourhoodId, ahead_ms: i64) -> Result<(), DbErr> {
+    use neighbourhood::Column as N;
+    let moved = neighbourhood::Entity::update_many().col_expr(N::ClockAheadMs, Expr::value(ahead_ms));
+    moved.filter(N::NeighbourhoodId.eq(id.0)).filter(N::ClockAheadMs.lt(ahead_ms)).exec(db).await.map(|_| ())
+}
+
+/// A neighbourhood's time zone and salt and the rules in force, in one statement: every judging asks.
 ///
 /// # Errors
 /// `DbErr`, also if the stored rules cannot be read.
-pub async fn zone_and_rules(
+pub async fn tenant_and_rules(
     db: &impl ConnectionTrait,
     id: NeighbourhoodId,
-) -> Result<Option<(String, RulePack)>, DbErr> {
-    let found: Option<(String, String)> = neighbourhood::Entity::find_by_id(id.0)
+) -> Result<Option<(String, Vec<u8>, RulePack)>, DbErr> {
+    let found: Option<(String, Vec<u8>, String)> = neighbourhood::Entity::find_by_id(id.0)
         .select_only()
         .column(neighbourhood::Column::TimeZone)
+        .column(neighbourhood::Column::Salt)
         .column(rule_pack::Column::Body)
         .join(
             JoinType::InnerJoin,
@@ -82,7 +106,7 @@ pub async fn zone_and_rules(
         .into_tuple()
         .one(db)
         .await?;
-    found.map(|(zone, body)| Ok((zone, read_rules(&body)?))).transpose()
+    found.map(|(zone, salt, body)| Ok((zone, salt, read_rules(&body)?))).transpose()
 }
 
 /// The rules in force: the newest version.

@@ -29,7 +29,7 @@ const PUBLIC: [&str; 10] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 19] = [
+const COORDINATORS: [&str; 20] = [
     "close_account",
     "create_invitation",
     "create_party",
@@ -45,6 +45,7 @@ const COORDINATORS: [&str; 19] = [
     "list_suspicions",
     "preview_decisions",
     "put_alias",
+    "put_clock",
     "put_member",
     "put_rules",
     "try_rules",

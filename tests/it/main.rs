@@ -53,6 +53,7 @@ mod replay;
 mod replicas;
 mod replies;
 mod revisions;
+mod sandboxes;
 mod schedules;
 mod schema;
 mod support;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::super::activity_reading::{view, with_origins};
+use super::super::activity_reading::{tenant, view, with_origins};
 use super::super::activity_view::ActivityView;
 use super::super::decision_request::{SeenActivity, StepName};
-use super::super::error::{ApiResult, NOT_FOUND};
+use super::super::error::ApiResult;
 use super::super::replies::ReplyView;
 use super::super::suspicions::{SuspicionView, suspicion_view};
 use super::super::types::Instant;
@@ -68,8 +68,7 @@ impl Desk {
     /// Where the database or a row cannot be read.
     pub async fn load(app: &App, access: &Access) -> ApiResult<Self> {
         let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-        let tenant = store::neighbourhoods::find(db, neighbourhood).await?.ok_or(NOT_FOUND)?;
-        let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let tenant = tenant(app, access).await?;
         let needing = store::judgements::needing_a_person(db, neighbourhood, CARDS_ACTIVITIES_MAX).await?;
         let mut ids: BTreeSet<ActivityId> = needing.iter().map(|row| ActivityId(row.activity_id)).collect();
         let doubts = open_suspicions(app, access, &ids).await?;
@@ -86,7 +85,7 @@ impl Desk {
         let exact = access.scopes.has(Scope::PlacesExact);
         let mut shown = BTreeMap::new();
         for row in rows {
-            let seen = view(&row.activity, Some(&row.judgement), zone, exact);
+            let seen = view(&row.activity, Some(&row.judgement), &tenant, exact);
             let mut seen = seen.ok_or_else(|| FlowError::internal("a stored reading cannot be read"))?;
             with_origins(app, &row.activity, &mut seen).await?;
             let origin = Origin {
@@ -94,7 +93,7 @@ impl Desk {
                 daybook: DaybookId(row.activity.daybook_id),
                 owner: PartyId(row.activity.party_id),
                 times: times(&row.version),
-                zone,
+                zone: tenant.zone,
             };
             let Some(record) = record(&row, origin, resolve) else { continue };
             let mut entry = entry(&row, record, &seen)?;
@@ -105,7 +104,7 @@ impl Desk {
             let replies = replies.remove(&origin.id).unwrap_or_default();
             shown.insert(origin.id, Shown { view: seen, replies, entry });
         }
-        let leases = store::cards::leases(db, neighbourhood, app.now_ms()).await?;
+        let leases = store::cards::leases(db, neighbourhood, app.now_in(neighbourhood)).await?;
         let leases = leases.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
         Ok(Self { shown, suspicions: doubts, people, leases })
     }

@@ -83,7 +83,7 @@ async fn existing(app: &App) -> anyhow::Result<Option<People>> {
 
 async fn make(app: &App) -> anyhow::Result<People> {
     let neighbourhood = NeighbourhoodId(app.uuid());
-    neighbourhoods::create(app, neighbourhood, NEIGHBOURHOOD, chrono_tz::Europe::London).await?;
+    neighbourhoods::create_sandbox(app, neighbourhood, NEIGHBOURHOOD, chrono_tz::Europe::London).await?;
     let told = story::play(app, neighbourhood).await?;
     Ok(People { neighbourhood, coordinator: told.coordinator, resident: told.resident })
 }

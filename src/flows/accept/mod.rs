@@ -153,7 +153,7 @@ pub(super) async fn accept_again(
     chunks: Vec<Incoming>,
     again: HashMap<Hash, Brought>,
 ) -> Result<Accepted, FlowError> {
-    let bringer = Bringer { grant, at_ms: app.now_ms(), skew_ms: None };
+    let bringer = Bringer { grant, at_ms: app.now_in(NeighbourhoodId(row.neighbourhood_id)), skew_ms: None };
     run(Accept::new(app, row, bringer, chunks, again)).await
 }
 

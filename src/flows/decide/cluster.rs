@@ -90,7 +90,7 @@ fn record(brief: &Brief, judgement: &Judgement, people: &People) -> Result<Decid
 }
 
 fn named(seen: &Seen) -> ledger::Seen {
-    ledger::Seen { activity: seen.activity, version: seen.version.0, decision_seq: seen.decision_seq }
+    ledger::Seen { activity: seen.activity, version: seen.version.number, decision_seq: seen.decision_seq }
 }
 
 fn judgements(sitting: &Sitting<'_>) -> BTreeMap<ActivityId, Judgement> {

@@ -13,6 +13,7 @@ use super::judge::{Brief, People, Sitting, settle, take_up_before};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
+use crate::domain::version_name::VersionName;
 use crate::ledger::{
     self, Ask, Corrections, Decider, Judgement, Reclassification, Refusal, Request, Settlements, Settles,
     Snapshot, StoredDecision,
@@ -39,8 +40,7 @@ pub struct Wish {
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub activity: ActivityId,
-    /// The number and the first bytes of the reading's hash.
-    pub version: (i64, [u8; 4]),
+    pub version: VersionName,
     pub decision_seq: i64,
 }
 
@@ -218,8 +218,8 @@ async fn bring_up(
     let people = sitting.prepare(&mut briefs).await?;
     for (seen, brief) in seen.iter().zip(&briefs) {
         let (before, present) = standing(sitting, seen.activity)?;
-        let hash: [u8; 4] = brief.reading.hash()[..4].try_into().unwrap_or_default();
-        if seen.version != (before.judged_version, hash) {
+        let (number, hash) = (before.judged_version, brief.reading.hash());
+        if seen.version != VersionName::of(&sitting.salt, seen.activity, number, &hash) {
             return Ok(Err(refused("version_changed", CHANGED, Some(present))));
         }
     }
@@ -284,7 +284,7 @@ async fn request(
     };
     Ok(Ok(Request {
         id: wish.id,
-        version: wish.seen.version.0,
+        version: wish.seen.version.number,
         decision_seq: wish.seen.decision_seq,
         decider: decider(sitting, caller).await?,
         reason: wish.reason.clone(),

@@ -108,6 +108,12 @@ async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> 
     let db = app.db().read();
     let mut found: BTreeSet<_> = store::waiting::neighbourhoods_waiting(db).await?.into_iter().collect();
     found.extend(store::judgements::neighbourhoods_due(db, app.now_ms()).await?);
+    super::sandbox::look(app).await?;
+    for neighbourhood in app.sandboxes().known().keys() {
+        if anything(app, *neighbourhood).await? {
+            found.insert(*neighbourhood);
+        }
+    }
     Ok(found)
 }
 
@@ -138,7 +144,8 @@ pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u6
 }
 
 async fn anything(app: &App, neighbourhood: NeighbourhoodId) -> Result<bool, FlowError> {
-    Ok(store::judgements::anything_to_judge(app.db().read(), neighbourhood, app.now_ms()).await?)
+    Ok(store::judgements::anything_to_judge(app.db().read(), neighbourhood, app.now_in(neighbourhood))
+        .await?)
 }
 
 /// One transaction of the clerk. Nothing if nothing waits or the tip is locked elsewhere.
@@ -150,12 +157,13 @@ pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u
     let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, false).await? else { return Ok(None) };
     let oldest = store::waiting::waiting(&txn, neighbourhood, CLERK_VERSIONS_MAX).await?;
-    let due = store::judgements::due(&txn, neighbourhood, app.now_ms(), CLERK_VERSIONS_MAX).await?;
+    let now_ms = app.now_in(neighbourhood);
+    let due = store::judgements::due(&txn, neighbourhood, now_ms, CLERK_VERSIONS_MAX).await?;
     if oldest.is_empty() && due.is_empty() {
         return Ok(None);
     }
     if let Some(received_at_ms) = oldest.iter().map(|row| row.received_at_ms).min() {
-        app.metrics().clerk.lag_ms(app.now_ms().saturating_sub(received_at_ms));
+        app.metrics().clerk.lag_ms(now_ms.saturating_sub(received_at_ms));
     }
     let taken = round::judge(&mut sitting, oldest, due).await?;
     let judged = sitting.close().await?;

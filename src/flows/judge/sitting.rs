@@ -27,6 +27,8 @@ pub struct Sitting<'a> {
     txn: &'a Transaction,
     neighbourhood: NeighbourhoodId,
     pub zone: Tz,
+    /// Of the names of versions.
+    pub salt: Vec<u8>,
     pub pack: RulePack,
     /// max(now, last posted): posting times never run backwards.
     pub posted_at_ms: i64,
@@ -65,15 +67,16 @@ impl<'a> Sitting<'a> {
         wait: bool,
     ) -> Result<Option<Self>, FlowError> {
         let Some(tip) = store::ledger::lock_tip(txn, neighbourhood, wait).await? else { return Ok(None) };
-        let (zone, pack) =
-            store::neighbourhoods::zone_and_rules(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
+        let (zone, salt, pack) =
+            store::neighbourhoods::tenant_and_rules(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
         Ok(Some(Self {
             app,
             txn,
             neighbourhood,
             zone: zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
+            salt,
             pack,
-            posted_at_ms: app.now_ms().max(tip.posted_at_ms),
+            posted_at_ms: app.now_in(neighbourhood).max(tip.posted_at_ms),
             tip,
             cases: BTreeMap::new(),
             looked_for: BTreeSet::new(),
@@ -103,7 +106,7 @@ impl<'a> Sitting<'a> {
     }
 
     pub fn now_ms(&self) -> i64 {
-        self.app.now_ms()
+        self.app.now_in(self.neighbourhood)
     }
 
     /// Anything, all equally likely.

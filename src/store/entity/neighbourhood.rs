@@ -10,6 +10,8 @@ pub struct Model {
     pub name: String,
     pub time_zone: String,
     pub created_at_ms: i64,
+    pub clock_ahead_ms: Option<i64>,
+    pub salt: Vec<u8>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -82,7 +82,8 @@ pub struct World {
 }
 
 impl World {
-    pub async fn of(mut app: TestApp) -> Self {
+    pub async fn of(app: TestApp) -> Self {
+        let mut app = app.as_sandbox().await;
         let mut dee = app.coordinator("Dee").await;
         let mut asha = app.phone("Asha").await;
         let mut bo = app.phone("Bo").await;

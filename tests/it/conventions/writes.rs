@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::operation::Operation;
 use super::world::{Request, Who, World};
-use crate::support::app::PUBLIC_URL;
+use crate::support::app::{PUBLIC_URL, START_MS};
 use crate::support::desk::post;
 use crate::wire;
 
@@ -56,6 +56,7 @@ pub async fn make(world: &mut World, operation: &Operation) -> Made {
         }
         "record_activities" => (vec![], json!({ "items": [hours(world, fresh, "2026-11-12")] })),
         "reply_to_activity" => (vec![], json!({ "id": fresh, "text": "It was a fine day." })),
+        "put_clock" => (vec![], json!({ "now": rfc3339(START_MS + i64::from(world.made) * 60_000) })),
         "lease_card" => (vec![], json!({})),
         "put_rules" | "try_rules" => (vec![], next_rules(world).await),
         _ => return plain(world, operation, fresh).await,

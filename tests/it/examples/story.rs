@@ -45,6 +45,8 @@ pub async fn told() -> Value {
     story.reading(&mut asha, &mut bilal, &recorded).await;
     story.one_person(&mut asha, &mut bilal, &recorded).await;
     story.access(&mut asha, &mut second, group).await;
+    let a_week_later = json!({ "now": "2026-11-28T10:00:00Z" });
+    send(&mut bilal, Method::PUT, "/v1/neighbourhood/clock", Some(a_week_later)).await;
     story.recorder.examples()
 }
 
@@ -91,7 +93,7 @@ impl Story {
     }
 
     async fn founding(&self) {
-        let body = json!({ "id": self.neighbourhood, "name": "Balsall Heath", "time_zone": "Europe/London" });
+        let body = json!({ "id": self.neighbourhood, "name": "Balsall Heath", "time_zone": "Europe/London", "sandbox": true });
         self.operator(Method::POST, "/v1/neighbourhoods", Some(body)).await;
         for path in [
             "/v1/neighbourhoods",

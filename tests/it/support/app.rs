@@ -9,9 +9,10 @@ use axum::http::{Method, Request, StatusCode};
 use daybook::app::{App, Clock, Random, SystemRandom};
 use daybook::auth::seal::SealingSecret;
 use daybook::domain::ids::{ActivityId, InvitationId, NeighbourhoodId};
-use daybook::flows::{invite, judge, neighbourhoods, server_keys};
+use daybook::flows::{invite, judge, neighbourhoods, sandbox, server_keys};
 use daybook::phone::{ClockSource, InProcess, Phone};
 use daybook::store::Database;
+use migration::sea_orm::ConnectionTrait as _;
 use migration::{Migrator, MigratorTrait as _};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -97,6 +98,14 @@ impl TestApp {
             seed: AtomicU64::new(1),
             _kept: Kept::Elsewhere,
         }
+    }
+
+    /// As if the neighbourhood had been created as one whose clock can be moved.
+    pub async fn as_sandbox(self) -> Self {
+        let all = "UPDATE neighbourhood SET clock_ahead_ms = 0";
+        self.app.db().writer().execute_unprepared(all).await.expect("updated");
+        sandbox::look(&self.app).await.expect("looked");
+        self
     }
 
     /// Where its database is.
