@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::ApiResult;
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scope;
@@ -76,14 +76,14 @@ pub async fn list_devices(
     caller: Resident<scope::Any>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DeviceView>>)> {
-    let (access, most) = (&caller.access, limit(paging.limit));
-    let after = opened(&app, "devices", paging.after.as_deref())?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "devices", after, paging.limit).await?;
     let party = (!access.scopes.has(Scope::Manage)).then_some(access.party);
-    let db = app.db().read();
-    let rows = store::access::devices(db, access.neighbourhood, party, after, most + 1).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::access::devices(db, neighbourhood, party, asked.after, asked.rows()).await?;
     let place = |row: &device::Model| (row.created_at_ms, row.id);
     let show = |row| view(row, access.device);
-    let (headers, page) = paged(&app, "devices", "/v1/devices", rows, most, place, show)?;
+    let (headers, page) = asked.page(&app, "/v1/devices", rows, place, show)?;
     Ok((headers, axum::Json(page)))
 }
 

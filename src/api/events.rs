@@ -135,12 +135,9 @@ fn wants_stream(headers: &HeaderMap) -> bool {
     first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// The first page of a list says from where its objects are followed: taken before the list is read.
-pub(super) async fn events_after(app: &App, access: &Access, first: bool) -> ApiResult<Option<String>> {
-    if !first {
-        return Ok(None);
-    }
-    cursor(app, following::now(app, access.neighbourhood).await?).map(Some)
+/// From where the objects of a list are followed, asked before the list is read.
+pub(super) async fn events_after(app: &App, access: &Access) -> ApiResult<String> {
+    cursor(app, following::now(app, access.neighbourhood).await?)
 }
 
 fn cursor(app: &App, place: Place) -> ApiResult<String> {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, PRECONDITION_FAILED, PRECONDITION_REQUIRED};
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, names_tag, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params, names_tag};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scopes;
@@ -167,11 +167,12 @@ pub async fn list_grants(
     caller: Resident<scope::Any>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<GrantView>>)> {
-    let (db, access, most) = (app.db().read(), &caller.access, limit(paging.limit));
-    let after = opened(&app, "grants", paging.after.as_deref())?;
-    let rows = store::access::grants(db, access.neighbourhood, access.party, after, most + 1).await?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "grants", after, paging.limit).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::access::grants(db, neighbourhood, access.party, asked.after, asked.rows()).await?;
     let place = |row: &access_grant::Model| (row.created_at_ms, row.id);
-    let (headers, page) = paged(&app, "grants", "/v1/grants", rows, most, place, |row| view(row, None))?;
+    let (headers, page) = asked.page(&app, "/v1/grants", rows, place, |row| view(row, None))?;
     Ok((headers, axum::Json(page)))
 }
 

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Ids, Paging, Params};
 use super::types::{Instant, Page, check_name, word};
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::limits::SUPERVISORS_MAX;
 use crate::domain::time::{civil_day, parse_day};
@@ -199,12 +199,12 @@ pub async fn list_parties(
     caller: Coordinator<scope::Manage>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<PartyView>>)> {
-    let most = limit(paging.limit);
-    let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
-    let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, mut page) =
-        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
-    standing_for(&app, &caller, &mut page.items).await?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked: Asked<Uuid> = Asked::of(&app, Some(access), "parties", after, paging.limit).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::parties::page(db, neighbourhood, asked.after, asked.rows()).await?;
+    let (headers, mut page) = asked.page(&app, "/v1/parties", rows, |row| row.id, PartyView::from)?;
+    standing_for(&app, access, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -244,15 +244,15 @@ pub async fn get_party(
 ) -> ApiResult<axum::Json<PartyView>> {
     let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
     let mut views = [PartyView::from(row.ok_or(NOT_FOUND)?)];
-    standing_for(&app, &caller, &mut views).await?;
+    standing_for(&app, &caller.access, &mut views).await?;
     let [view] = views;
     Ok(axum::Json(view))
 }
 
 /// Says which parties are aliases, and of whom.
-async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyView]) -> ApiResult<()> {
+async fn standing_for(app: &App, access: &Access, views: &mut [PartyView]) -> ApiResult<()> {
     let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
-    let found = store::parties::resolve(app.db().read(), caller.access.neighbourhood, &ids).await?;
+    let found = store::parties::resolve(app.db().read(), access.neighbourhood, &ids).await?;
     for view in views {
         let party = found.get(&view.id).map(|(party, _)| *party);
         view.alias_of = party.filter(|party| *party != view.id);
