@@ -1,23 +1,23 @@
 //! Grants: what devices and scripts may do for the caller; personal tokens.
 
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
-use super::error::{ApiError, ApiResult, PRECONDITION_FAILED, PRECONDITION_REQUIRED};
+use super::conditions::{Tagged, answer, object, saw, tag};
+use super::error::{ApiError, ApiResult};
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Asked, Id, IdParam, Paging, Params, names_tag};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scopes;
 use crate::domain::ids::{DeviceId, GrantId};
 use crate::flows;
-use crate::flows::grants::{Narrowed, PERSONAL_LIFE_MS_MAX};
+use crate::flows::grants::PERSONAL_LIFE_MS_MAX;
 use crate::store;
 use crate::store::entity::access_grant;
 
@@ -103,7 +103,7 @@ fn view(row: access_grant::Model, token: Option<String>) -> GrantView {
         expires_at: Instant(row.expires_at_ms),
         revoked_at: row.revoked_at_ms.map(Instant),
         revision: row.revision,
-        etag: format!("\"{}\"", row.revision),
+        etag: tag(row.revision),
     }
 }
 
@@ -192,7 +192,7 @@ pub async fn narrow_grant(
     Id(id): Id,
     headers: HeaderMap,
     Json(body): Json<GrantPatch>,
-) -> ApiResult<([(HeaderName, String); 1], axum::Json<GrantView>)> {
+) -> ApiResult<Tagged<GrantView>> {
     let (access, id) = (&caller.access, GrantId(id));
     if access.grant != id {
         check_from_device(access)?;
@@ -200,22 +200,12 @@ pub async fn narrow_grant(
     if body.scope.is_some_and(Scopes::is_empty) {
         return Err(ApiError::field("/scope", "scope", "At /scope: keep one or more, or revoke the grant."));
     }
-    let expected = headers.get(IF_MATCH);
-    let fits = |row: &access_grant::Model| {
-        expected.map(|expected| names_tag(expected, &format!("\"{}\"", row.revision)))
-    };
+    let saw = |revision| saw(&headers, revision);
     let expires_at_ms = body.expires_at.map(|at| at.0);
-    let narrowed = flows::grants::narrow(&app, access, id, body.scope, expires_at_ms, fits).await?;
-    let row = match narrowed {
-        Narrowed::Done(row) => row,
-        Narrowed::Unconditional => return Err(PRECONDITION_REQUIRED.into()),
-        Narrowed::Changed(row) => {
-            let present = view(row, None);
-            return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
-        }
-    };
-    let view = view(row, None);
-    Ok(([(ETAG, view.etag.clone())], axum::Json(view)))
+    let narrowed = flows::grants::narrow(&app, access, id, body.scope, expires_at_ms, saw).await?;
+    let (row, done) = object(narrowed)?;
+    let etag = tag(row.revision);
+    answer(view(row, None), etag, done)
 }
 
 /// Revoke a grant: within five seconds no server takes its token.

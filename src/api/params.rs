@@ -153,12 +153,6 @@ pub fn day(name: &str, text: Option<&str>) -> ApiResult<()> {
     Ok(())
 }
 
-/// Whether an `If-Match` names a tag.
-pub fn names_tag(expected: &axum::http::HeaderValue, tag: &str) -> bool {
-    let named = |text: &str| text.split(',').any(|one| one.trim() == "*" || one.trim() == tag);
-    expected.to_str().is_ok_and(named)
-}
-
 /// Items of a page, within bounds.
 pub fn limit(asked: Option<u64>) -> u64 {
     asked.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, PAGE_ITEMS_MAX)
