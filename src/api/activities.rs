@@ -12,9 +12,8 @@ use uuid::Uuid;
 use super::activity_reading::{blurred, etag, tenant, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
-use super::events::events_after;
 use super::extract::{Resident, scope};
-use super::params::{Here, Id, IdParam, Paging, Params, count, limit, link_next, opened, paged, sealed};
+use super::params::{Asked, Here, Id, IdParam, Paging, Params, count, link_next, sealed};
 use super::types::{Instant, Page, word};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -128,28 +127,26 @@ pub async fn list_activities(
     Here(here): Here,
     Params(params): Params<ActivityFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<ActivityView>>)> {
-    let access = &caller.access;
-    let most = limit(params.limit);
-    let after = opened(&app, "activities", params.after.as_deref())?;
-    let events_after = events_after(&app, access, params.after.is_none()).await?;
-    let filter = filter(&app, access, params, after).await?;
+    let (access, after) = (&caller.access, params.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "activities", after, params.limit).await?;
+    let most = asked.most;
+    let filter = filter(&app, access, params, asked.after).await?;
     let db = app.db().read();
-    let found = store::activity_pages::page(db, access.neighbourhood, &filter, most + 1).await?;
+    let found = store::activity_pages::page(db, access.neighbourhood, &filter, asked.rows()).await?;
     let named = filter.naming.is_some();
     let (tenant, exact) = (tenant(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
-    let (mut headers, page) = paged(&app, "activities", &here, found.rows, most, place, |(row, judged)| {
+    let show = |(row, judged): (activity::Model, Option<judgement::Model>)| {
         view(&row, judged.as_ref(), &tenant, exact)
-    })?;
-    let mut next = page.next;
+    };
+    let (mut headers, page) = asked.page(&app, &here, found.rows, place, show)?;
+    let mut page = page.whole("a stored reading cannot be read")?;
     if let Some(place) = found.looked_until {
         let further = sealed(&app, "activities", &place)?;
         link_next(&mut headers, &here, &further, most);
-        next = Some(further);
+        page.next = Some(further);
     }
-    let items: Option<Vec<ActivityView>> = page.items.into_iter().collect();
-    let items = items.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
-    Ok((headers, axum::Json(Page { items, next, events_after })))
+    Ok((headers, axum::Json(page)))
 }
 
 async fn filter(
@@ -325,17 +322,16 @@ pub async fn list_versions(
     if is_bystander(access, speaker) {
         return Err(NOT_FOUND.into());
     }
-    let most = limit(paging.limit);
-    let list = format!("versions of {id}");
-    let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
+    let (list, after) = (format!("versions of {id}"), paging.after.as_deref());
+    let asked: Asked<i64> = Asked::of(&app, Some(access), list, after, paging.limit).await?;
     let (db, id) = (app.db().read(), ActivityId(row.id));
-    let rows = store::activities::versions(db, access.neighbourhood, id, before, most + 1).await?;
+    let (neighbourhood, before) = (access.neighbourhood, asked.after);
+    let rows = store::activities::versions(db, neighbourhood, id, before, asked.rows()).await?;
     let (tenant, exact) = (tenant(&app, access).await?, access.scopes.has(Scope::PlacesExact));
     let path = format!("/v1/activities/{id}/versions");
     let shown = |row| version_view(row, &tenant.salt, exact);
-    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.version, shown)?;
-    let items: Result<Vec<VersionView>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page::of(items?, page.next))))
+    let (headers, page) = asked.page(&app, &path, rows, |row| row.version, shown)?;
+    Ok((headers, axum::Json(page.good()?)))
 }
 
 fn version_view(

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, GONE, NOT_FOUND, RANGE_NOT_SATISFIABLE};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{DaybookId, PartyId};
@@ -104,12 +104,12 @@ pub async fn list_daybooks(
     caller: Resident<scope::Sync>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DaybookView>>)> {
-    let (db, access, most) = (app.db().read(), &caller.access, limit(paging.limit));
-    let after = opened(&app, "daybooks", paging.after.as_deref())?;
+    let (db, access, after) = (app.db().read(), &caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "daybooks", after, paging.limit).await?;
     let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
-    let rows = store::daybooks::page(db, access.neighbourhood, &owners, after, most + 1).await?;
-    let (headers, page) =
-        paged(&app, "daybooks", "/v1/daybooks", rows, most, |row| row.id, DaybookView::from)?;
+    let (neighbourhood, after) = (access.neighbourhood, asked.after);
+    let rows = store::daybooks::page(db, neighbourhood, &owners, after, asked.rows()).await?;
+    let (headers, page) = asked.page(&app, "/v1/daybooks", rows, |row| row.id, DaybookView::from)?;
     Ok((headers, axum::Json(page)))
 }
 

@@ -13,7 +13,7 @@ pub use super::decision_request::{
 };
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Id, IdParam, Params, count};
 use super::preview::{self, wishes};
 use super::types::{Instant, Page};
 use crate::app::App;
@@ -212,13 +212,13 @@ pub async fn list_decisions(
     Here(here): Here,
     Params(params): Params<DecisionFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DecisionView>>)> {
-    let most = limit(params.limit);
-    let before: Option<i64> = opened(&app, "decisions", params.after.as_deref())?;
+    let (access, after) = (&caller.access, params.after.as_deref());
+    let asked: Asked<i64> = Asked::of(&app, Some(access), "decisions", after, params.limit).await?;
     let activity = params.activity_id.map(ActivityId);
-    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let rows = store::judgements::decisions(db, neighbourhood, activity, before, most + 1).await?;
-    let (headers, page) =
-        paged(&app, "decisions", &here, rows, most, |row| row.journal_no, DecisionView::from)?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let (before, rows) = (asked.after, asked.rows());
+    let rows = store::judgements::decisions(db, neighbourhood, activity, before, rows).await?;
+    let (headers, page) = asked.page(&app, &here, rows, |row| row.journal_no, DecisionView::from)?;
     Ok((headers, axum::Json(page)))
 }
 

@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
+use super::conditions::{Tagged, answer, object, saw, tag};
 use super::error::ApiResult;
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scope;
@@ -33,6 +34,9 @@ pub struct DeviceView {
     pub revoked_at: Option<Instant>,
     /// Rises with every change of the device.
     pub revision: i64,
+    /// Names this revision: what `If-Match` takes.
+    #[schema(example = "\"1\"")]
+    pub etag: String,
 }
 
 /// What can be changed of a device.
@@ -58,6 +62,7 @@ fn view(row: device::Model, current: Option<DeviceId>) -> DeviceView {
         created_at: Instant(row.created_at_ms),
         revoked_at: row.revoked_at_ms.map(Instant),
         revision: row.revision,
+        etag: tag(row.revision),
     }
 }
 
@@ -76,32 +81,39 @@ pub async fn list_devices(
     caller: Resident<scope::Any>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DeviceView>>)> {
-    let (access, most) = (&caller.access, limit(paging.limit));
-    let after = opened(&app, "devices", paging.after.as_deref())?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "devices", after, paging.limit).await?;
     let party = (!access.scopes.has(Scope::Manage)).then_some(access.party);
-    let db = app.db().read();
-    let rows = store::access::devices(db, access.neighbourhood, party, after, most + 1).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::access::devices(db, neighbourhood, party, asked.after, asked.rows()).await?;
     let place = |row: &device::Model| (row.created_at_ms, row.id);
     let show = |row| view(row, access.device);
-    let (headers, page) = paged(&app, "devices", "/v1/devices", rows, most, place, show)?;
+    let (headers, page) = asked.page(&app, "/v1/devices", rows, place, show)?;
     Ok((headers, axum::Json(page)))
 }
 
 /// Name a device anew.
+///
+/// What is called so already answers 200, whatever `If-Match` says.
 #[utoipa::path(
-    patch, path = "/v1/devices/{id}", tag = "people", params(IdParam), request_body = DevicePatch,
-    responses((status = 200, description = "The device.", body = DeviceView))
+    patch, path = "/v1/devices/{id}", tag = "people", request_body = DevicePatch,
+    params(IdParam, ("If-Match" = String, Header, description = "The `etag` of the device as it was seen.")),
+    responses((status = 200, description = "The device as it is now.", body = DeviceView, headers(("ETag" = String, description = "Names this revision."))))
 )]
 pub async fn update_device(
     State(app): State<App>,
     caller: Resident<scope::Any>,
     Id(id): Id,
+    headers: HeaderMap,
     Json(body): Json<DevicePatch>,
-) -> ApiResult<axum::Json<DeviceView>> {
+) -> ApiResult<Tagged<DeviceView>> {
     check_from_device(&caller.access)?;
     check_name("/name", &body.name)?;
-    let row = flows::enrol::rename(&app, &caller.access, DeviceId(id), &body.name).await?;
-    Ok(axum::Json(view(row, caller.access.device)))
+    let saw = |revision| saw(&headers, revision);
+    let renamed = flows::enrol::rename(&app, &caller.access, DeviceId(id), &body.name, saw).await?;
+    let (row, done) = object(renamed)?;
+    let etag = tag(row.revision);
+    answer(view(row, caller.access.device), etag, done)
 }
 
 /// Revoke a device: within five seconds no server takes its tokens. Its unsynced work is not touched.

@@ -17,11 +17,12 @@ use super::activities::seen;
 use super::activity_draft::register;
 use super::activity_view::ActivityView;
 use super::body::Json;
+use super::conditions::names_tag;
 use super::error::{
     ApiError, ApiResult, CHANGE_ID_REUSED, FieldError, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN,
 };
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, names_tag};
+use super::params::{Id, IdParam};
 use super::types::Instant;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;

@@ -118,8 +118,9 @@ pub async fn list_events(
     }
     let most = usize::try_from(limit(params.limit)).unwrap_or(usize::MAX);
     let past = following::past(&app, &access, after, most).await?;
-    let items: ApiResult<Vec<Event>> = past.events.iter().map(|happened| event(&app, happened)).collect();
-    let until = cursor(&app, past.until)?;
+    let items: ApiResult<Vec<Event>> =
+        past.events.iter().map(|happened| event(&app, &access, happened)).collect();
+    let until = cursor(&app, &access, past.until)?;
     let next = past.more.then(|| until.clone());
     let mut response_headers = HeaderMap::new();
     if let Some(next) = &next {
@@ -135,16 +136,13 @@ fn wants_stream(headers: &HeaderMap) -> bool {
     first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// The first page of a list says from where its objects are followed: taken before the list is read.
-pub(super) async fn events_after(app: &App, access: &Access, first: bool) -> ApiResult<Option<String>> {
-    if !first {
-        return Ok(None);
-    }
-    cursor(app, following::now(app, access.neighbourhood).await?).map(Some)
+/// From where the objects of a list are followed, asked before the list is read.
+pub(super) async fn events_after(app: &App, access: &Access) -> ApiResult<String> {
+    cursor(app, access, following::now(app, access.neighbourhood).await?)
 }
 
-fn cursor(app: &App, place: Place) -> ApiResult<String> {
-    sealed(app, LIST, &(place.no, place.chain, app.now_ms()))
+fn cursor(app: &App, access: &Access, place: Place) -> ApiResult<String> {
+    sealed(app, LIST, &(place.no, place.chain, app.now_in(access.neighbourhood)))
 }
 
 /// The place of a cursor, if the journal has it.
@@ -153,16 +151,16 @@ async fn place(app: &App, access: &Access, text: Option<&str>) -> ApiResult<Plac
         return Ok(BEGINNING);
     };
     let place = Place { no, chain };
-    let fresh = app.now_ms().saturating_sub(at_ms) <= EVENTS_LIFE_MS;
+    let fresh = app.now_in(access.neighbourhood).saturating_sub(at_ms) <= EVENTS_LIFE_MS;
     if fresh && following::has(app, access.neighbourhood, place).await? {
         return Ok(place);
     }
     Err(CURSOR_EXPIRED.into())
 }
 
-fn event(app: &App, happened: &Happened) -> ApiResult<Event> {
+fn event(app: &App, access: &Access, happened: &Happened) -> ApiResult<Event> {
     Ok(Event {
-        id: cursor(app, happened.place)?,
+        id: cursor(app, access, happened.place)?,
         kind: happened.kind,
         subject: happened.subject,
         revision: happened.revision,
@@ -187,7 +185,8 @@ fn stream(app: App, access: Arc<Access>, after: Place) -> ApiResult<Response> {
     let Some(follower) = Follower::join(&app, access.neighbourhood, access.grant) else {
         return Err(ApiError::from(TOO_MANY_STREAMS).header(RETRY_AFTER, &STREAM_RETRY.as_secs().to_string()));
     };
-    let ready = sse::Event::default().event("ready").id(cursor(&app, after)?).retry(STREAM_RETRY).data("{}");
+    let ready =
+        sse::Event::default().event("ready").id(cursor(&app, &access, after)?).retry(STREAM_RETRY).data("{}");
     let until = Until::now() + STREAM_LIFE;
     let open = Open { app, access, at: after, follower, waiting: [ready].into(), look: true, until };
     // A proxy that gathers what it passes on would keep the events to itself.
@@ -243,7 +242,7 @@ impl Open {
         let _turn = self.app.followers().turn().await;
         let past = following::past(&self.app, &self.access, self.at, STREAM_EVENTS).await?;
         for happened in &past.events {
-            let event = event(&self.app, happened)?;
+            let event = event(&self.app, &self.access, happened)?;
             let kind = super::types::word(&event.kind);
             let told = sse::Event::default().id(event.id.clone()).event(kind).json_data(&event);
             self.waiting.push_back(told.map_err(crate::flows::FlowError::internal)?);

@@ -1,23 +1,23 @@
 //! Grants: what devices and scripts may do for the caller; personal tokens.
 
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
-use super::error::{ApiError, ApiResult, PRECONDITION_FAILED, PRECONDITION_REQUIRED};
+use super::conditions::{Tagged, answer, object, saw, tag};
+use super::error::{ApiError, ApiResult};
 use super::extract::{Resident, check_from_device, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, names_tag, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::auth::scopes::Scopes;
 use crate::domain::ids::{DeviceId, GrantId};
 use crate::flows;
-use crate::flows::grants::{Narrowed, PERSONAL_LIFE_MS_MAX};
+use crate::flows::grants::PERSONAL_LIFE_MS_MAX;
 use crate::store;
 use crate::store::entity::access_grant;
 
@@ -103,7 +103,7 @@ fn view(row: access_grant::Model, token: Option<String>) -> GrantView {
         expires_at: Instant(row.expires_at_ms),
         revoked_at: row.revoked_at_ms.map(Instant),
         revision: row.revision,
-        etag: format!("\"{}\"", row.revision),
+        etag: tag(row.revision),
     }
 }
 
@@ -167,11 +167,12 @@ pub async fn list_grants(
     caller: Resident<scope::Any>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<GrantView>>)> {
-    let (db, access, most) = (app.db().read(), &caller.access, limit(paging.limit));
-    let after = opened(&app, "grants", paging.after.as_deref())?;
-    let rows = store::access::grants(db, access.neighbourhood, access.party, after, most + 1).await?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "grants", after, paging.limit).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::access::grants(db, neighbourhood, access.party, asked.after, asked.rows()).await?;
     let place = |row: &access_grant::Model| (row.created_at_ms, row.id);
-    let (headers, page) = paged(&app, "grants", "/v1/grants", rows, most, place, |row| view(row, None))?;
+    let (headers, page) = asked.page(&app, "/v1/grants", rows, place, |row| view(row, None))?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -191,7 +192,7 @@ pub async fn narrow_grant(
     Id(id): Id,
     headers: HeaderMap,
     Json(body): Json<GrantPatch>,
-) -> ApiResult<([(HeaderName, String); 1], axum::Json<GrantView>)> {
+) -> ApiResult<Tagged<GrantView>> {
     let (access, id) = (&caller.access, GrantId(id));
     if access.grant != id {
         check_from_device(access)?;
@@ -199,22 +200,12 @@ pub async fn narrow_grant(
     if body.scope.is_some_and(Scopes::is_empty) {
         return Err(ApiError::field("/scope", "scope", "At /scope: keep one or more, or revoke the grant."));
     }
-    let expected = headers.get(IF_MATCH);
-    let fits = |row: &access_grant::Model| {
-        expected.map(|expected| names_tag(expected, &format!("\"{}\"", row.revision)))
-    };
+    let saw = |revision| saw(&headers, revision);
     let expires_at_ms = body.expires_at.map(|at| at.0);
-    let narrowed = flows::grants::narrow(&app, access, id, body.scope, expires_at_ms, fits).await?;
-    let row = match narrowed {
-        Narrowed::Done(row) => row,
-        Narrowed::Unconditional => return Err(PRECONDITION_REQUIRED.into()),
-        Narrowed::Changed(row) => {
-            let present = view(row, None);
-            return Err(ApiError::from(PRECONDITION_FAILED).present(&present).header(ETAG, &present.etag));
-        }
-    };
-    let view = view(row, None);
-    Ok(([(ETAG, view.etag.clone())], axum::Json(view)))
+    let narrowed = flows::grants::narrow(&app, access, id, body.scope, expires_at_ms, saw).await?;
+    let (row, done) = object(narrowed)?;
+    let etag = tag(row.revision);
+    answer(view(row, None), etag, done)
 }
 
 /// Revoke a grant: within five seconds no server takes its token.

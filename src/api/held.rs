@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Here, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Params, count};
 use super::sync::Reason;
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
@@ -80,19 +80,17 @@ pub async fn list_held(
     Here(here): Here,
     Params(params): Params<HeldFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<HeldView>>)> {
-    let access = &caller.access;
-    let most = limit(params.limit);
-    let after: Option<Place> = opened(&app, "held", params.after.as_deref())?;
+    let (access, after) = (&caller.access, params.after.as_deref());
+    let asked: Asked<Place> = Asked::of(&app, Some(access), "held", after, params.limit).await?;
     let daybooks = daybooks(&app, access, params.daybook_id).await?;
     let db = app.db().read();
-    let rows = store::held::page(db, access.neighbourhood, daybooks.as_deref(), after, most + 1).await?;
+    let (daybooks, after) = (daybooks.as_deref(), asked.after.clone());
+    let rows = store::held::page(db, access.neighbourhood, daybooks, after, asked.rows()).await?;
     let parties = parties(&app, access, &rows).await?;
     let arrived = arrived(&app, access, &rows).await?;
     let place = |row: &Waiting| (row.received_at_ms, row.daybook_id, row.hash.clone());
-    let (headers, page) = paged(&app, "held", &here, rows, most, place, |row| view(row, &parties, &arrived))?;
-    let items: Option<Vec<HeldView>> = page.items.into_iter().collect();
-    let items = items.ok_or_else(|| flows::FlowError::internal("a held change cannot be read"))?;
-    Ok((headers, axum::Json(Page::of(items, page.next))))
+    let (headers, page) = asked.page(&app, &here, rows, place, |row| view(row, &parties, &arrived))?;
+    Ok((headers, axum::Json(page.whole("a held change cannot be read")?)))
 }
 
 /// The daybooks that are asked for; nothing where it is the whole neighbourhood.

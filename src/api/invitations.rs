@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::auth::scopes::Scope;
@@ -128,14 +128,14 @@ pub async fn list_invitations(
     caller: Resident<scope::Any>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<InvitationView>>)> {
-    let (access, most) = (&caller.access, limit(paging.limit));
-    let after = opened(&app, "invitations", paging.after.as_deref())?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked = Asked::of(&app, Some(access), "invitations", after, paging.limit).await?;
     let made_by = (!access.scopes.has(Scope::Manage)).then_some(access.party);
-    let db = app.db().read();
-    let rows = store::access::invitations(db, access.neighbourhood, made_by, after, most + 1).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::access::invitations(db, neighbourhood, made_by, asked.after, asked.rows()).await?;
     let place = |row: &invitation::Model| (row.created_at_ms, row.id);
     let show = |row| view(row, None);
-    let (headers, page) = paged(&app, "invitations", "/v1/invitations", rows, most, place, show)?;
+    let (headers, page) = asked.page(&app, "/v1/invitations", rows, place, show)?;
     Ok((headers, axum::Json(page)))
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Here, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Params, count};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -103,20 +103,19 @@ pub async fn list_entries(
     Here(here): Here,
     Params(params): Params<EntryFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<JournalEntry>>)> {
-    let access = &caller.access;
-    let most = limit(params.limit);
+    let (access, after) = (&caller.access, params.after.as_deref());
     let only = params.activity_id.map(ActivityId);
     // A cursor is of its list: what numbers one leaves out another may hold.
-    let after: Option<i64> = opened(&app, &here, params.after.as_deref())?;
+    let asked: Asked<i64> = Asked::of(&app, Some(access), here.clone(), after, params.limit).await?;
     let db = app.db().read();
-    let rows = store::journal::page(db, access.neighbourhood, only, after.unwrap_or(0), most + 1).await?;
+    let after = asked.after.unwrap_or(0);
+    let rows = store::journal::page(db, access.neighbourhood, only, after, asked.rows()).await?;
     let open = Open::of(&app, access, only.into_iter().chain(rows.iter().filter_map(about))).await?;
     if only.is_some_and(|id| !open.holds(id)) {
         return Err(NOT_FOUND.into());
     }
-    let (headers, page) = paged(&app, &here, &here, rows, most, |row| row.no, |row| entry(row, &open))?;
-    let items: Result<Vec<JournalEntry>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page::of(items?, page.next))))
+    let (headers, page) = asked.page(&app, &here, rows, |row| row.no, |row| entry(row, &open))?;
+    Ok((headers, axum::Json(page.good()?)))
 }
 
 fn about(row: &journal::Model) -> Option<ActivityId> {

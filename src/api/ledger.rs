@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, day, journal_no, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params, day, journal_no};
 use super::types::{Instant, Page};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -145,25 +145,17 @@ pub async fn list_accounts(
     caller: Resident<scope::LedgerRead>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<AccountView>>)> {
-    let access = &caller.access;
-    let most = limit(paging.limit);
-    let after: Option<Uuid> = opened(&app, "accounts", paging.after.as_deref())?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked: Asked<Uuid> = Asked::of(&app, Some(access), "accounts", after, paging.limit).await?;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let only = (!access.scopes.has(Scope::Reconcile)).then_some(AccountId(access.party.0));
-    let rows = store::ledger::accounts_page(db, neighbourhood, only, after, most + 1).await?;
+    let rows = store::ledger::accounts_page(db, neighbourhood, only, asked.after, asked.rows()).await?;
     let others = Holders::read(db, neighbourhood).await?.at(i64::MAX);
-    let (headers, page) = paged(
-        &app,
-        "accounts",
-        "/v1/accounts",
-        rows,
-        most,
-        |row| row.id,
-        |row| {
-            let alias_of = others.get(&AccountId(row.id)).copied();
-            AccountView { alias_of, ..row.into() }
-        },
-    )?;
+    let show = |row: account::Model| {
+        let alias_of = others.get(&AccountId(row.id)).copied();
+        AccountView { alias_of, ..row.into() }
+    };
+    let (headers, page) = asked.page(&app, "/v1/accounts", rows, |row| row.id, show)?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -260,16 +252,15 @@ pub async fn get_statement(
     let access = &caller.access;
     let party = visible(&app, access, id).await?;
     account(&app, access, party.0).await?;
-    let most = limit(paging.limit);
-    let list = format!("statement of {id}");
-    let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
+    let (list, after) = (format!("statement of {id}"), paging.after.as_deref());
+    let asked: Asked<i64> = Asked::of(&app, Some(access), list, after, paging.limit).await?;
     let db = app.db().read();
     let accounts = Holders::read(db, access.neighbourhood).await?.accounts(party, i64::MAX);
-    let rows = store::ledger::statement(db, access.neighbourhood, &accounts, before, most + 1).await?;
+    let (neighbourhood, before) = (access.neighbourhood, asked.after);
+    let rows = store::ledger::statement(db, neighbourhood, &accounts, before, asked.rows()).await?;
     let path = format!("/v1/accounts/{id}/statement");
-    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.journal_no, line)?;
-    let items: Result<Vec<StatementLine>, flows::FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page::of(items?, page.next))))
+    let (headers, page) = asked.page(&app, &path, rows, |row| row.journal_no, line)?;
+    Ok((headers, axum::Json(page.good()?)))
 }
 
 fn line(row: transfer::Model) -> Result<StatementLine, flows::FlowError> {

@@ -8,6 +8,7 @@ pub mod aliases;
 pub mod body;
 pub mod cards;
 pub mod closings;
+mod conditions;
 pub mod daybooks;
 mod decision_request;
 pub mod decisions;

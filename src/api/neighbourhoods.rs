@@ -11,7 +11,7 @@ use super::body::Json;
 use super::enrolments::NeighbourhoodView;
 use super::error::{ApiError, ApiResult, NOT_A_SANDBOX, NOT_FOUND};
 use super::extract::{Coordinator, Operator, Resident, scope};
-use super::params::{Paging, Params, limit, opened, paged};
+use super::params::{Asked, Paging, Params};
 use super::types::{Instant, Page, check_name};
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
@@ -131,11 +131,10 @@ pub async fn list_neighbourhoods(
     _: Operator,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<NeighbourhoodView>>)> {
-    let most = limit(paging.limit);
-    let after = opened(&app, "neighbourhoods", paging.after.as_deref())?;
-    let rows = store::neighbourhoods::page(app.db().read(), after, most + 1).await?;
+    let asked = Asked::of(&app, None, "neighbourhoods", paging.after.as_deref(), paging.limit).await?;
+    let rows = store::neighbourhoods::page(app.db().read(), asked.after.clone(), asked.rows()).await?;
     let place = |row: &neighbourhood::Model| (row.name.clone(), row.neighbourhood_id);
     let view = |row| NeighbourhoodView::of(&app, row);
-    let (headers, page) = paged(&app, "neighbourhoods", "/v1/neighbourhoods", rows, most, place, view)?;
+    let (headers, page) = asked.page(&app, "/v1/neighbourhoods", rows, place, view)?;
     Ok((headers, axum::Json(page)))
 }

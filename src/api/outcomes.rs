@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, GONE, NOT_FOUND};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Params, count, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Params, count};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
 use crate::domain::held::{HELD_EXPIRED, expires_at_ms};
@@ -104,18 +104,16 @@ pub async fn list_outcomes(
     Params(params): Params<OutcomeFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<OutcomeView>>)> {
     let of = own(&app, &caller.access, id).await?;
-    let list = format!("outcomes of {id}");
-    let most = limit(params.limit);
-    let place: Place = opened(&app, &list, params.after.as_deref())?.unwrap_or_default();
+    let (list, after) = (format!("outcomes of {id}"), params.after.as_deref());
+    let asked = Asked::of(&app, Some(&caller.access), list, after, params.limit).await?;
+    let place: Place = asked.after.clone().unwrap_or_default();
     let rows = match params.hash {
         Some(hash) => of_hash(&app, of, &hash).await?.into_iter().map(|row| (row, place.clone())).collect(),
-        None => newest(&app, of, place, most + 1).await?,
+        None => newest(&app, of, place, asked.rows()).await?,
     };
     let path = format!("/v1/daybooks/{id}/outcomes");
-    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.1.clone(), |row| row.0.view())?;
-    let items: Option<Vec<OutcomeView>> = page.items.into_iter().collect();
-    let items = items.ok_or_else(|| flows::FlowError::internal("a stored hash cannot be read"))?;
-    Ok((headers, axum::Json(Page::of(items, page.next))))
+    let (headers, page) = asked.page(&app, &path, rows, |row| row.1.clone(), |row| row.0.view())?;
+    Ok((headers, axum::Json(page.whole("a stored hash cannot be read")?)))
 }
 
 /// A daybook of the caller or of one of its groups.

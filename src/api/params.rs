@@ -2,14 +2,18 @@
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, CURSOR_INVALID, NOT_FOUND, QUERY_INVALID};
-use crate::app::App;
+use super::events::events_after;
+use super::types::Page;
+use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::auth::signed;
 use crate::domain::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 
@@ -149,12 +153,6 @@ pub fn day(name: &str, text: Option<&str>) -> ApiResult<()> {
     Ok(())
 }
 
-/// Whether an `If-Match` names a tag.
-pub fn names_tag(expected: &axum::http::HeaderValue, tag: &str) -> bool {
-    let named = |text: &str| text.split(',').any(|one| one.trim() == "*" || one.trim() == tag);
-    expected.to_str().is_ok_and(named)
-}
-
 /// Items of a page, within bounds.
 pub fn limit(asked: Option<u64>) -> u64 {
     asked.unwrap_or(PAGE_ITEMS_DEFAULT).clamp(1, PAGE_ITEMS_MAX)
@@ -168,39 +166,79 @@ pub fn opened<T: DeserializeOwned>(app: &App, list: &str, after: Option<&str>) -
 }
 
 /// The cursor of a place in a list.
-pub fn sealed<T: serde::Serialize>(app: &App, list: &str, place: &T) -> ApiResult<String> {
+pub fn sealed<T: Serialize>(app: &App, list: &str, place: &T) -> ApiResult<String> {
     let payload = postcard::to_allocvec(place).map_err(crate::flows::FlowError::internal)?;
     let text = signed::seal(&app.keys(), list, &payload, app.now_ms());
     text.map_err(|error| crate::flows::FlowError::internal(error).into())
 }
 
-/// A page with `Link: rel="next"`, out of one row more than asked for. `path` holds the query that the next page
-/// takes as well, if there is any.
-pub fn paged<T, V, P: serde::Serialize>(
-    app: &App,
-    list: &str,
-    path: &str,
-    mut rows: Vec<T>,
-    limit: u64,
-    place: impl Fn(&T) -> P,
-    view: impl FnMut(T) -> V,
-) -> ApiResult<(axum::http::HeaderMap, super::types::Page<V>)> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = match rows.last().filter(|_| more) {
-        Some(last) => Some(sealed(app, list, &place(last))?),
-        None => None,
-    };
-    let mut headers = axum::http::HeaderMap::new();
-    if let Some(next) = &next {
-        link_next(&mut headers, path, next, u64::try_from(limit).unwrap_or(u64::MAX));
+/// A page of a list, as it is asked for: made before anything of the list is read.
+#[derive(Debug)]
+pub struct Asked<P> {
+    list: String,
+    /// The place where it starts; none on the first page.
+    pub after: Option<P>,
+    /// How many items it holds at most.
+    pub most: u64,
+    events_after: Option<String>,
+}
+
+impl<P: Serialize + DeserializeOwned> Asked<P> {
+    /// Of a list: after this cursor, so many items. The first page says from where its objects are followed, where the
+    /// caller may read events; the operator may not.
+    ///
+    /// # Errors
+    /// 400 for what is no cursor of this list.
+    pub async fn of(
+        app: &App,
+        access: Option<&Access>,
+        list: impl Into<String>,
+        after: Option<&str>,
+        most: Option<u64>,
+    ) -> ApiResult<Self> {
+        let list = list.into();
+        let after: Option<P> = opened(app, &list, after)?;
+        let follower = access.filter(|access| after.is_none() && access.scopes.has(Scope::ActivitiesRead));
+        let events_after = match follower {
+            Some(access) => Some(events_after(app, access).await?),
+            None => None,
+        };
+        Ok(Self { list, after, most: limit(most), events_after })
     }
-    Ok((headers, super::types::Page::of(rows.into_iter().map(view).collect(), next)))
+
+    /// How many rows are to be read: one more than it holds says that there is a next page.
+    pub fn rows(&self) -> u64 {
+        self.most.saturating_add(1)
+    }
+
+    /// The page with its `Link: rel="next"`, out of [`Asked::rows`]. `path` holds the query that the next page takes as
+    /// well, if there is any.
+    pub fn page<T, V>(
+        self,
+        app: &App,
+        path: &str,
+        mut rows: Vec<T>,
+        place: impl Fn(&T) -> P,
+        view: impl FnMut(T) -> V,
+    ) -> ApiResult<(HeaderMap, Page<V>)> {
+        let most = usize::try_from(self.most).unwrap_or(usize::MAX);
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = match rows.last().filter(|_| more) {
+            Some(last) => Some(sealed(app, &self.list, &place(last))?),
+            None => None,
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(next) = &next {
+            link_next(&mut headers, path, next, self.most);
+        }
+        let items = rows.into_iter().map(view).collect();
+        Ok((headers, Page { items, next, events_after: self.events_after }))
+    }
 }
 
 /// `Link: rel="next"`, to the page of a list that starts there.
-pub fn link_next(headers: &mut axum::http::HeaderMap, path: &str, next: &str, limit: u64) {
+pub fn link_next(headers: &mut HeaderMap, path: &str, next: &str, limit: u64) {
     let query = if path.contains('?') { '&' } else { '?' };
     let link = format!("<{path}{query}after={next}&limit={limit}>; rel=\"next\"");
     if let Ok(value) = link.parse() {

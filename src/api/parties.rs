@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::body::Json;
+use super::conditions::{Tagged, answer, object, saw, tag};
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Id, IdParam, Ids, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Ids, Paging, Params};
 use super::types::{Instant, Page, check_name, word};
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::limits::SUPERVISORS_MAX;
 use crate::domain::time::{civil_day, parse_day};
@@ -142,8 +144,11 @@ pub struct PartyView {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub supervisors: BTreeSet<PartyId>,
     pub created_at: Instant,
-    /// Rises with every change of the party.
+    /// Rises with every change of the party, of what it is an alias of, and of who is in it.
     pub revision: i64,
+    /// Names this revision: what `If-Match` takes.
+    #[schema(example = "\"1\"")]
+    pub etag: String,
 }
 
 /// A member's place in a group or organisation.
@@ -178,6 +183,7 @@ impl From<party::Model> for PartyView {
             supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
             created_at: Instant(row.created_at_ms),
             revision: row.revision,
+            etag: tag(row.revision),
         }
     }
 }
@@ -199,12 +205,12 @@ pub async fn list_parties(
     caller: Coordinator<scope::Manage>,
     Params(paging): Params<Paging>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<PartyView>>)> {
-    let most = limit(paging.limit);
-    let after: Option<Uuid> = opened(&app, "parties", paging.after.as_deref())?;
-    let rows = store::parties::page(app.db().read(), caller.access.neighbourhood, after, most + 1).await?;
-    let (headers, mut page) =
-        paged(&app, "parties", "/v1/parties", rows, most, |row| row.id, PartyView::from)?;
-    standing_for(&app, &caller, &mut page.items).await?;
+    let (access, after) = (&caller.access, paging.after.as_deref());
+    let asked: Asked<Uuid> = Asked::of(&app, Some(access), "parties", after, paging.limit).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::parties::page(db, neighbourhood, asked.after, asked.rows()).await?;
+    let (headers, mut page) = asked.page(&app, "/v1/parties", rows, |row| row.id, PartyView::from)?;
+    standing_for(&app, access, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -229,30 +235,47 @@ pub async fn create_party(
     let facts = PartyFacts { kind: word(&body.kind), sector: word(&body.sector), name: body.name, age };
     let (row, new) = flows::parties::create(&app, &caller.access, body.id, facts).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(PartyView::from(row))))
+    Ok((status, axum::Json(seen(&app, &caller.access, row).await?)))
 }
 
 /// Read a party.
+///
+/// `ETag` changes with every change of the party.
 #[utoipa::path(
-    get, path = "/v1/parties/{id}", tag = "people", params(IdParam),
-    responses((status = 200, description = "The party.", body = PartyView))
+    get, path = "/v1/parties/{id}", tag = "people",
+    params(IdParam, ("If-None-Match" = Option<String>, Header, description = "An ETag: answers 304 where nothing changed.")),
+    responses(
+        (status = 200, description = "The party.", body = PartyView, headers(("ETag" = String, description = "Names this revision."))),
+        (status = 304, description = "Nothing changed."),
+    )
 )]
 pub async fn get_party(
     State(app): State<App>,
     caller: Coordinator<scope::Manage>,
     Id(id): Id,
-) -> ApiResult<axum::Json<PartyView>> {
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let row = store::parties::find(app.db().read(), caller.access.neighbourhood, PartyId(id)).await?;
-    let mut views = [PartyView::from(row.ok_or(NOT_FOUND)?)];
-    standing_for(&app, &caller, &mut views).await?;
+    let row = row.ok_or(NOT_FOUND)?;
+    let tag = tag(row.revision);
+    if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+    }
+    Ok(([(ETAG, tag)], axum::Json(seen(&app, &caller.access, row).await?)).into_response())
+}
+
+/// A party as it is shown.
+async fn seen(app: &App, access: &Access, row: party::Model) -> ApiResult<PartyView> {
+    let mut views = [PartyView::from(row)];
+    standing_for(app, access, &mut views).await?;
     let [view] = views;
-    Ok(axum::Json(view))
+    Ok(view)
 }
 
 /// Says which parties are aliases, and of whom.
-async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyView]) -> ApiResult<()> {
+async fn standing_for(app: &App, access: &Access, views: &mut [PartyView]) -> ApiResult<()> {
     let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
-    let found = store::parties::resolve(app.db().read(), caller.access.neighbourhood, &ids).await?;
+    let found = store::parties::resolve(app.db().read(), access.neighbourhood, &ids).await?;
     for view in views {
         let party = found.get(&view.id).map(|(party, _)| *party);
         view.alias_of = party.filter(|party| *party != view.id);
@@ -261,23 +284,30 @@ async fn standing_for<S>(app: &App, caller: &Coordinator<S>, views: &mut [PartyV
 }
 
 /// Name a party anew, confirm somebody whom a phone met offline, or say who is under age.
+///
+/// What is as asked already answers 200, whatever `If-Match` says.
 #[utoipa::path(
-    patch, path = "/v1/parties/{id}", tag = "people", params(IdParam), request_body = PartyPatch,
-    responses((status = 200, description = "The party.", body = PartyView))
+    patch, path = "/v1/parties/{id}", tag = "people", request_body = PartyPatch,
+    params(IdParam, ("If-Match" = String, Header, description = "The `etag` of the party as it was seen.")),
+    responses((status = 200, description = "The party as it is now.", body = PartyView, headers(("ETag" = String, description = "Names this revision."))))
 )]
 pub async fn update_party(
     State(app): State<App>,
     caller: Coordinator<scope::Manage>,
     Id(id): Id,
+    headers: HeaderMap,
     Json(body): Json<PartyPatch>,
-) -> ApiResult<axum::Json<PartyView>> {
+) -> ApiResult<Tagged<PartyView>> {
     if let Some(name) = &body.name {
         check_name("/name", name)?;
     }
     let age = age(body.age_band, body.supervisors)?;
     let change = PartyChange { name: body.name, known: body.known, age };
-    let row = flows::parties::update(&app, &caller.access, PartyId(id), change).await?;
-    Ok(axum::Json(row.into()))
+    let saw = |revision| saw(&headers, revision);
+    let updated = flows::parties::update(&app, &caller.access, PartyId(id), change, saw).await?;
+    let (row, done) = object(updated)?;
+    let etag = tag(row.revision);
+    answer(seen(&app, &caller.access, row).await?, etag, done)
 }
 
 /// Put somebody into a group or organisation. An alias stands for its party.

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, NOT_FOUND, PERIOD_OVERLAPS};
 use super::extract::{Coordinator, Resident, scope};
-use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Id, IdParam, Params, count};
 use super::totals::{Total, account, grouping, totals};
 use super::types::{Instant, Page};
 use crate::app::{Access, App};
@@ -144,13 +144,12 @@ pub async fn list_periods(
     Here(here): Here,
     Params(query): Params<PeriodsQuery>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<PeriodView>>)> {
-    let access = &caller.access;
-    let (most, by) = (limit(query.limit), grouping(query.by.as_deref())?);
-    let before: Option<i64> = opened(&app, "periods", query.after.as_deref())?;
+    let (access, by) = (&caller.access, grouping(query.by.as_deref())?);
+    let after = query.after.as_deref();
+    let asked: Asked<i64> = Asked::of(&app, Some(access), "periods", after, query.limit).await?;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-    let rows = store::periods::page(db, neighbourhood, before, most + 1).await?;
-    let (headers, mut page) =
-        paged(&app, "periods", &here, rows, most, |row| row.journal_no, PeriodView::from)?;
+    let rows = store::periods::page(db, neighbourhood, asked.after, asked.rows()).await?;
+    let (headers, mut page) = asked.page(&app, &here, rows, |row| row.journal_no, PeriodView::from)?;
     figures(&app, access, by, &mut page.items).await?;
     Ok((headers, axum::Json(page)))
 }

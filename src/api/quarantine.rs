@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::Operator;
-use super::params::{Id, IdParam, Params, count, limit, opened, paged, parse_id};
+use super::params::{Asked, Id, IdParam, Params, count, parse_id};
 use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
@@ -165,20 +165,17 @@ pub async fn list_quarantine(
 ) -> ApiResult<(HeaderMap, axum::Json<Page<QuarantinedView>>)> {
     let db = app.db().read();
     store::neighbourhoods::find(db, NeighbourhoodId(id)).await?.ok_or(NOT_FOUND)?;
-    let list = format!("quarantine of {id}");
-    let most = limit(params.limit);
-    let after = opened(&app, &list, params.after.as_deref())?;
+    let (list, after) = (format!("quarantine of {id}"), params.after.as_deref());
+    let asked = Asked::of(&app, None, list, after, params.limit).await?;
     if params.code.as_ref().is_some_and(|code| code.contains('\0')) {
         return Err(ApiError::query("code", "code is text without NUL."));
     }
-    let filter = Filter { daybook: params.daybook_id, code: params.code, after };
-    let rows = store::quarantine::page(db, NeighbourhoodId(id), &filter, most + 1).await?;
+    let filter = Filter { daybook: params.daybook_id, code: params.code, after: asked.after.clone() };
+    let rows = store::quarantine::page(db, NeighbourhoodId(id), &filter, asked.rows()).await?;
     let path = format!("/v1/neighbourhoods/{id}/quarantine");
     let place = |row: &Kept| (row.received_at_ms, row.daybook_id, row.hash.clone());
-    let (headers, page) = paged(&app, &list, &path, rows, most, place, view)?;
-    let items: Option<Vec<QuarantinedView>> = page.items.into_iter().collect();
-    let items = items.ok_or_else(|| flows::FlowError::internal("a stored hash cannot be read"))?;
-    Ok((headers, axum::Json(Page::of(items, page.next))))
+    let (headers, page) = asked.page(&app, &path, rows, place, view)?;
+    Ok((headers, axum::Json(page.whole("a stored hash cannot be read")?)))
 }
 
 fn view(row: Kept) -> Option<QuarantinedView> {

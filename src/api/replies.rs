@@ -11,7 +11,7 @@ use super::activities::visible;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, NOT_NAMED, TOO_MANY_REPLIES};
 use super::extract::{Resident, scope};
-use super::params::{Id, IdParam, Paging, Params, limit, opened, paged};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, PartyId, ReplyId};
@@ -142,11 +142,11 @@ pub async fn list_replies(
 ) -> ApiResult<(HeaderMap, axum::Json<Page<ReplyView>>)> {
     let access = &caller.access;
     let (row, _) = visible(&app, access, id).await?;
-    let (most, list) = (limit(paging.limit), format!("replies about {id}"));
-    let before: Option<i64> = opened(&app, &list, paging.after.as_deref())?;
+    let (list, after) = (format!("replies about {id}"), paging.after.as_deref());
+    let asked: Asked<i64> = Asked::of(&app, Some(access), list, after, paging.limit).await?;
     let (db, id) = (app.db().read(), ActivityId(row.id));
-    let rows = store::replies::page(db, access.neighbourhood, id, before, most + 1).await?;
+    let rows = store::replies::page(db, access.neighbourhood, id, asked.after, asked.rows()).await?;
     let path = format!("/v1/activities/{id}/replies");
-    let (headers, page) = paged(&app, &list, &path, rows, most, |row| row.journal_no, ReplyView::from)?;
+    let (headers, page) = asked.page(&app, &path, rows, |row| row.journal_no, ReplyView::from)?;
     Ok((headers, axum::Json(page)))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::ApiResult;
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Params, count};
 use super::types::{Instant, Page, word};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
@@ -90,15 +90,14 @@ pub async fn list_suspicions(
     Here(here): Here,
     Params(params): Params<SuspicionFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<SuspicionView>>)> {
-    let most = limit(params.limit);
-    let before: Option<i64> = opened(&app, "suspicions", params.after.as_deref())?;
+    let (access, after) = (&caller.access, params.after.as_deref());
+    let asked: Asked<i64> = Asked::of(&app, Some(access), "suspicions", after, params.limit).await?;
     let state = word(&params.state.unwrap_or_default());
     let about = params.activity_id.map(ActivityId);
-    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let rows = store::suspicions::page(db, neighbourhood, &state, about, before, most + 1).await?;
-    let (headers, page) = paged(&app, "suspicions", &here, rows, most, |row| row.raised_no, suspicion_view)?;
-    let items: Result<Vec<SuspicionView>, FlowError> = page.items.into_iter().collect();
-    Ok((headers, axum::Json(Page::of(items?, page.next))))
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let rows = store::suspicions::page(db, neighbourhood, &state, about, asked.after, asked.rows()).await?;
+    let (headers, page) = asked.page(&app, &here, rows, |row| row.raised_no, suspicion_view)?;
+    Ok((headers, axum::Json(page.good()?)))
 }
 
 /// From its row.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
 use crate::domain::time::rfc3339;
+use crate::flows::FlowError;
 
 /// Bytes: base64url without padding in JSON, a byte string in CBOR.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
@@ -112,15 +113,33 @@ pub struct Page<T> {
     /// Where the next page starts, as `after`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
-    /// On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here.
+    /// On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub events_after: Option<String>,
 }
 
-impl<T> Page<T> {
-    /// A page of a list whose objects have no events.
-    pub fn of(items: Vec<T>, next: Option<String>) -> Self {
-        Self { items, next, events_after: None }
+impl<T> Page<Option<T>> {
+    /// The page of what all its items hold.
+    ///
+    /// # Errors
+    /// Where one holds nothing: `missing` says what that means.
+    pub fn whole(self, missing: &'static str) -> Result<Page<T>, FlowError> {
+        let Self { items, next, events_after } = self;
+        let items: Option<Vec<T>> = items.into_iter().collect();
+        let items = items.ok_or_else(|| FlowError::internal(missing))?;
+        Ok(Page { items, next, events_after })
+    }
+}
+
+impl<T, E> Page<Result<T, E>> {
+    /// The page of what all its items hold.
+    ///
+    /// # Errors
+    /// The first that an item holds instead.
+    pub fn good(self) -> Result<Page<T>, E> {
+        let Self { items, next, events_after } = self;
+        let items: Result<Vec<T>, E> = items.into_iter().collect();
+        Ok(Page { items: items?, next, events_after })
     }
 }
 

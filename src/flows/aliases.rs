@@ -167,6 +167,9 @@ pub(super) async fn join(
         created_at_ms: sitting.posted_at_ms,
         journal_no: Some(no),
     };
+    // What stood for the alias stands for the party now.
+    let stood = store::parties::aliases_of(txn, neighbourhood, &[alias].into()).await?;
+    store::parties::raise(txn, neighbourhood, stood.into_iter().map(|(id, _)| id)).await?;
     store::aliases::insert(txn, row.clone()).await?;
     store::aliases::carry_memberships(txn, neighbourhood, alias, id).await?;
     store::aliases::end_roles(txn, neighbourhood, alias).await?;

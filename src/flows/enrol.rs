@@ -1,9 +1,9 @@
 //! Enrolment: an invitation and a proof of a key become a device with a grant; the ids that the phone made
 //! offline stay what they are.
 
-use super::FlowError;
 use super::aliases::{Why, join as join_parties};
 use super::judge::{Sitting, look_again};
+use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::auth::rotation::ENROLMENT_REPLAY_MS;
 use crate::auth::scopes::Scopes;
@@ -257,7 +257,7 @@ async fn insert_device(
     Ok(Enrolled { party, device: request.device, grant, refresh_token: refresh.text, replayed: false })
 }
 
-/// Names a device anew.
+/// Names a device anew. `saw` says whether a revision is the one that was seen; nothing where the caller did not say.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] unless it is the caller's, or the caller is a coordinator.
@@ -266,16 +266,22 @@ pub async fn rename(
     caller: &Access,
     id: DeviceId,
     name: &str,
-) -> Result<device::Model, FlowError> {
+    saw: impl Fn(i64) -> Option<bool>,
+) -> Result<Conditional<device::Model>, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Enrol);
     let txn = timing.begin(app.db().begin()).await?;
     let row = visible(&txn, caller, id).await?;
+    let Some(saw) = saw(row.revision) else { return Ok(Conditional::Unconditional) };
+    // A lost answer is asked for again with the tag from before.
     if row.name == name {
-        return Ok(row);
+        return Ok(Conditional::Done(row));
+    }
+    if !saw {
+        return Ok(Conditional::Changed(row));
     }
     store::access::rename_device(&txn, caller.neighbourhood, id, name).await?;
     timing.commit(txn.commit()).await?;
-    Ok(device::Model { name: name.to_owned(), revision: row.revision + 1, ..row })
+    Ok(Conditional::Done(device::Model { name: name.to_owned(), revision: row.revision + 1, ..row }))
 }
 
 /// Revokes a device with its grants; within five seconds no replica takes its tokens.
@@ -303,8 +309,9 @@ pub async fn revoke(app: &App, caller: &Access, id: DeviceId) -> Result<(), Flow
     Ok(())
 }
 
+/// A device that the caller may change, which nobody else changes meanwhile.
 async fn visible(txn: &Transaction, caller: &Access, id: DeviceId) -> Result<device::Model, FlowError> {
-    let row = store::access::find_device(txn, caller.neighbourhood, id).await?;
+    let row = store::access::lock_device(txn, caller.neighbourhood, id).await?;
     let mine = |row: &device::Model| {
         row.party_id == caller.party.0 || caller.scopes.has(crate::auth::scopes::Scope::Manage)
     };

@@ -1,9 +1,9 @@
 //! Grants: refreshing a phone's access token, and personal tokens for scripts.
 
-use super::FlowError;
 use super::access::access_of;
 use super::aliases::acting;
 use super::invite::derived_secret;
+use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::auth::access::{NewToken, issue};
 use crate::auth::scopes::Scopes;
@@ -133,18 +133,7 @@ fn personal(
     Ok((minted.text, minted.hash.to_vec()))
 }
 
-/// What became of narrowing a grant; each with the grant as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Narrowed {
-    /// It is as asked, now or before.
-    Done(access_grant::Model),
-    /// Nobody said which revision was seen.
-    Unconditional,
-    /// It has changed since it was seen.
-    Changed(access_grant::Model),
-}
-
-/// Narrows one of the caller's grants to these scopes, and to this end. `fits` says whether a grant is the one that
+/// Narrows one of the caller's grants to these scopes, and to this end. `saw` says whether a revision is the one that
 /// was seen; nothing where the caller did not say.
 ///
 /// # Errors
@@ -156,21 +145,21 @@ pub async fn narrow(
     id: GrantId,
     scopes: Option<Scopes>,
     expires_at_ms: Option<i64>,
-    fits: impl Fn(&access_grant::Model) -> Option<bool>,
-) -> Result<Narrowed, FlowError> {
+    saw: impl Fn(i64) -> Option<bool>,
+) -> Result<Conditional<access_grant::Model>, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     let row = store::access::lock_grant(&txn, caller.neighbourhood, id).await?;
     let row = row.filter(|row| row.party_id == caller.party.0).ok_or(FlowError::NotFound)?;
     let had = Scopes::known(&row.scopes);
     let (scopes, expires_at_ms) = (scopes.unwrap_or(had), expires_at_ms.unwrap_or(row.expires_at_ms));
-    let Some(fits) = fits(&row) else { return Ok(Narrowed::Unconditional) };
+    let Some(saw) = saw(row.revision) else { return Ok(Conditional::Unconditional) };
     // A lost answer is asked for again with the tag from before.
     if scopes == had && expires_at_ms == row.expires_at_ms {
-        return Ok(Narrowed::Done(row));
+        return Ok(Conditional::Done(row));
     }
-    if !fits {
-        return Ok(Narrowed::Changed(row));
+    if !saw {
+        return Ok(Conditional::Changed(row));
     }
     if !scopes.is_subset(had) {
         let detail = format!("At /scope: a grant is never widened; this one has {had}.");
@@ -187,7 +176,7 @@ pub async fn narrow(
     timing.commit(txn.commit()).await?;
     app.access_cache().invalidate(&(caller.neighbourhood, id));
     let revision = row.revision.saturating_add(1);
-    Ok(Narrowed::Done(access_grant::Model { scopes: scopes.to_string(), expires_at_ms, revision, ..row }))
+    Ok(Conditional::Done(access_grant::Model { scopes: scopes.to_string(), expires_at_ms, revision, ..row }))
 }
 
 /// Revokes one of the caller's grants.

@@ -72,6 +72,17 @@ pub enum FlowError {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What became of a change that says which revision of an object it is of; each with the object as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conditional<T> {
+    /// It is as asked, now or before.
+    Done(T),
+    /// Nobody said which revision was seen.
+    Unconditional,
+    /// It has changed since it was seen.
+    Changed(T),
+}
+
 impl FlowError {
     /// Anything that should not happen.
     pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

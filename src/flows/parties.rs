@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::FlowError;
+use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::suspicion::SuspicionKind;
@@ -97,7 +97,8 @@ pub async fn create(
     Ok((row, true))
 }
 
-/// Changes a party: its name, that it is known now, how old it is. What waits for it is judged again.
+/// Changes a party: its name, that it is known now, how old it is. What waits for it is judged again. `saw` says
+/// whether a revision is the one that was seen; nothing where the caller did not say.
 ///
 /// # Errors
 /// [`FlowError::NotFound`]; [`FlowError::Field`] for supervisors who are no adults here.
@@ -106,25 +107,26 @@ pub async fn update(
     caller: &Access,
     id: PartyId,
     change: PartyChange,
-) -> Result<party::Model, FlowError> {
+    saw: impl Fn(i64) -> Option<bool>,
+) -> Result<Conditional<party::Model>, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
-    // Judging starts at the tip, always, so that no two that judge can wait for each other.
+    // Judging starts at the tip, always, so that no two that judge can wait for each other. All that changes a party
+    // waits here too: the revision stays what it is until the commit.
     store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
-    let Some(mut row) = store::parties::find(&txn, caller.neighbourhood, id).await? else {
-        return Err(FlowError::NotFound);
-    };
-    let before = row.clone();
-    let PartyChange { name, known, age } = change;
-    row.name = name.unwrap_or(row.name);
-    row.known = known.unwrap_or(row.known);
-    let of_age = age.is_some();
-    if let Some(age) = age {
-        age.check(&txn, caller, id).await?;
-        (row.age_band, row.supervisors) = age.columns()?;
-    }
+    let before = store::parties::find(&txn, caller.neighbourhood, id).await?.ok_or(FlowError::NotFound)?;
+    let Some(saw) = saw(before.revision) else { return Ok(Conditional::Unconditional) };
+    let (age, known) = (change.age.clone(), change.known);
+    let mut row = changed(before.clone(), change)?;
+    // A lost answer is asked for again with the tag from before.
     if row == before {
-        return Ok(row);
+        return Ok(Conditional::Done(row));
+    }
+    if !saw {
+        return Ok(Conditional::Changed(before));
+    }
+    if let Some(age) = &age {
+        age.check(&txn, caller, id).await?;
     }
     row.revision += 1;
     store::parties::update(&txn, row.clone()).await?;
@@ -137,16 +139,26 @@ pub async fn update(
         )
         .await?;
     }
-    if of_age {
+    if age.is_some() {
         let code = Told::Check(SuspicionKind::MinorPresent).code();
         super::judge::look_again(&txn, caller.neighbourhood, code, app.now_in(caller.neighbourhood)).await?;
     }
     timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);
+    Ok(Conditional::Done(row))
+}
+
+/// A party as it is to be.
+fn changed(mut row: party::Model, change: PartyChange) -> Result<party::Model, FlowError> {
+    row.name = change.name.unwrap_or(row.name);
+    row.known = change.known.unwrap_or(row.known);
+    if let Some(age) = change.age {
+        (row.age_band, row.supervisors) = age.columns()?;
+    }
     Ok(row)
 }
 
-/// Puts a member into a group or organisation.
+/// Puts a member into a group or organisation, which is another from then on.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] if either is not there, or the group is a resident.
@@ -176,7 +188,12 @@ pub async fn put_member(
         from_day,
         until_day: None,
     };
+    let there = store::parties::memberships(&txn, caller.neighbourhood, &[member].into()).await?;
+    if there.contains(&row) {
+        return Ok(());
+    }
     store::parties::put_member(&txn, row).await?;
+    store::parties::raise(&txn, caller.neighbourhood, [group]).await?;
     timing.commit(txn.commit()).await?;
     app.forget_access();
     Ok(())

@@ -175,6 +175,18 @@ pub async fn insert_device(
     insert_grant(db, grant).await
 }
 
+/// One device, which nobody else changes meanwhile.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn lock_device(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    id: DeviceId,
+) -> Result<Option<device::Model>, DbErr> {
+    device::Entity::find_by_id((neighbourhood.0, id.0)).lock_exclusive().one(db).await
+}
+
 /// Names a device anew.
 ///
 /// # Errors

@@ -154,7 +154,7 @@ pub fn hand_over(
 }
 
 /// Puts a party into the groups and organisations that another is in, where it is not in them itself; the other leaves
-/// them.
+/// them, and they are others from then on.
 ///
 /// # Errors
 /// `DbErr`.
@@ -178,8 +178,9 @@ pub async fn carry_memberships(
         .filter(membership::Column::NeighbourhoodId.eq(neighbourhood.0))
         .filter(membership::Column::MemberId.eq(from.0))
         .exec(db)
-        .await
-        .map(|_| ())
+        .await?;
+    let left = rows.iter().filter(|row| row.member_id == from.0).map(|row| PartyId(row.group_id));
+    super::parties::raise(db, neighbourhood, left).await
 }
 
 /// Takes all roles from a party.

@@ -91,6 +91,29 @@ pub async fn update(db: &impl ConnectionTrait, row: party::Model) -> Result<(), 
         .map(|_| ())
 }
 
+/// Raises the revision of parties that are others now although nothing in their rows is: in whom they stand for, or who
+/// is in them.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn raise(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: impl IntoIterator<Item = PartyId>,
+) -> Result<(), DbErr> {
+    let ids: BTreeSet<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    party::Entity::update_many()
+        .col_expr(party::Column::Revision, Expr::col(party::Column::Revision).add(Expr::value(1_i64)))
+        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party::Column::Id.is_in(ids))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
 /// For each id the party that it stands for: itself, or the one it became an alias of. Ids that nobody
 /// knows are missing from the answer; the flag says whether the party is known.
 ///

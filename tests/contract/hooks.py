@@ -112,7 +112,12 @@ def before_call(context, case, kwargs):
     # Ids that an earlier answer gave are put in after `filter_case` has looked.
     if operation in ("narrow_grant", "revoke_grant") and (case.path_parameters or {}).get("id") in GRANTS:
         case.path_parameters["id"] = str(uuid.uuid4())
-    if operation not in ("enrol_device", "issue_token") or not is_positive(case) or not case.headers:
+    if not is_positive(case) or not case.headers:
+        return
+    # What changes a thing is of whatever is there, every second one: no tag is met by chance.
+    if operation in ("narrow_grant", "update_device", "update_party") and int(case.id.encode().hex(), 16) % 2:
+        case.headers["If-Match"] = "*"
+    if operation not in ("enrol_device", "issue_token"):
         return
     if operation == "enrol_device":
         ENROLLING.key = Key()

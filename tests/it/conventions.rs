@@ -2,6 +2,7 @@
 //! being in the document. Who may call what is in `authorization`, the document's own rules are in `openapi`.
 
 mod bodies;
+mod changes;
 mod creates;
 mod cuts;
 mod fields;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
 use crate::support::desk::{
-    balance, became, decide, merge, post, rebuilt_is_live, refused, rules, told, undo,
+    balance, became, change, decide, merge, post, rebuilt_is_live, refused, rules, told, undo,
 };
 use crate::support::{TestApp, TestPhone, both};
 
@@ -281,8 +281,7 @@ both! {
         assert_eq!(told(&asha, alone), (Review::Received, None, "check_supervision"));
         assert_eq!(told(&asha, with), (Review::Approved, Some(150), ""));
         // Asha may look after Kim too, as it turns out.
-        let patch = |body: Value| serde_json::to_vec(&body).expect("JSON");
-        let path = format!("/v1/parties/{kim}");
+        let (path, etag) = (format!("/v1/parties/{kim}"), made["etag"].as_str().expect("a tag"));
         for (body, code) in [
             (of(vec![kim]), "field_invalid"),
             (of(vec![PartyId(app.app.uuid())]), "field_invalid"),
@@ -290,10 +289,9 @@ both! {
             (json!({ "age_band": "adult", "supervisors": [me] }), "field_invalid"),
             (of((0..=SUPERVISORS_MAX).map(|_| PartyId(app.app.uuid())).collect()), "field_invalid"),
         ] {
-            let answer = desk.request(Method::PATCH, &path, "application/json", patch(body)).await;
-            assert_eq!(refused(answer), (422, code.to_owned()));
+            assert_eq!(refused(change(&mut desk, &path, etag, &body).await), (422, code.to_owned()));
         }
-        desk.request(Method::PATCH, &path, "application/json", patch(of(vec![me, other]))).await.expect("changed");
+        change(&mut desk, &path, etag, &of(vec![me, other])).await.expect("changed");
         post(&app, &mut asha).await;
         assert_eq!(told(&asha, alone), (Review::Approved, Some(150), ""));
         rebuilt_is_live(&app).await;

@@ -40,6 +40,7 @@ mod occasions;
 mod one_person;
 mod openapi;
 mod pages;
+mod people;
 mod periods;
 mod phone_js;
 mod planted;

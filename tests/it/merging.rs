@@ -1,12 +1,12 @@
 //! Stories of several phones that write in one daybook: what they wrote at once merges or shows both values.
 
-use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
 use crate::always;
 use crate::support::app::activity;
+use crate::support::desk::confirm;
 use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
 
@@ -163,7 +163,7 @@ both! {
         let met: Value = carol.get(&path).await.expect("the party");
         assert_eq!((&met["name"], &met["known"]), (&json!("Bilal"), &json!(false)));
 
-        wire::call(&mut carol, Method::PATCH, &path, &json!({ "known": true })).await;
+        confirm(&mut carol, bilal).await;
         app.judge().await;
         asha.sync().await.expect("synced");
         let verdict = asha.verdicts.get(&id).expect("a verdict");

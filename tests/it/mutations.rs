@@ -30,6 +30,9 @@ impl Dice {
     }
 }
 
+/// What changes a thing is of whatever is there.
+const SEEN: (&str, &str) = ("if-match", "*");
+
 /// A request as somebody honest sends it.
 #[derive(Debug, Clone)]
 struct Honest {
@@ -246,7 +249,7 @@ both! {
                 let Some(place) = body.pointer_mut(&pointer).filter(|place| place.is_string()) else { continue };
                 *place = json!("a\u{0}b");
                 let authorization = if one.path.contains("neighbourhoods") { &operator } else { &token };
-                let headers = [("content-type", JSON), ("authorization", authorization.as_str())];
+                let headers = [("content-type", JSON), ("authorization", authorization.as_str()), SEEN];
                 let (status, _, _) = match one.path.as_str() {
                     "/v1/enrolments" | "/oauth/token" => proven(&mut carol, &one, body.to_string().into_bytes()).await,
                     path => app.raw(one.method.clone(), path, &headers, body.to_string()).await,
@@ -273,6 +276,7 @@ both! {
             let path = mutate_path(&mut dice, &one.path);
             let body = if one.body.is_null() { Vec::new() } else { mutate_body(&mut dice, &one.body) };
             let mut headers = mutate_headers(&mut dice);
+            headers.push(SEEN);
             headers.push(("authorization", if one.path.contains("neighbourhoods") { &operator } else { &token }));
             let shown = String::from_utf8_lossy(&body[..body.len().min(600)]).into_owned();
             let (status, _, answer) = match one.path.as_str() {

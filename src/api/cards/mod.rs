@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, LEASED};
 use super::extract::{Coordinator, scope};
-use super::params::{Here, Id, IdParam, Params, count, limit, opened, paged};
+use super::params::{Asked, Here, Id, IdParam, Params, count};
 use super::types::{Instant, Page};
 use crate::app::App;
 use crate::domain::ids::{ActivityId, PartyId};
@@ -79,22 +79,20 @@ pub async fn list_cards(
     Here(here): Here,
     Params(params): Params<CardFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<CardView>>)> {
-    let most = limit(params.limit);
-    let after: Option<desk::Place> = opened(&app, "cards", params.after.as_deref())?;
-    let desk = desk::Desk::load(&app, &caller.access).await?;
-    let me = caller.access.party;
+    let (access, after) = (&caller.access, params.after.as_deref());
+    let asked: Asked<desk::Place> = Asked::of(&app, Some(access), "cards", after, params.limit).await?;
+    let desk = desk::Desk::load(&app, access).await?;
+    let me = access.party;
     let cards = desk.cards().into_iter().filter(|card| {
         let of_others = desk.lease(card.id).is_some_and(|lease| PartyId(lease.party_id) != me);
-        after.is_none_or(|after| desk::place(card) > after)
+        asked.after.is_none_or(|after| desk::place(card) > after)
             && !(params.free && of_others)
             && params.like.as_ref().is_none_or(|like| *like == card.likeness())
     });
-    let wanted = usize::try_from(most + 1).unwrap_or(usize::MAX);
+    let wanted = usize::try_from(asked.rows()).unwrap_or(usize::MAX);
     let cards = cards.take(wanted).collect();
-    let (headers, page) = paged(&app, "cards", &here, cards, most, desk::place, |card| desk.view(&card))?;
-    let items: Option<Vec<CardView>> = page.items.into_iter().collect();
-    let items = items.ok_or_else(|| crate::flows::FlowError::internal("a card cannot be shown"))?;
-    Ok((headers, axum::Json(Page::of(items, page.next))))
+    let (headers, page) = asked.page(&app, &here, cards, desk::place, |card| desk.view(&card))?;
+    Ok((headers, axum::Json(page.whole("a card cannot be shown")?)))
 }
 
 /// Take a card for ten minutes, so that no other coordinator works on it; take it again to go on.

@@ -1,5 +1,6 @@
 //! One good request for every write of the document, each for something of its own: the one table of requests.
 
+use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::time::rfc3339;
@@ -43,8 +44,11 @@ pub async fn make(world: &mut World, operation: &Operation) -> Made {
     world.made += 1;
     let fresh = world.dee.uuid();
     let id = operation.id.as_str();
-    if matches!(id, "enrol_device" | "issue_token" | "sync" | "edit_activity" | "narrow_grant") {
+    if matches!(id, "enrol_device" | "issue_token" | "sync" | "edit_activity") {
         return special(world, operation, fresh).await;
+    }
+    if operation.method == Method::PATCH {
+        return change(world, operation, fresh).await;
     }
     let (instead, body): (Vec<(&str, String)>, Value) = match id {
         "decide" | "preview_decisions" => {
@@ -95,25 +99,12 @@ async fn plain(world: &mut World, operation: &Operation, fresh: Uuid) -> Made {
             (vec![], json!({ "id": fresh, "name": format!("Ward {at}"), "time_zone": "Europe/London" }))
         }
         "create_period" => (vec![], json!({ "id": fresh, "day_from": day, "day_until": day })),
-        "revoke_device" | "update_device" => {
-            let mut bo = std::mem::replace(&mut world.bo, world.app.new_phone("Nobody"));
-            let device = world.app.second_device(&mut bo, "Bo").await.device;
-            world.bo = bo;
-            let body =
-                if operation.id == "update_device" { json!({ "name": "An old phone" }) } else { Value::Null };
-            (vec![("id", device.to_string())], body)
-        }
+        "revoke_device" => (vec![("id", device(world).await)], Value::Null),
         "create_party" => (vec![], party),
-        "update_party" | "put_alias" => {
+        "put_alias" => {
             let _: Value = world.dee.post("/v1/parties", &party).await.expect("a party");
-            let path = if operation.id == "put_alias" { "alias_id" } else { "id" };
-            let body =
-                if path == "id" { json!({ "name": "Maya" }) } else { json!({ "reason": "Entered twice." }) };
-            let mut instead = vec![(path, fresh.to_string())];
-            if path == "alias_id" {
-                instead.push(("id", world.other.to_string()));
-            }
-            (instead, body)
+            let instead = vec![("alias_id", fresh.to_string()), ("id", world.other.to_string())];
+            (instead, json!({ "reason": "Entered twice." }))
         }
         "put_member" => (vec![], json!({ "capacity": "lay", "from_day": "2026-11-01" })),
         "replay_quarantined" => (vec![], Value::Null),
@@ -132,7 +123,39 @@ fn requested(world: &World, operation: &Operation, instead: &[(&str, String)], b
     Made { who: World::whose(operation), request, body }
 }
 
-/// What carries a proof, a condition, or what only a phone makes.
+/// A second device of Bo's.
+async fn device(world: &mut World) -> String {
+    let mut bo = std::mem::replace(&mut world.bo, world.app.new_phone("Nobody"));
+    let device = world.app.second_device(&mut bo, "Bo").await.device;
+    world.bo = bo;
+    device.to_string()
+}
+
+/// What says what it is a change of: of something that was just made.
+async fn change(world: &mut World, operation: &Operation, fresh: Uuid) -> Made {
+    let (id, body) = match operation.id.as_str() {
+        "narrow_grant" => {
+            let expires_at = rfc3339(world.app.app.now_ms() + DAY_MS);
+            let grant =
+                json!({ "id": fresh, "name": "wide", "scope": "sync manage", "expires_at": expires_at });
+            let _: Value = world.dee.post("/v1/grants", &grant).await.expect("a grant");
+            (fresh.to_string(), json!({ "scope": "sync" }))
+        }
+        "update_device" => (device(world).await, json!({ "name": "An old phone" })),
+        "update_party" => {
+            let name = format!("Resident {}", world.made);
+            let party = json!({ "id": fresh, "kind": "resident", "sector": "resident", "name": name });
+            let _: Value = world.dee.post("/v1/parties", &party).await.expect("a party");
+            (fresh.to_string(), json!({ "name": "Maya" }))
+        }
+        id => panic!("write in conventions/writes.rs what a good request for {id} is"),
+    };
+    let mut made = requested(world, operation, &[("id", id)], body);
+    made.request.headers.push(("if-match", "\"1\"".to_owned()));
+    made
+}
+
+/// What carries a proof, or what only a phone makes.
 async fn special(world: &mut World, operation: &Operation, fresh: Uuid) -> Made {
     match operation.id.as_str() {
         "sync" => {
@@ -148,17 +171,6 @@ async fn special(world: &mut World, operation: &Operation, fresh: Uuid) -> Made 
             let body = json!({ "change_id": world.dee.uuid(), "base_version": seen["version"],
                 "set": { "note": "Along the canal" } });
             requested(world, operation, &[("id", fresh.to_string())], body)
-        }
-        "narrow_grant" => {
-            let expires_at = rfc3339(world.app.app.now_ms() + DAY_MS);
-            let grant =
-                json!({ "id": fresh, "name": "wide", "scope": "sync manage", "expires_at": expires_at });
-            let made: Value = world.dee.post("/v1/grants", &grant).await.expect("a grant");
-            let body = json!({ "scope": "sync" });
-            let mut made_of = requested(world, operation, &[("id", fresh.to_string())], body);
-            let etag = made["etag"].as_str().expect("an etag").to_owned();
-            made_of.request.headers.push(("if-match", etag));
-            made_of
         }
         "issue_token" => {
             let refresh = world.bo.session.refresh_token.clone().expect("a token");

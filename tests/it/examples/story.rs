@@ -1,7 +1,7 @@
 //! The story: a neighbourhood begins, Bilal coordinates, Asha records without signal on two phones, Bilal
 //! decides, the minutes reach the ledger.
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request};
 use daybook::app::{App, Random as _};
 use daybook::domain::activity::Kind;
@@ -11,6 +11,7 @@ use daybook::phone::{Phone, Transport as _};
 use serde_json::{Value, json};
 
 use super::recorder::Recorder;
+use crate::support::desk::change;
 use crate::wire;
 
 use super::server::{OPERATOR, PUBLIC_URL, Seeded, Server, start};
@@ -139,7 +140,7 @@ impl Story {
         second.book(asha.own);
         second.own = asha.own;
         let path = format!("/v1/devices/{}", second.device);
-        send(asha, Method::PATCH, &path, Some(json!({ "name": "Asha's tablet" }))).await;
+        change(asha, &path, "\"1\"", &json!({ "name": "Asha's tablet" })).await.expect("named");
         let _: Value = bilal.get("/v1/invitations").await.expect("invitations");
         second
     }
@@ -202,7 +203,8 @@ impl Story {
         let items = parties["items"].as_array().expect("a list");
         let carol = items.iter().find(|party| party["name"] == "Carol").expect("Carol is there");
         let path = format!("/v1/parties/{}", carol["id"].as_str().expect("an id"));
-        send(bilal, Method::PATCH, &path, Some(json!({ "known": true }))).await;
+        let etag = carol["etag"].as_str().expect("a tag");
+        change(bilal, &path, etag, &json!({ "known": true })).await.expect("confirmed");
         let _: Value = bilal.get(&path).await.expect("a party");
         let _: Value = bilal.get("/v1/parties?limit=2").await.expect("parties");
 
@@ -394,12 +396,10 @@ impl Story {
             });
             let _: Value = asha.post("/v1/grants", &body).await.expect("a token");
             if name == "Old script" {
-                let patch = json!({ "scope": "activities:read" }).to_string().into_bytes();
-                let (path, seen) = (format!("/v1/grants/{id}"), [(IF_MATCH, "\"1\"".to_owned())]);
-                let narrowed =
-                    asha.request_with(Method::PATCH, &path, "application/json", patch, &seen).await;
-                narrowed.expect("narrowed");
-                send(asha, Method::DELETE, &format!("/v1/grants/{id}"), None).await;
+                let path = format!("/v1/grants/{id}");
+                let narrower = json!({ "scope": "activities:read" });
+                change(asha, &path, "\"1\"", &narrower).await.expect("narrowed");
+                send(asha, Method::DELETE, &path, None).await;
             }
             self.pass(1, &mut [asha, second]);
         }

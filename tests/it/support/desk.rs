@@ -1,6 +1,7 @@
 //! A coordinator's desk: looks at activities and decides about them, as an app would.
 
 use axum::http::Method;
+use axum::http::header::{ETAG, IF_MATCH};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
 use daybook::domain::review::Review;
@@ -45,11 +46,26 @@ pub fn became(outcome: &Value) -> (u64, &str) {
     (outcome["status"].as_u64().expect("a status"), outcome["code"].as_str().unwrap_or_default())
 }
 
-/// Says that a party is known.
+/// Changes a thing that was seen with this tag: it as it is then.
+pub async fn change<T: Transport>(
+    phone: &mut Phone<T>,
+    path: &str,
+    etag: &str,
+    body: &Value,
+) -> Result<Value, PhoneError> {
+    let (seen, body) = ([(IF_MATCH, etag.to_owned())], serde_json::to_vec(body).expect("JSON"));
+    let answer = phone.request_with(Method::PATCH, path, "application/json", body, &seen).await?;
+    let view: Value = serde_json::from_slice(answer.body()).expect("JSON");
+    assert_eq!(answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()), view["etag"].as_str());
+    Ok(view)
+}
+
+/// Says that a party is known, after a look at it.
 pub async fn confirm<T: Transport>(desk: &mut Phone<T>, party: impl std::fmt::Display) {
-    let body = br#"{"known":true}"#.to_vec();
     let path = format!("/v1/parties/{party}");
-    desk.request(Method::PATCH, &path, "application/json", body).await.expect("confirmed");
+    let seen: Value = desk.get(&path).await.expect("the party");
+    let etag = seen["etag"].as_str().expect("a tag");
+    change(desk, &path, etag, &json!({ "known": true })).await.expect("confirmed");
 }
 
 /// The minutes on an account, as its API shows them.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::Method;
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::phone::PhoneError;
 use serde::de::DeserializeOwned;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::play::{World, day};
 use crate::support::TestPhone;
-use crate::support::desk::{as_seen, became, item};
+use crate::support::desk::{as_seen, became, change, item};
 
 /// More would not come to rest.
 const ROUNDS_MAX: usize = 8;
@@ -185,10 +184,11 @@ impl Coordinator<'_> {
             }
         }
         for party in &met {
-            self.outcome.requests += 1;
             let path = format!("/v1/parties/{party}");
-            let body = br#"{"known":true}"#.to_vec();
-            let answer = self.desk.request(Method::PATCH, &path, "application/json", body).await;
+            let seen: Value = self.get(&path).await;
+            self.outcome.requests += 1;
+            let etag = seen["etag"].as_str().expect("a tag");
+            let answer = change(self.desk, &path, etag, &json!({ "known": true })).await;
             if let Err(PhoneError::Refused { code, detail, .. }) = answer {
                 self.outcome.refused.push(format!("{path}: {code} {detail}"));
             }

@@ -1,0 +1,153 @@
+//! Stories of parties and devices that several people change: nobody's change is lost, and whoever keeps a copy knows
+//! by the revision that it is old.
+
+use axum::http::Method;
+use daybook::domain::ids::PartyId;
+use serde_json::{Value, json};
+
+use crate::support::desk::{change, refused};
+use crate::support::{TestPhone, both};
+use crate::wire;
+
+/// A party without a phone, entered by a coordinator.
+async fn entered(desk: &mut TestPhone, kind: &str, name: &str) -> PartyId {
+    let id = PartyId(desk.uuid());
+    let body = json!({ "id": id, "kind": kind, "sector": "resident", "name": name });
+    let made: Value = desk.post("/v1/parties", &body).await.expect("a party");
+    assert_eq!((&made["revision"], &made["etag"]), (&json!(1), &json!("\"1\"")));
+    id
+}
+
+/// Puts something, twice: the second time changes nothing.
+async fn put(desk: &mut TestPhone, path: &str, body: &Value) {
+    for _ in 0..2 {
+        let bytes = body.to_string().into_bytes();
+        desk.request(Method::PUT, path, "application/json", bytes).await.expect("put");
+    }
+}
+
+async fn join(desk: &mut TestPhone, party: PartyId, alias: PartyId) {
+    let path = format!("/v1/parties/{party}/aliases/{alias}");
+    put(desk, &path, &json!({ "reason": "You were entered twice." })).await;
+}
+
+/// The revisions of parties.
+async fn revisions(desk: &mut TestPhone, parties: &[PartyId]) -> Vec<i64> {
+    let mut found = Vec::new();
+    for id in parties {
+        let party: Value = desk.get(&format!("/v1/parties/{id}")).await.expect("a party");
+        let revision = party["revision"].as_i64().expect("a revision");
+        assert_eq!(party["etag"], format!("\"{revision}\""));
+        found.push(revision);
+    }
+    found
+}
+
+both! {
+    async fn of_two_who_change_a_party_at_once_one_sees_the_other_first(app: TestApp) {
+        let replica = app.another_replica().await;
+        let (mut dee, mut eve) = (app.coordinator("Dee").await, replica.new_phone("Eve"));
+        eve.enrol(&app.invitation(true).await).await.expect("enrolled");
+        let id = entered(&mut dee, "resident", "Olu").await;
+        let path = format!("/v1/parties/{id}");
+        let (mine, yours) = (json!({ "name": "Olu A." }), json!({ "name": "Olu B." }));
+        let (here, there) = tokio::join!(change(&mut dee, &path, "\"1\"", &mine), change(&mut eve, &path, "\"1\"", &yours));
+        assert!(here.is_ok() != there.is_ok(), "{here:?} {there:?}");
+        let won = if here.is_ok() { "Olu A." } else { "Olu B." };
+        let (lost, wanted) = if here.is_ok() { (refused(there), &yours) } else { (refused(here), &mine) };
+        assert_eq!(lost, (412, "precondition_failed".to_owned()));
+        let seen: Value = dee.get(&path).await.expect("the party");
+        assert_eq!((&seen["name"], &seen["revision"]), (&json!(won), &json!(2)));
+        // Whoever lost looks at it, and decides anew.
+        let etag = seen["etag"].as_str().expect("a tag");
+        let done = change(&mut eve, &path, etag, wanted).await.expect("changed");
+        assert_eq!((&done["name"], &done["revision"]), (&wanted["name"], &json!(3)));
+        // The same wish of both at once is one change.
+        let same = json!({ "name": "Olu" });
+        let (here, there) = tokio::join!(change(&mut dee, &path, "\"3\"", &same), change(&mut eve, &path, "\"3\"", &same));
+        assert_eq!([here.expect("done")["revision"].clone(), there.expect("done")["revision"].clone()], [json!(4), json!(4)]);
+    }
+}
+
+both! {
+    async fn a_device_is_named_by_its_owner_and_a_coordinator_and_neither_overwrites_the_other(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let path = format!("/v1/devices/{}", asha.device);
+        let (old, lost) = (json!({ "name": "Old phone" }), json!({ "name": "Lost phone" }));
+        let (here, there) = tokio::join!(change(&mut asha, &path, "\"1\"", &old), change(&mut desk, &path, "\"1\"", &lost));
+        assert!(here.is_ok() != there.is_ok(), "{here:?} {there:?}");
+        let (refusal, wanted) = if here.is_ok() { (refused(there), &lost) } else { (refused(here), &old) };
+        assert_eq!(refusal, (412, "precondition_failed".to_owned()));
+        let done = change(&mut desk, &path, "\"2\"", wanted).await.expect("named");
+        assert_eq!((&done["revision"], &done["etag"]), (&json!(3), &json!("\"3\"")));
+        // Revoked, once and again: one change, which a name given meanwhile does not hide.
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        for _ in 0..2 {
+            wire::call(&mut tablet, Method::DELETE, &path, &Value::Null).await;
+        }
+        let listed: Value = desk.get("/v1/devices?limit=200").await.expect("devices");
+        let shown = listed["items"].as_array().expect("items").iter().find(|item| item["id"] == json!(asha.device));
+        let shown = shown.expect("it stays in the list");
+        assert_eq!((shown["revoked_at"].is_string(), &shown["etag"]), (true, &json!("\"4\"")));
+        let answer = change(&mut desk, &path, "\"3\"", &json!({ "name": "Nobody's" })).await;
+        assert_eq!(refused(answer), (412, "precondition_failed".to_owned()));
+    }
+}
+
+both! {
+    async fn the_revision_of_a_party_rises_with_every_change_and_with_nothing_else(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let stays = entered(&mut desk, "resident", "Asha").await;
+        let again = entered(&mut desk, "resident", "Asha K.").await;
+        let first = entered(&mut desk, "resident", "A. Khan").await;
+        let friends = entered(&mut desk, "group", "Friends of the Park").await;
+        let walkers = entered(&mut desk, "group", "Walkers").await;
+        let all = [stays, again, first, friends, walkers];
+        // Who joins a group makes it another; in another capacity, too.
+        let member = format!("/v1/parties/{friends}/members/{again}");
+        put(&mut desk, &member, &json!({ "capacity": "lay", "from_day": "2026-11-01" })).await;
+        assert_eq!(revisions(&mut desk, &all).await, [1, 1, 1, 2, 1]);
+        put(&mut desk, &member, &json!({ "capacity": "professional", "from_day": "2026-11-01" })).await;
+        assert_eq!(revisions(&mut desk, &all).await, [1, 1, 1, 3, 1]);
+        // Both of two that are made one are others.
+        join(&mut desk, again, first).await;
+        assert_eq!(revisions(&mut desk, &all).await, [1, 2, 2, 3, 1]);
+        // So are the groups that are carried over, and what stood for the alias.
+        join(&mut desk, stays, again).await;
+        assert_eq!(revisions(&mut desk, &all).await, [2, 3, 3, 4, 1]);
+        let seen: Value = desk.get(&format!("/v1/parties/{first}")).await.expect("a party");
+        assert_eq!(seen["alias_of"], json!(stays));
+        // A change of an alias answers what reading it does.
+        let path = format!("/v1/parties/{first}");
+        let named = change(&mut desk, &path, "\"3\"", &json!({ "name": "Asha Khan" })).await.expect("named");
+        assert_eq!(desk.get::<Value>(&path).await.expect("a party"), named);
+        assert_eq!((&named["alias_of"], &named["revision"]), (&json!(stays), &json!(4)));
+    }
+}
+
+both! {
+    async fn whom_a_phone_met_is_another_once_enrolled_or_handed_over(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let bilal = asha.meet("Bilal");
+        let me = asha.party;
+        asha.record(daybook::domain::activity::Kind::Hours, "2026-11-20", |a| _ = a.minutes(me, 30).minutes(bilal, 30)).expect("recorded");
+        asha.sync().await.expect("synced");
+        asha.sync().await.expect("synced again, and with whom it met");
+        assert_eq!(revisions(&mut desk, &[bilal, me]).await, [1, 1]);
+        // A phone that becomes another party's is another one.
+        let other = app.phone("Asha K.").await;
+        join(&mut desk, me, other.party).await;
+        let listed: Value = desk.get("/v1/devices?limit=200").await.expect("devices");
+        let shown = listed["items"].as_array().expect("items").iter().find(|item| item["id"] == json!(other.device));
+        let shown = shown.expect("the phone");
+        assert_eq!((&shown["party_id"], &shown["etag"]), (&json!(me), &json!("\"2\"")));
+        let body = json!({ "id": desk.uuid(), "party_id": bilal });
+        let invitation: Value = desk.post("/v1/invitations", &body).await.expect("invited");
+        let mut phone = app.new_phone("Bilal");
+        phone.enrol(invitation["token"].as_str().expect("a token")).await.expect("enrolled");
+        let party: Value = desk.get(&format!("/v1/parties/{bilal}")).await.expect("a party");
+        assert_eq!((&party["known"], &party["etag"]), (&json!(true), &json!("\"2\"")));
+    }
+}
