@@ -26,6 +26,7 @@ mod m20261129_000018_minors;
 mod m20261129_000019_clock_skew;
 mod m20261129_000020_places;
 mod m20261129_000021_sandboxes;
+mod m20261129_000022_recorders;
 
 mod sql;
 
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000019_clock_skew::Migration),
             Box::new(m20261129_000020_places::Migration),
             Box::new(m20261129_000021_sandboxes::Migration),
+            Box::new(m20261129_000022_recorders::Migration),
         ]
     }
 }

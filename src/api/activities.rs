@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use super::activity_reading::{blurred, etag, tenant, view, with_origins};
+use super::activity_reading::{blurred, etag, name_recorders, tenant, view, with_origins};
 use super::activity_view::ActivityView;
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
@@ -136,11 +136,13 @@ pub async fn list_activities(
     let named = filter.naming.is_some();
     let (tenant, exact) = (tenant(&app, access).await?, access.scopes.has(Scope::PlacesExact) && !named);
     let place = |(row, _): &(activity::Model, Option<judgement::Model>)| (row.received_at_ms, row.id);
+    let grants: Vec<Option<Uuid>> = found.rows.iter().map(|(row, _)| row.grant_id).collect();
     let show = |(row, judged): (activity::Model, Option<judgement::Model>)| {
         view(&row, judged.as_ref(), &tenant, exact)
     };
     let (mut headers, page) = asked.page(&app, &here, found.rows, place, show)?;
     let mut page = page.whole("a stored reading cannot be read")?;
+    name_recorders(&app, access, grants.into_iter().zip(&mut page.items)).await?;
     if let Some(place) = found.looked_until {
         let further = sealed(&app, "activities", &place)?;
         link_next(&mut headers, &here, &further, most);
@@ -269,6 +271,7 @@ async fn shown(
 ) -> ApiResult<ActivityView> {
     let seen = view(row, judged, &tenant(app, access).await?, exact);
     let mut seen = seen.ok_or_else(|| flows::FlowError::internal("a stored reading cannot be read"))?;
+    name_recorders(app, access, [(row.grant_id, &mut seen)].into_iter()).await?;
     if origins {
         with_origins(app, row, &mut seen).await?;
     }

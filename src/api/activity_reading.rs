@@ -1,6 +1,8 @@
 //! From a stored reading and what is judged of it to the view of an activity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use super::activity_view::{
     ActivityView, ConflictValue, ConflictView, GradeView, PartyMinutes, PhotoView, PlaceView, RegisterView,
@@ -96,6 +98,24 @@ pub fn view(
     Some(view)
 }
 
+/// Names who wrote activities down, where another did than whose they are: each by the grant of its row.
+///
+/// # Errors
+/// Of the database.
+pub async fn name_recorders<'v>(
+    app: &App,
+    access: &Access,
+    views: impl Iterator<Item = (Option<Uuid>, &'v mut ActivityView)>,
+) -> ApiResult<()> {
+    let views: Vec<_> = views.filter_map(|(grant, view)| Some((grant?, view))).collect();
+    let grants: BTreeSet<Uuid> = views.iter().map(|(grant, _)| *grant).collect();
+    let parties = store::access::parties_of(app.db().read(), access.neighbourhood, grants).await?;
+    for (grant, view) in views {
+        view.recorded_by = parties.get(&grant).copied().filter(|party| *party != view.party_id);
+    }
+    Ok(())
+}
+
 fn bare(
     row: &activity::Model,
     reading: &Reading,
@@ -107,6 +127,7 @@ fn bare(
         id: ActivityId(row.id),
         daybook_id: DaybookId(row.daybook_id),
         party_id: PartyId(row.party_id),
+        recorded_by: None,
         kind: None,
         day: None,
         started_at: None,

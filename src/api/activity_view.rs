@@ -18,6 +18,9 @@ pub struct ActivityView {
     pub daybook_id: DaybookId,
     /// The party whose daybook it is.
     pub party_id: PartyId,
+    /// Who wrote it down, where that is another: for a group, or on behalf of somebody.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recorded_by: Option<PartyId>,
     /// Absent while it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kind: Option<Kind>,

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::ConnectionTrait;
+
 use super::FlowError;
 use super::accept::{Became, Bringer, Incoming, accept, heads, unsigned};
 use super::daybooks;
@@ -26,16 +28,27 @@ pub enum Recorded {
     Again(activity::Model),
     /// The id belongs to something else.
     IdReused,
-    /// The daybook is not there, or not the caller's to write in.
+    /// The daybook is not there, or not the caller's to write in; or not that of whom it is written for.
     NoDaybook,
+    /// Nobody knows the party that it is to be written for.
+    NoParty,
     /// The daybook was erased.
     Gone,
     /// The daybook takes no more: code and detail.
     Refused(String, String),
 }
 
-/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named.
-/// Sent again with the same content nothing happens.
+/// Where an activity is to be recorded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Where {
+    /// The first one of whose it is, if none is named.
+    pub daybook: Option<DaybookId>,
+    /// Somebody else, for whom it is written down: in their daybook. That the caller may was asked before.
+    pub on_behalf_of: Option<PartyId>,
+}
+
+/// Records one activity in a daybook of the caller or of a group of theirs, or for somebody else in theirs. Sent again
+/// with the same content nothing happens.
 ///
 /// # Errors
 /// [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database; nothing was written then.
@@ -43,13 +56,21 @@ pub async fn record(
     app: &App,
     caller: &Access,
     id: ActivityId,
-    book: Option<DaybookId>,
+    place: Where,
     draft: &Draft,
 ) -> Result<Recorded, FlowError> {
-    if let Some(there) = store::activities::find(app.db().read(), caller.neighbourhood, id).await? {
-        return again(app, caller, there, draft).await;
+    let db = app.db().read();
+    let owners = match place.on_behalf_of {
+        None => daybooks::owners(db, caller.neighbourhood, caller.party).await?,
+        Some(party) => match known(db, caller, party).await? {
+            Some(party) => vec![party],
+            None => return Ok(Recorded::NoParty),
+        },
+    };
+    if let Some(there) = store::activities::find(db, caller.neighbourhood, id).await? {
+        return again(app, caller, there, &owners, draft).await;
     }
-    let row = match daybook(app, caller, book).await? {
+    let row = match daybook(app, caller, place, &owners).await? {
         Some(row) if row.gone_at_ms.is_some() => return Ok(Recorded::Gone),
         Some(row) => row,
         None => return Ok(Recorded::NoDaybook),
@@ -97,10 +118,10 @@ async fn again(
     app: &App,
     caller: &Access,
     there: activity::Model,
+    owners: &[PartyId],
     draft: &Draft,
 ) -> Result<Recorded, FlowError> {
     let (db, id) = (app.db().read(), ActivityId(there.id));
-    let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
     if !owners.contains(&PartyId(there.party_id)) {
         return Ok(Recorded::IdReused);
     }
@@ -109,18 +130,32 @@ async fn again(
     Ok(if same { Recorded::Again(there) } else { Recorded::IdReused })
 }
 
+/// A party that is somebody, by the id that it has now.
+async fn known(
+    db: &impl ConnectionTrait,
+    caller: &Access,
+    party: PartyId,
+) -> Result<Option<PartyId>, FlowError> {
+    let party = store::aliases::stands_for(db, caller.neighbourhood, party, None).await?;
+    let row = store::parties::find(db, caller.neighbourhood, party).await?;
+    Ok(row.filter(|row| row.known).map(|_| party))
+}
+
 async fn daybook(
     app: &App,
     caller: &Access,
-    wanted: Option<DaybookId>,
+    place: Where,
+    owners: &[PartyId],
 ) -> Result<Option<daybook::Model>, FlowError> {
-    let db = app.db().read();
-    if let Some(id) = wanted {
-        let row = store::daybooks::find(db, caller.neighbourhood, id).await?;
-        let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
+    let (db, neighbourhood) = (app.db().read(), caller.neighbourhood);
+    if let Some(id) = place.daybook {
+        let row = store::daybooks::find(db, neighbourhood, id).await?;
         return Ok(row.filter(|row| owners.contains(&PartyId(row.party_id))));
     }
-    let own = store::daybooks::of_parties(db, caller.neighbourhood, &[caller.party]).await?;
+    if let (Some(_), [party]) = (place.on_behalf_of, owners) {
+        return daybooks::of_party(app, neighbourhood, *party).await.map(Some);
+    }
+    let own = store::daybooks::of_parties(db, neighbourhood, &[caller.party]).await?;
     Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))
 }
 

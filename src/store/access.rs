@@ -1,5 +1,7 @@
 //! Invitations, devices and grants.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
@@ -274,6 +276,25 @@ pub async fn find_grant_of_device(
         .filter(access_grant::Column::DeviceId.eq(device.0))
         .one(db)
         .await
+}
+
+/// Whose grants these are.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn parties_of(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    grants: BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, PartyId>, DbErr> {
+    use access_grant::Column as G;
+    if grants.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = access_grant::Entity::find().select_only().column(G::Id).column(G::PartyId);
+    let query = query.filter(G::NeighbourhoodId.eq(neighbourhood.0)).filter(G::Id.is_in(grants));
+    let rows: Vec<(Uuid, Uuid)> = query.into_tuple().all(db).await?;
+    Ok(rows.into_iter().map(|(grant, party)| (grant, PartyId(party))).collect())
 }
 
 /// The grants of a party, newest first.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::super::activity_reading::{tenant, view, with_origins};
+use super::super::activity_reading::{name_recorders, tenant, view, with_origins};
 use super::super::activity_view::ActivityView;
 use super::super::decision_request::{SeenActivity, StepName};
 use super::super::error::ApiResult;
@@ -83,11 +83,12 @@ impl Desk {
         let mut replies = replies(app, access, &rows).await?;
         let resolve = |id| people.get(&id).map_or(id, |(party, _)| *party);
         let exact = access.scopes.has(Scope::PlacesExact);
-        let mut shown = BTreeMap::new();
+        let (mut shown, mut grants) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
             let seen = view(&row.activity, Some(&row.judgement), &tenant, exact);
             let mut seen = seen.ok_or_else(|| FlowError::internal("a stored reading cannot be read"))?;
             with_origins(app, &row.activity, &mut seen).await?;
+            grants.insert(ActivityId(row.activity.id), row.activity.grant_id);
             let origin = Origin {
                 id: ActivityId(row.activity.id),
                 daybook: DaybookId(row.activity.daybook_id),
@@ -104,6 +105,10 @@ impl Desk {
             let replies = replies.remove(&origin.id).unwrap_or_default();
             shown.insert(origin.id, Shown { view: seen, replies, entry });
         }
+        let views = shown
+            .iter_mut()
+            .map(|(id, shown): (_, &mut Shown)| (grants.get(id).copied().flatten(), &mut shown.view));
+        name_recorders(app, access, views).await?;
         let leases = store::cards::leases(db, neighbourhood, app.now_in(neighbourhood)).await?;
         let leases = leases.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
         Ok(Self { shown, suspicions: doubts, people, leases })

@@ -238,6 +238,7 @@ impl Readings {
             revision: old.map_or(0, |row| row.revision) + bump,
             lat: thousandths(reading, "place.lat"),
             lon: thousandths(reading, "place.lon"),
+            grant_id: old.map_or(touch.bringer.grant.map(|grant| grant.0), |row| row.grant_id),
         })
     }
 }

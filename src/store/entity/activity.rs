@@ -25,6 +25,8 @@ pub struct Model {
     /// Thousandths of a degree.
     pub lat: Option<i32>,
     pub lon: Option<i32>,
+    /// Who brought its first version.
+    pub grant_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
