@@ -352,17 +352,20 @@ class Sync {
     const old = phone.doc;
     const { doc, cursor } = await this.download();
     Object.assign(phone, { doc, cursor, heads: Automerge.getHeads(doc) });
+    const base = this.frontier(old);
     const missing = new Map<string, Set<string>>();
-    for (const { path } of Automerge.diff(old, this.frontier(old), Automerge.getHeads(old))) {
+    for (const { path } of Automerge.diff(old, base, Automerge.getHeads(old))) {
       const [id, key] = path.map(String);
       if (!missing.has(id!)) missing.set(id!, new Set());
       if (key !== undefined) missing.get(id!)!.add(key);
     }
     for (const [id, keys] of missing) {
-      phone.doc = Automerge.change(phone.doc, (doc) => {
+      // As of what this phone knew without them: what others wrote meanwhile is not overwritten.
+      const written = Automerge.changeAt(phone.doc, base, (doc) => {
         doc[id] ??= {};
         for (const key of keys) doc[id]![key] = old[id]?.[key] ?? null; // this example removes nothing
       });
+      phone.doc = written.newDoc;
     }
     this.reloaded = true;
     this.refused.clear();

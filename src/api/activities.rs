@@ -83,7 +83,7 @@ pub struct VersionView {
     /// Keys of the document whose reading differs from the version before.
     pub changed: Vec<String>,
     /// The reading: by the document's key, `one`, `several` or `unreadable`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
     pub reading: serde_json::Value,
     pub conflict: Conflict,
     /// The grant that brought it; absent where the server did.

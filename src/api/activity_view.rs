@@ -91,7 +91,7 @@ pub struct ActivityView {
     /// Taken back by its recorder.
     pub withdrawn: bool,
     /// Keys of the document that this version of the server does not know, as they are.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
     pub unknown: BTreeMap<String, serde_json::Value>,
     /// Fields that cannot be read, with the reason.
     pub unreadable_fields: BTreeMap<String, Unreadable>,
@@ -105,7 +105,7 @@ pub struct ActivityView {
     /// What a coordinator said counts in some of them, until a phone writes the field again. `conflict` leaves them
     /// out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
     pub settled: BTreeMap<String, serde_json::Value>,
     /// This record counts as part of that one, which it was merged into.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -62,8 +62,9 @@ pub struct DecisionOutcome {
 pub struct PresentView {
     /// Which activity the refusal is about: of a merge it may be another one than the item names.
     pub activity_id: ActivityId,
-    /// The number of the newest version.
-    pub version: i64,
+    /// The newest version, as a decision on it names it.
+    #[schema(example = "3-5bb5a4c5")]
+    pub version: String,
     /// Names the activity's last decision.
     pub decision_seq: i64,
     pub review: Review,
@@ -185,7 +186,7 @@ pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> Ap
             };
             let present = present.map(|Present { activity, version, decision_seq, review }| PresentView {
                 activity_id: activity,
-                version,
+                version: version.to_string(),
                 decision_seq,
                 review,
             });

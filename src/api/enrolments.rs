@@ -23,7 +23,7 @@ use crate::store;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentRequest {
-    /// The token of the invitation's link.
+    /// The token of the invitation, or the link that it is in.
     #[schema(example = "dbi_AZOlsHwufUSaUV0vDJ4bdwGTpbB8Ln1EmlFdLwyeG3gCAwQFBgcICQoLDA0ODxAR")]
     pub invitation: String,
     pub device: NewDevice,
@@ -141,7 +141,7 @@ pub async fn enrol_device(
     check_name("/device/name", &body.device.name)?;
     check_name("/party/name", &body.party.name)?;
     let enrolment = flows::enrol::Enrolment {
-        invitation: parse_invitation(&body.invitation).map_err(|_| INVITATION_INVALID)?,
+        invitation: parse_invitation(token_of(&body.invitation)).map_err(|_| INVITATION_INVALID)?,
         device: body.device.id,
         device_name: body.device.name,
         party: body.party.id,
@@ -153,6 +153,11 @@ pub async fn enrol_device(
     let enrolled = flows::enrol::enrol(&app, enrolment).await?;
     let status = if enrolled.replayed { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, axum::Json(answer(&app, neighbourhood, enrolled).await?)))
+}
+
+/// Of the link that an invitation is passed on as, its token.
+fn token_of(invitation: &str) -> &str {
+    invitation.rsplit_once('#').map_or(invitation, |(_, token)| token)
 }
 
 async fn answer(

@@ -112,7 +112,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// The thing as it is now, where that is why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<HashMap<String, serde_json::Value>>)]
     pub present: Option<serde_json::Value>,
     /// The answer's `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -110,7 +110,7 @@ pub struct Verdict {
     pub minutes: Option<i64>,
     /// By field, what a coordinator said counts where phones disagreed, until one of them writes the field again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, serde_json::Value>)]
     pub settled: BTreeMap<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,

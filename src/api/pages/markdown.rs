@@ -6,7 +6,8 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 use super::example::{Answer, Example, Request};
 
 /// What the guides call this server; a script puts its real address there.
-const HERE: &str = "http://localhost:8080";
+/// The address that stands in the pages for that of the server.
+pub(super) const HERE: &str = "http://localhost:8080";
 
 /// How the requests of a guide are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Pages for people: what this is, the reference, the guides. They need no network beyond this server.
 
 mod example;
+mod files;
 mod guides;
 mod markdown;
 
 use std::fmt::Write as _;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
@@ -15,6 +17,7 @@ use super::error::CODES;
 use crate::app::App;
 
 pub use example::{Answer, Example, Request, variables};
+pub use files::FILES;
 pub use guides::{GUIDES, Guide};
 
 /// How long a browser may keep style and scripts: short, since they change with the program.
@@ -26,7 +29,7 @@ pub fn routes() -> Router<App> {
     let js = "text/javascript; charset=utf-8";
     let pages = Router::new()
         .route("/", page(include_str!("index.html")))
-        .route("/docs", page(include_str!("docs.html")))
+        .route("/docs", here(include_str!("docs.html")))
         .route("/docs/errors", get(|| async { Html(errors()) }))
         .route("/docs/guides", get(|| async { Html(guides::index()) }))
         .route("/join", page(include_str!("join.html")))
@@ -34,14 +37,21 @@ pub fn routes() -> Router<App> {
         .route("/pages/docs.js", asset(js, include_str!("docs.js")))
         .route("/pages/guide.js", asset(js, include_str!("guide.js")))
         .route("/pages/join.js", asset(js, include_str!("join.js")))
-        .route("/pages/icon.svg", asset("image/svg+xml", include_str!("icon.svg")));
-    GUIDES.iter().enumerate().fold(pages, |pages, (at, guide)| {
-        pages.route(&guide.path(), get(move || async move { Html(guides::page(at)) }))
-    })
+        .route("/pages/icon.svg", asset("image/svg+xml", include_str!("icon.svg")))
+        .merge(files::routes());
+    GUIDES
+        .iter()
+        .enumerate()
+        .fold(pages, |pages, (at, guide)| pages.route(&guide.path(), here(guides::page(at))))
 }
 
 fn page(text: &'static str) -> axum::routing::MethodRouter<App> {
     get(move || async move { Html(text) })
+}
+
+/// A page that names this server: at the address that clients reach it by.
+fn here(text: &'static str) -> axum::routing::MethodRouter<App> {
+    get(async move |State(app): State<App>| Html(text.replace(markdown::HERE, app.public_url())))
 }
 
 fn asset(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<App> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::FlowError;
 use super::super::judge::{Brief, People, Sitting, settle};
-use super::{Outcome, Seen, Wish, bring_up, decider, refused, refused_for, standing};
+use super::{Outcome, Seen, Wish, bring_up, decider, judgement, present, refused, refused_for};
 use crate::app::Access;
 use crate::domain::ids::ActivityId;
 use crate::domain::review::{Conflict, Review};
@@ -28,10 +28,9 @@ pub async fn merge(
     };
     let mut records = Vec::with_capacity(briefs.len());
     for brief in &briefs {
-        let (judgement, present) = standing(sitting, brief.id)?;
-        match record(brief, &judgement, &people) {
+        match record(brief, &judgement(sitting, brief.id)?, &people) {
             Ok(decided) => records.push(decided),
-            Err(refusal) => return Ok(Err(refused_for(&refusal, present))),
+            Err(refusal) => return Ok(Err(refused_for(&refusal, present(sitting, brief.id).await?))),
         }
     }
     let (Some(first), [canonical, others @ ..]) = (briefs.first(), records.as_slice()) else {
@@ -40,7 +39,7 @@ pub async fn merge(
     let decided = match ledger::merged_lines(canonical, others, corrections, people.aliases()) {
         Ok(decided) => decided,
         Err(fault) => {
-            let (_, present) = standing(sitting, first.id)?;
+            let present = present(sitting, first.id).await?;
             return Ok(Err(refused("field_invalid", &fault.to_string(), Some(present))));
         }
     };
@@ -108,13 +107,13 @@ async fn carry_out(
         Ok(decisions) => decisions,
         Err(ClusterRefusal { activity, refusal }) => {
             // A member that nobody knows was refused before.
-            let (_, present) = standing(sitting, activity)?;
+            let present = present(sitting, activity).await?;
             return Ok(Err(refused_for(&refusal, present)));
         }
     };
     for (id, decision) in decisions {
         let hash = (decision.id == wish.id).then(|| request_hash.clone());
-        let (before, _) = standing(sitting, id)?;
+        let before = judgement(sitting, id)?;
         let step = Step::decided(&before, decision);
         sitting.load(&step.occasions.iter().copied().collect()).await?;
         settle(sitting, id, step, hash).await?;

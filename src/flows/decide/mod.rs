@@ -80,7 +80,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
     pub activity: ActivityId,
-    pub version: i64,
+    /// The newest.
+    pub version: VersionName,
     pub decision_seq: i64,
     pub review: Review,
 }
@@ -151,15 +152,17 @@ async fn one(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let Some(brief) = briefs.first_mut() else { return Err(FlowError::internal("nothing is taken up")) };
-    let (before, present) = standing(sitting, id)?;
+    let before = judgement(sitting, id)?;
     let request = match request(sitting, caller, wish, (brief, &before), &people).await? {
         Ok(request) => request,
-        Err(Unfit::Field(detail)) => return Ok(Err(refused("field_invalid", &detail, Some(present)))),
-        Err(Unfit::Refused(refusal)) => return Ok(Err(refused_for(&refusal, present))),
+        Err(Unfit::Field(detail)) => {
+            return Ok(Err(refused("field_invalid", &detail, Some(present(sitting, id).await?))));
+        }
+        Err(Unfit::Refused(refusal)) => return Ok(Err(refused_for(&refusal, present(sitting, id).await?))),
     };
     let step = match ledger::decide(&before, &request, &sitting.pack) {
         Ok(step) => step,
-        Err(refusal) => return Ok(Err(refused_for(&refusal, present))),
+        Err(refusal) => return Ok(Err(refused_for(&refusal, present(sitting, id).await?))),
     };
     // What an undo brings back may take from another occasion than the newest version names.
     sitting.load(&step.occasions.iter().copied().collect()).await?;
@@ -183,17 +186,24 @@ fn refused_for(refusal: &Refusal, present: Present) -> Outcome {
     refused(refusal.code(), &sentence(refusal), Some(present))
 }
 
-/// The judgement of a loaded activity, and what is shown of it.
-fn standing(sitting: &Sitting<'_>, id: ActivityId) -> Result<(Judgement, Present), FlowError> {
+/// The judgement of a loaded activity.
+fn judgement(sitting: &Sitting<'_>, id: ActivityId) -> Result<Judgement, FlowError> {
     let case = sitting.case(id).ok_or_else(|| FlowError::internal("nothing is taken up"))?;
-    let judgement = case.judgement.clone();
-    let present = Present {
+    Ok(case.judgement.clone())
+}
+
+/// What is shown of a loaded activity where something is refused.
+async fn present(sitting: &Sitting<'_>, id: ActivityId) -> Result<Present, FlowError> {
+    let judgement = judgement(sitting, id)?;
+    let (neighbourhood, number) = (sitting.neighbourhood(), judgement.judged_version);
+    let row = store::activities::version(sitting.txn(), neighbourhood, id, number).await?;
+    let row = row.ok_or_else(|| FlowError::internal("a judged version is missing"))?;
+    Ok(Present {
         activity: id,
-        version: judgement.judged_version,
+        version: VersionName::of(&sitting.salt, id, number, &row.reading_hash),
         decision_seq: judgement.decision_seq,
         review: judgement.review(),
-    };
-    Ok((judgement, present))
+    })
 }
 
 /// Takes up what waits for the activities, their occasions and what was merged with them, and reads the newest
@@ -217,9 +227,9 @@ async fn bring_up(
     take_up_before(sitting, &waiting).await?;
     let people = sitting.prepare(&mut briefs).await?;
     for (seen, brief) in seen.iter().zip(&briefs) {
-        let (before, present) = standing(sitting, seen.activity)?;
-        let (number, hash) = (before.judged_version, brief.reading.hash());
+        let (number, hash) = (judgement(sitting, seen.activity)?.judged_version, brief.reading.hash());
         if seen.version != VersionName::of(&sitting.salt, seen.activity, number, &hash) {
+            let present = present(sitting, seen.activity).await?;
             return Ok(Err(refused("version_changed", CHANGED, Some(present))));
         }
     }
