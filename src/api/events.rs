@@ -46,7 +46,7 @@ pub struct Event {
     /// Where it stands: `after` of what comes next, and `Last-Event-ID` of a stream.
     pub id: String,
     /// `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
-    /// `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `rules.put`,
+    /// `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
     /// `period.closed`, `party.joined`, `account.closed`. More will come.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "activity.posted")]

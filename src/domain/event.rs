@@ -32,6 +32,9 @@ pub enum EventType {
     /// A phone may no longer sync.
     #[serde(rename = "device.revoked")]
     DeviceRevoked,
+    /// A token may do no more.
+    #[serde(rename = "grant.revoked")]
+    GrantRevoked,
     /// The neighbourhood's rules changed.
     #[serde(rename = "rules.put")]
     RulesPut,
@@ -57,6 +60,7 @@ impl EventType {
             "transfer" => Self::TransferPosted,
             "device_enrolled" => Self::DeviceEnrolled,
             "device_revoked" => Self::DeviceRevoked,
+            "grant_revoked" => Self::GrantRevoked,
             "rules" => Self::RulesPut,
             "period" => Self::PeriodClosed,
             "party_alias" => Self::PartyJoined,

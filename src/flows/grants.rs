@@ -3,6 +3,7 @@
 use super::access::access_of;
 use super::aliases::acting;
 use super::invite::derived_secret;
+use super::judge::Sitting;
 use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::auth::access::{NewToken, issue};
@@ -186,11 +187,17 @@ pub async fn narrow(
 pub async fn revoke(app: &App, caller: &Access, id: GrantId) -> Result<(), FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
-    let row = store::access::find_grant(&txn, caller.neighbourhood, id).await?;
-    if row.is_none_or(|row| row.party_id != caller.party.0) {
+    let Some(mut sitting) = Sitting::open(app, &txn, caller.neighbourhood, true).await? else {
         return Err(FlowError::NotFound);
+    };
+    let row = store::access::find_grant(&txn, caller.neighbourhood, id).await?;
+    let row = row.filter(|row| row.party_id == caller.party.0).ok_or(FlowError::NotFound)?;
+    if row.revoked_at_ms.is_some() {
+        return Ok(());
     }
     store::access::revoke_grant(&txn, caller.neighbourhood, id, app.now_ms()).await?;
+    sitting.number("grant_revoked", id.0, None, &serde_json::json!({ "grant": id, "by": caller.party }))?;
+    sitting.close().await?;
     timing.commit(txn.commit()).await?;
     app.access_cache().invalidate(&(caller.neighbourhood, id));
     Ok(())

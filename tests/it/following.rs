@@ -44,6 +44,25 @@ fn hours(phone: &mut TestPhone, minutes: i64) -> ActivityId {
 }
 
 both! {
+    async fn a_token_that_is_taken_back_is_told_to_coordinators_once(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut desk, "activities:read reconcile").await;
+        app.personal_token(&mut asha, READS).await;
+        let grants: Value = asha.get("/v1/grants").await.expect("grants");
+        let id = grants["items"][0]["id"].as_str().expect("an id").to_owned();
+        for _ in 0..2 {
+            let path = format!("/v1/grants/{id}");
+            asha.request(Method::DELETE, &path, "application/json", Vec::new()).await.expect("revoked");
+        }
+        let (_, page) = events(&app, &token, "").await;
+        let revoked: Vec<_> = told(&page).into_iter().filter(|(kind, _)| *kind == "grant.revoked").collect();
+        assert_eq!(revoked, [("grant.revoked", id.as_str())]);
+        crate::support::desk::rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
     async fn a_coordinator_hears_of_everything_in_the_journals_order(app: TestApp) {
         let mut desk = app.coordinator("Dee").await;
         let mut asha = app.phone("Asha").await;
