@@ -83,9 +83,10 @@ contract: $(schemathesis) ## try every operation against what the OpenAPI docume
 	cargo build --locked
 	tests/contract/run.sh
 
-contract-long: $(schemathesis) ## the same for a long time, other cases each day (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
+contract-long: $(schemathesis) tests/postgres/node_modules/.package-lock.json ## the same for a long time, other cases each day, on PostgreSQL too (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
 	cargo build --locked
 	tests/contract/run.sh
+	CONTRACT_DATABASE=postgres $(with_postgres) tests/contract/run.sh
 
 .PHONY: bench
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
