@@ -18,6 +18,8 @@ crash: export CRASH_ROUNDS ?= 200
 # How many random schedules `make recovery` plays on each database, and with phones in JavaScript.
 recovery: export DAYBOOK_SCHEDULES ?= 400
 recovery: export JS_SCHEDULES ?= 100
+# At steps of how many bytes `make cuts` cuts answers.
+cuts: export CUTS_STEP ?= 1
 # What `make mutants` makes.
 mutants: export MUTANTS ?= 100000
 mutants: export HISTORIES ?= 1000
@@ -60,6 +62,10 @@ crash: $(test_packages) ## kill and restart the server for a long time (CRASH_RO
 .PHONY: recovery
 recovery: $(test_packages) ## many random schedules of copied, restored and refused phones (DAYBOOK_SCHEDULES=400)
 	$(with_postgres) $(nextest) long -E 'test(/(^|::)schedules::/)'
+
+.PHONY: cuts
+cuts: $(test_packages) ## cut the answer to every write after each byte, and send it again (CUTS_STEP=1)
+	$(with_postgres) $(nextest) long -E 'test(/(^|::)cuts::/)'
 
 .PHONY: planted
 planted: $(test_packages) ## plant bugs into a copy of the source, and see that the tests find each of them
