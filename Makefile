@@ -12,6 +12,8 @@ export POSTGRES_BIN ?=
 TESTS ?=
 # How much to measure: make bench SIZE=quick
 SIZE ?= full
+# In how many records `make bench-reads` reads.
+RECORDS ?= 100000
 # How often `make crash` kills the server, in each of its tests.
 crash: export CRASH_ROUNDS ?= 200
 
@@ -99,6 +101,11 @@ bench: $(test_packages) $(peers) ## measure all, beside the peers, and write ben
 	cargo bench --locked --bench core
 	POSTGRES_FSYNC=on $(with_postgres) cargo bench --locked --bench load -- \
 	  all --size $(SIZE) --json target/bench.json --out benches/RESULTS.md
+
+.PHONY: bench-reads
+bench-reads: tests/postgres/node_modules/.package-lock.json ## what pages and open streams cost with few and many records (RECORDS=100000)
+	cargo build --release --locked --bin daybook
+	POSTGRES_FSYNC=on $(with_postgres) benches/reads/reads.py target/release/daybook --records $(RECORDS)
 
 .PHONY: bench-smoke
 bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs
