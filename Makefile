@@ -12,12 +12,16 @@ export POSTGRES_BIN ?=
 TESTS ?=
 # How much to measure: make bench SIZE=quick
 SIZE ?= full
+# In how many records `make bench-reads` reads.
+RECORDS ?= 100000
 # How often `make crash` kills the server, in each of its tests.
 crash: export CRASH_ROUNDS ?= 200
 
 # How many random schedules `make recovery` plays on each database, and with phones in JavaScript.
 recovery: export DAYBOOK_SCHEDULES ?= 400
 recovery: export JS_SCHEDULES ?= 100
+# At steps of how many bytes `make cuts` cuts answers.
+cuts: export CUTS_STEP ?= 1
 # What `make mutants` makes.
 mutants: export MUTANTS ?= 100000
 mutants: export HISTORIES ?= 1000
@@ -61,6 +65,10 @@ crash: $(test_packages) ## kill and restart the server for a long time (CRASH_RO
 recovery: $(test_packages) ## many random schedules of copied, restored and refused phones (DAYBOOK_SCHEDULES=400)
 	$(with_postgres) $(nextest) long -E 'test(/(^|::)schedules::/)'
 
+.PHONY: cuts
+cuts: $(test_packages) ## cut the answer to every write after each byte, and send it again (CUTS_STEP=1)
+	$(with_postgres) $(nextest) long -E 'test(/(^|::)cuts::/)'
+
 .PHONY: planted
 planted: $(test_packages) ## plant bugs into a copy of the source, and see that the tests find each of them
 	node tests/planted/plant.mjs
@@ -83,15 +91,21 @@ contract: $(schemathesis) ## try every operation against what the OpenAPI docume
 	cargo build --locked
 	tests/contract/run.sh
 
-contract-long: $(schemathesis) ## the same for a long time, other cases each day (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
+contract-long: $(schemathesis) tests/postgres/node_modules/.package-lock.json ## the same for a long time, other cases each day, on PostgreSQL too (CONTRACT_EXAMPLES=300, CONTRACT_SEED=date)
 	cargo build --locked
 	tests/contract/run.sh
+	CONTRACT_DATABASE=postgres $(with_postgres) tests/contract/run.sh
 
 .PHONY: bench
 bench: $(test_packages) $(peers) ## measure all, beside the peers, and write benches/RESULTS.md (some 40 minutes)
 	cargo bench --locked --bench core
 	POSTGRES_FSYNC=on $(with_postgres) cargo bench --locked --bench load -- \
 	  all --size $(SIZE) --json target/bench.json --out benches/RESULTS.md
+
+.PHONY: bench-reads
+bench-reads: tests/postgres/node_modules/.package-lock.json ## what pages and open streams cost with few and many records (RECORDS=100000)
+	cargo build --release --locked --bin daybook
+	POSTGRES_FSYNC=on $(with_postgres) benches/reads/reads.py target/release/daybook --records $(RECORDS)
 
 .PHONY: bench-smoke
 bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs

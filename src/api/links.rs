@@ -8,6 +8,10 @@ use utoipa::openapi::path::Operation;
 const ID: &str = "$response.body#/id";
 /// See [`ID`].
 const FIRST: &str = "$response.body#/items/0/id";
+/// An item of a batch names what was asked for; what came of it is there only where something did.
+const RECORDED: &str = "$response.body#/items/0/activity/id";
+/// See [`RECORDED`].
+const DECIDED: &str = "$response.body#/items/0/decision/id";
 
 /// From an operation, with where its answer has what goes into which parameter of which operations.
 type Leads = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
@@ -24,15 +28,16 @@ const LEADS: &[Leads] = &[
     ("list_parties", &[("party_id", FIRST)], &["put_member"]),
     ("create_daybook", &[("id", ID)], &["download_daybook", "list_outcomes"]),
     ("list_daybooks", &[("id", FIRST)], &["download_daybook", "list_outcomes"]),
-    ("record_activities", &[("id", FIRST)], OF_ACTIVITY),
+    ("record_activities", &[("id", RECORDED)], OF_ACTIVITY),
     ("list_activities", &[("id", FIRST)], OF_ACTIVITY),
     ("list_cards", &[("id", FIRST)], &["lease_card"]),
-    ("decide", &[("id", FIRST)], &["get_decision"]),
+    ("decide", &[("id", DECIDED)], &["get_decision"]),
     ("list_decisions", &[("id", FIRST)], &["get_decision"]),
     ("list_accounts", &[("id", FIRST)], &["get_account", "get_statement", "close_account"]),
     ("create_period", &[("id", ID)], &["get_period"]),
     ("list_periods", &[("id", FIRST)], &["get_period"]),
     ("get_rules", &[("version", VERSION)], &["get_rules_version", "compare_rules"]),
+    ("get_rules", &[], &["put_rules"]),
     ("put_rules", &[("version", VERSION)], &["get_rules_version", "compare_rules"]),
     ("create_neighbourhood", &[("id", ID)], &["list_quarantine"]),
     ("list_neighbourhoods", &[("id", FIRST)], &["list_quarantine"]),

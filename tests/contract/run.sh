@@ -5,7 +5,8 @@
 #     tests/contract/run.sh [SERVER]
 #
 # SERVER is the binary, target/debug/daybook if not given. CONTRACT_EXAMPLES says how many cases an operation gets in
-# each phase, CONTRACT_SEED which ones (today's date if not given), CONTRACT_PORT where the server listens.
+# each phase, CONTRACT_SEED which ones (today's date if not given), CONTRACT_PORT where the server listens. With
+# CONTRACT_DATABASE=postgres it is on the PostgreSQL of ../postgres/with-postgres.sh, under which this runs then.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -14,8 +15,11 @@ server=$(realpath "${1:-${CARGO_TARGET_DIR:-$root/target}/debug/daybook}")
 examples=${CONTRACT_EXAMPLES:-10}
 seed=${CONTRACT_SEED:-$(date -u +%Y%m%d)}
 port=${CONTRACT_PORT:-18730}
+database=${CONTRACT_DATABASE:-sqlite}
+# Walks along links: many at any rate, since each goes along some of the links only.
+walks=$((40 + examples))
 tools=$root/target/tools/schemathesis
-out=$root/target/contract
+out=$root/target/contract/$database
 failed=()
 server_pid=
 
@@ -33,6 +37,10 @@ start() {
   local folder=$1
   rm -rf "$folder"
   mkdir -p "$folder"
+  if [ "$database" = postgres ]; then
+    DAYBOOK_DATABASE_URL=$("$root/tests/postgres/fresh.py" contract)
+    export DAYBOOK_DATABASE_URL DAYBOOK_SECRET=the-secret-of-the-contract-test-is-none
+  fi
   (cd "$folder" && exec "$server" demo --listen "127.0.0.1:$port" --public-url "$CONTRACT_URL") \
     >"$folder/server.log" 2>&1 &
   server_pid=$!
@@ -58,9 +66,10 @@ try_as() {
   CONTRACT_TOKEN=$(token_of "$role" "$folder")
   CONTRACT_INVITER_TOKEN=$(token_of Coordinator "$folder")
   export CONTRACT_TOKEN CONTRACT_INVITER_TOKEN
-  echo "── as $role: $examples examples, seed $seed"
+  sed "s/^max-examples = .*/max-examples = $walks/" "$here/schemathesis.toml" >"$folder/schemathesis.toml"
+  echo "── as $role, on $database: $examples examples, $walks walks, seed $seed"
   if ! (cd "$here" && PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$out/hypothesis PYTHONPATH=$tools python3 -m schemathesis.cli \
-    --config-file schemathesis.toml run "$CONTRACT_URL/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
+    --config-file "$folder/schemathesis.toml" run "$CONTRACT_URL/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
     --max-examples "$examples" --seed "$seed" --no-color --report junit,json --report-dir "$folder/report"); then
     failed+=("$role")
   fi
@@ -82,6 +91,6 @@ try_as Coordinator
 try_as Resident
 
 if [ ${#failed[@]} -gt 0 ]; then
-  echo "contract: failed: ${failed[*]}; again with CONTRACT_SEED=$seed CONTRACT_EXAMPLES=$examples" >&2
+  echo "contract: failed: ${failed[*]}; again with CONTRACT_SEED=$seed CONTRACT_EXAMPLES=$examples CONTRACT_DATABASE=$database" >&2
   exit 1
 fi

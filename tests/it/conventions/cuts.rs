@@ -12,8 +12,16 @@ use crate::support::{Backend, TestApp};
 
 /// Bytes of an answer after which the connection is cut, for every write; 0: as soon as the request is sent.
 const CUTS: [usize; 4] = [0, 1, 64, 400];
-/// Recording is cut at each of these steps, to the end of its answer.
+/// Recording is cut at each of these steps, to the end of its answer; with `CUTS_STEP` every write is, at steps of that.
 const STEP: usize = 13;
+/// Cuts of one write in one world: there it has not yet as many of anything as there may be.
+const WORLD_CUTS: usize = 90;
+
+/// At which steps every answer is cut, to its end; without it, at [`CUTS`].
+fn step_given() -> Option<usize> {
+    let text = std::env::var("CUTS_STEP").ok()?;
+    Some(text.parse::<usize>().expect("CUTS_STEP is a number of bytes").max(1))
+}
 
 fn on_the_wire(world: &World, operation: &Operation, made: &Made, host: &str) -> Vec<u8> {
     let mut text = format!(
@@ -94,33 +102,80 @@ async fn cut(world: &World, operation: &Operation, made: &Made, host: &str, most
     whole.len()
 }
 
+/// A world behind a socket.
+struct Stage {
+    backend: Backend,
+    world: World,
+    host: String,
+}
+
+impl Stage {
+    async fn of(backend: Backend) -> Self {
+        let app = TestApp::start(backend).await;
+        let host = app.serve().await;
+        Self { backend, world: World::of(app).await, host }
+    }
+
+    /// What was written is what a rebuild makes.
+    async fn end(&self) {
+        self.world.app.judge().await;
+        crate::support::desk::rebuilt_is_live(&self.world.app).await;
+    }
+
+    /// Cuts the answer to a new request after so many bytes; how many the whole one has.
+    async fn cut(&mut self, operation: &Operation, most: usize) -> usize {
+        let made = make(&mut self.world, operation).await;
+        let length = cut(&self.world, operation, &made, &self.host, most).await;
+        if operation.id == "record_activities" {
+            self.is_recorded_once(&made, most).await;
+        }
+        length
+    }
+
+    async fn is_recorded_once(&mut self, made: &Made, most: usize) {
+        let id = made.body["items"][0]["id"].as_str().expect("an id");
+        let versions: Value =
+            self.world.dee.get(&format!("/v1/activities/{id}/versions")).await.expect("versions");
+        assert_eq!(versions["items"].as_array().map(Vec::len), Some(1), "recorded once, cut after {most}");
+    }
+
+    /// Cuts answers to new requests at each step until one came whole; after how many bytes that was.
+    async fn cut_to_the_end(&mut self, operation: &Operation, step: usize) -> usize {
+        let (mut most, mut length, mut cuts) = (0, 1, 0);
+        while most < length {
+            length = self.cut(operation, most).await;
+            most += step;
+            cuts += 1;
+            if cuts % WORLD_CUTS == 0 {
+                self.end().await;
+                *self = Self::of(self.backend).await;
+            }
+        }
+        most
+    }
+}
+
 async fn every_write_is_cut(backend: Backend) {
-    let app = TestApp::start(backend).await;
-    let host = app.serve().await;
-    let mut world = World::of(app).await;
-    let mut walked = 0;
-    for operation in operations().iter().filter(|one| one.is_write()) {
+    let mut stage = Stage::of(backend).await;
+    let all = operations();
+    let writes: Vec<&Operation> = all.iter().filter(|one| one.is_write()).collect();
+    assert!(writes.len() > 20, "{} writes", writes.len());
+    if let Some(step) = step_given() {
+        for operation in writes {
+            let most = stage.cut_to_the_end(operation, step).await;
+            println!("{}: cut at each {step} of {most} bytes", operation.id);
+        }
+        return stage.end().await;
+    }
+    for operation in &writes {
         for most in CUTS {
-            let made = make(&mut world, operation).await;
-            cut(&world, operation, &made, &host, most).await;
-            walked += 1;
+            stage.cut(operation, most).await;
         }
     }
-    assert!(walked > 80, "{walked}");
-    let record = operations().into_iter().find(|one| one.id == "record_activities").expect("recording");
-    let (mut most, mut length) = (0, 1);
-    while most < length {
-        let made = make(&mut world, &record).await;
-        length = cut(&world, &record, &made, &host, most).await;
-        let id = made.body["items"][0]["id"].as_str().expect("an id").to_owned();
-        let versions: Value =
-            world.dee.get(&format!("/v1/activities/{id}/versions")).await.expect("versions");
-        assert_eq!(versions["items"].as_array().map(Vec::len), Some(1), "recorded once, cut after {most}");
-        most += STEP;
-    }
+    let record = writes.iter().find(|one| one.id == "record_activities").expect("recording");
+    let most = stage.cut_to_the_end(record, STEP).await;
     assert!(most > 500, "an answer of {most} bytes");
-    world.app.judge().await;
-    crate::support::desk::rebuilt_is_live(&world.app).await;
+    stage.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
