@@ -512,7 +512,10 @@ export interface paths {
         delete: operations["revoke_device"];
         options?: never;
         head?: never;
-        /** Name a device anew. */
+        /**
+         * Name a device anew.
+         * @description What is called so already answers 200, whatever `If-Match` says.
+         */
         patch: operations["update_device"];
         trace?: never;
     };
@@ -670,7 +673,8 @@ export interface paths {
         /**
          * List the journal's entries, oldest first, each linked to the one before it.
          * @description Anybody can check the chain. Contents are for whoever may read them: you see those of the activities in your
-         *     daybooks and your groups'; with `reconcile` all.
+         *     daybooks and your groups'; with `reconcile` all. What tells an exact place, a `version` by its hash, is for tokens
+         *     with `places:exact`.
          *
          *     **Chain.** `chain` = SHA-256(`chain` of the number before ‖ `commitment`), over the 32 bytes that each hex stands
          *     for. The link before number 1 is SHA-256(`daybook journal 1` ‖ one byte 0 ‖ the 16 bytes of the neighbourhood's id),
@@ -720,6 +724,28 @@ export interface paths {
         /** Read the neighbourhood that the token names. */
         get: operations["get_neighbourhood"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/neighbourhood/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Move the clock of a sandbox ahead, to see what comes with time: silence that approves, notices, ends.
+         * @description All that the neighbourhood's records go by moves with it; tokens, invitations and limits on requests go by the
+         *     machine's clock. It never goes back: where it is later there already, nothing happens. What is due by then is judged
+         *     behind the answer, within a second or two. Other replicas know within a second.
+         */
+        put: operations["put_clock"];
         post?: never;
         delete?: never;
         options?: never;
@@ -842,14 +868,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a party. */
+        /**
+         * Read a party.
+         * @description `ETag` changes with every change of the party.
+         */
         get: operations["get_party"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Name a party anew, confirm somebody whom a phone met offline, or say who is under age. */
+        /**
+         * Name a party anew, confirm somebody whom a phone met offline, or say who is under age.
+         * @description What is as asked already answers 200, whatever `If-Match` says.
+         */
         patch: operations["update_party"];
         trace?: never;
     };
@@ -1114,7 +1146,7 @@ export interface components {
         AccountId: string;
         /** @description One page of a list. */
         AccountPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["AccountView"][];
@@ -1186,6 +1218,7 @@ export interface components {
              * @example Both sides of the canal
              */
             note?: string | null;
+            on_behalf_of?: components["schemas"]["PartyId"] | null;
             part_of?: components["schemas"]["ActivityId"] | null;
             /** @description Who gave how many minutes; whoever records is one of them. */
             parties?: components["schemas"]["PartyDraft"][];
@@ -1234,7 +1267,7 @@ export interface components {
         ActivityId: string;
         /** @description One page of a list. */
         ActivityPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["ActivityView"][];
@@ -1318,6 +1351,7 @@ export interface components {
             received_at: components["schemas"]["Instant"];
             /** @description The phone's clock at the last change. */
             recorded_at: components["schemas"]["Instant"];
+            recorded_by?: components["schemas"]["PartyId"] | null;
             /**
              * Format: int64
              * @description Stated total less the minutes of named parties, at least 0. Approved parts lower what is posted further.
@@ -1339,14 +1373,18 @@ export interface components {
              * @description What a coordinator said counts in some of them, until a phone writes the field again. `conflict` leaves them
              *     out.
              */
-            settled?: Record<string, never>;
+            settled?: {
+                [key: string]: unknown;
+            };
             source?: components["schemas"]["SourceView"] | null;
             started_at?: components["schemas"]["Instant"] | null;
             street?: components["schemas"]["StreetView"] | null;
             /** @description Counts of items; each the sum of its registers. */
             tallies: components["schemas"]["TallyView"][];
             /** @description Keys of the document that this version of the server does not know, as they are. */
-            unknown: Record<string, never>;
+            unknown: {
+                [key: string]: unknown;
+            };
             unreadable?: components["schemas"]["Unreadable"] | null;
             /** @description Fields that cannot be read, with the reason. */
             unreadable_fields: {
@@ -1478,7 +1516,7 @@ export interface components {
         };
         /** @description One page of a list. */
         CardPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["CardView"][];
@@ -1542,6 +1580,11 @@ export interface components {
          * @enum {string}
          */
         Clock: "measured" | "recorded_ahead" | "started_ahead" | "day_ahead" | "started_after_recorded" | "late" | "day_and_start_differ" | "photo_ahead" | "photo_far_from_day";
+        /** @description Where a clock is to be moved. */
+        ClockRequest: {
+            /** @description What time it is to be, at most ten years ahead of the machine. */
+            now: components["schemas"]["Instant"];
+        };
         /** @description One such pair of times. */
         ClockSign: {
             /**
@@ -1698,7 +1741,7 @@ export interface components {
         DaybookId: string;
         /** @description One page of a list. */
         DaybookPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DaybookView"][];
@@ -1794,7 +1837,7 @@ export interface components {
         };
         /** @description One page of a list. */
         DecisionPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DecisionView"][];
@@ -1898,7 +1941,7 @@ export interface components {
         DeviceId: string;
         /** @description One page of a list. */
         DevicePage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["DeviceView"][];
@@ -1918,6 +1961,11 @@ export interface components {
             created_at: components["schemas"]["Instant"];
             /** @description This request comes from it. */
             current: boolean;
+            /**
+             * @description Names this revision: what `If-Match` takes.
+             * @example "1"
+             */
+            etag: string;
             id: components["schemas"]["DeviceId"];
             /** @description As its owner calls it. */
             name: string;
@@ -2001,7 +2049,7 @@ export interface components {
             daybook_id: components["schemas"]["DaybookId"];
             device: components["schemas"]["NewDevice"];
             /**
-             * @description The token of the invitation's link.
+             * @description The token of the invitation, or the link that it is in.
              * @example dbi_AZOlsHwufUSaUV0vDJ4bdwGTpbB8Ln1EmlFdLwyeG3gCAwQFBgcICQoLDA0ODxAR
              */
             invitation: string;
@@ -2031,7 +2079,7 @@ export interface components {
             subject: string;
             /**
              * @description `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
-             *     `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `rules.put`,
+             *     `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
              *     `period.closed`, `party.joined`, `account.closed`. More will come.
              * @example activity.posted
              */
@@ -2039,7 +2087,7 @@ export interface components {
         };
         /** @description One page of a list. */
         EventPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["Event"][];
@@ -2087,7 +2135,7 @@ export interface components {
         GrantId: string;
         /** @description One page of a list. */
         GrantPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["GrantView"][];
@@ -2169,7 +2217,7 @@ export interface components {
         };
         /** @description One page of a list. */
         HeldPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["HeldView"][];
@@ -2224,7 +2272,7 @@ export interface components {
         InvitationId: string;
         /** @description One page of a list. */
         InvitationPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["InvitationView"][];
@@ -2285,7 +2333,7 @@ export interface components {
             /** @description What the entry commits to, without telling it. */
             commitment: components["schemas"]["Hash"];
             /**
-             * @description `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, … More will come.
+             * @description `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, `grant_revoked`, … More will come.
              * @example transfer
              */
             kind?: string | null;
@@ -2304,7 +2352,7 @@ export interface components {
         };
         /** @description One page of a list. */
         JournalEntryPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["JournalEntry"][];
@@ -2498,7 +2546,7 @@ export interface components {
         NeighbourhoodId: string;
         /** @description One page of a list. */
         NeighbourhoodPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["NeighbourhoodView"][];
@@ -2514,6 +2562,8 @@ export interface components {
              * @example Balsall Heath
              */
             name: string;
+            /** @description For trying things: its clock can be moved, by `PUT /v1/neighbourhood/clock`. It stays so. */
+            sandbox?: boolean;
             /**
              * @description IANA name.
              * @example Europe/London
@@ -2528,6 +2578,7 @@ export interface components {
              * @example Balsall Heath
              */
             name: string;
+            sandbox_now?: components["schemas"]["Instant"] | null;
             /**
              * @description IANA name.
              * @example Europe/London
@@ -2580,7 +2631,7 @@ export interface components {
         OutcomeKind: "accepted" | "duplicate" | "held" | "deferred" | "refused";
         /** @description One page of a list. */
         OutcomePage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["OutcomeView"][];
@@ -2697,7 +2748,7 @@ export interface components {
         };
         /** @description One page of a list. */
         PartyPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["PartyView"][];
@@ -2743,6 +2794,11 @@ export interface components {
             age_band?: string | null;
             alias_of?: components["schemas"]["PartyId"] | null;
             created_at: components["schemas"]["Instant"];
+            /**
+             * @description Names this revision: what `If-Match` takes.
+             * @example "1"
+             */
+            etag: string;
             id: components["schemas"]["PartyId"];
             /**
              * @description `resident`, `group` or `organisation`.
@@ -2755,7 +2811,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Rises with every change of the party.
+             * @description Rises with every change of the party, of what it is an alias of, and of who is in it.
              */
             revision: number;
             /**
@@ -2774,7 +2830,7 @@ export interface components {
         PeriodId: string;
         /** @description One page of a list. */
         PeriodPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["PeriodView"][];
@@ -2913,10 +2969,10 @@ export interface components {
             decision_seq: number;
             review: components["schemas"]["Review"];
             /**
-             * Format: int64
-             * @description The number of the newest version.
+             * @description The newest version, as a decision on it names it.
+             * @example 3-5bb5a4c5
              */
-            version: number;
+            version: string;
         };
         /** @description What they would do. */
         PreviewAnswer: {
@@ -2956,7 +3012,9 @@ export interface components {
             /** @description The fields that do not fit, where there are any. */
             errors?: components["schemas"]["FieldError"][];
             /** @description The thing as it is now, where that is why. */
-            present?: Record<string, never> | null;
+            present?: {
+                [key: string]: unknown;
+            } | null;
             /** @description The answer's `X-Request-Id`. */
             request_id?: string | null;
             /**
@@ -2978,7 +3036,7 @@ export interface components {
         };
         /** @description One page of a list. */
         QuarantinedPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["QuarantinedView"][];
@@ -3056,7 +3114,7 @@ export interface components {
         RecordOutcome: {
             activity?: components["schemas"]["ActivityView"] | null;
             /**
-             * @description Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `rate_limited`,
+             * @description Why not: `id_reused`, `not_found` (the daybook, or the party), `insufficient_scope`, `gone`, `field_invalid`, `refused`, `rate_limited`,
              *     `busy`.
              */
             code?: string | null;
@@ -3074,7 +3132,7 @@ export interface components {
             retry_after_s?: number | null;
             /**
              * Format: int32
-             * @description As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
+             * @description As an HTTP status: 201 recorded, 200 recorded before, 403, 404, 409, 410, 422, 429, 503.
              * @example 201
              */
             status: number;
@@ -3185,7 +3243,7 @@ export interface components {
         ReplyKind: "message" | "decline" | "accept";
         /** @description One page of a list. */
         ReplyPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["ReplyView"][];
@@ -3572,7 +3630,7 @@ export interface components {
         };
         /** @description One page of a list. */
         StatementLinePage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["StatementLine"][];
@@ -3710,7 +3768,7 @@ export interface components {
         SuspicionId: string;
         /** @description One page of a list. */
         SuspicionPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["SuspicionView"][];
@@ -4286,7 +4344,9 @@ export interface components {
              */
             revision: number;
             /** @description By field, what a coordinator said counts where phones disagreed, until one of them writes the field again. */
-            settled?: Record<string, never>;
+            settled?: {
+                [key: string]: unknown;
+            };
             /**
              * Format: int64
              * @description The version judged.
@@ -4305,7 +4365,7 @@ export interface components {
         };
         /** @description One page of a list. */
         VersionPage: {
-            /** @description On the first page, where the objects have events: list to the end, and follow `GET /v1/events` from here. */
+            /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
             /** @description In the order that the operation names. */
             items: components["schemas"]["VersionView"][];
@@ -4325,7 +4385,9 @@ export interface components {
             journal_no?: number | null;
             occurred?: components["schemas"]["Instant"] | null;
             /** @description The reading: by the document's key, `one`, `several` or `unreadable`. */
-            reading: Record<string, never>;
+            reading: {
+                [key: string]: unknown;
+            };
             /** @description When the server received it. */
             received_at: components["schemas"]["Instant"];
             /** @description The phone's clock at the last change. */
@@ -4381,7 +4443,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only two residents are one person. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only two residents are one person. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -4720,7 +4782,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "grant_type": "refresh_token",
-                 *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ"
+                 *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHj_qMiFuQ6_g7C8BHTjWtmTlTns7CTPX6jg1beBBacfPA04u5VTPcp2Uw"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["TokenRequest"];
@@ -4735,7 +4797,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IlY3NWszdDlpZlBLYzB2bmpqaV92eGciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6ImlIQWFkN2w0T0hiTFBRMjlGNEtHaWciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "expires_in": 600,
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
@@ -4835,6 +4897,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
                      *       "items": [
                      *         {
                      *           "contribution_minutes": 240,
@@ -5027,6 +5090,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -5130,7 +5194,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOIAi6KWVdLLAwI-r5r9o6d72kW4RasLSHACDJicMvg",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5212,7 +5276,7 @@ export interface operations {
                      *           ],
                      *           "unknown": {},
                      *           "unreadable_fields": {},
-                     *           "version": "4-b6fe55e1",
+                     *           "version": "4-b9a5d1a1",
                      *           "withdrawn": false
                      *         }
                      *       ]
@@ -5333,7 +5397,7 @@ export interface operations {
                      *                 "registers": [
                      *                   {
                      *                     "count": 1,
-                     *                     "register": "c0cea6e0d954"
+                     *                     "register": "85b90ebf83b0"
                      *                   }
                      *                 ],
                      *                 "seen": false
@@ -5344,7 +5408,7 @@ export interface operations {
                      *                 "registers": [
                      *                   {
                      *                     "count": 9,
-                     *                     "register": "c0cea6e0d954"
+                     *                     "register": "85b90ebf83b0"
                      *                   }
                      *                 ],
                      *                 "seen": false
@@ -5352,7 +5416,7 @@ export interface operations {
                      *             ],
                      *             "unknown": {},
                      *             "unreadable_fields": {},
-                     *             "version": "1-6cbb302f",
+                     *             "version": "1-a5c0ecbc",
                      *             "withdrawn": false
                      *           },
                      *           "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
@@ -5420,14 +5484,14 @@ export interface operations {
                      *           "values": [
                      *             {
                      *               "device_id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
-                     *               "grant_id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
+                     *               "grant_id": "01a1fd90-fce0-716d-b7a1-82b0a1119228",
                      *               "received_at": "2026-11-21T10:47:00.000Z",
                      *               "recorded_at": "2026-11-21T10:40:00.000Z",
                      *               "value": "estimated"
                      *             },
                      *             {
                      *               "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
-                     *               "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *               "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *               "received_at": "2026-11-21T13:17:00.000Z",
                      *               "recorded_at": "2026-11-21T10:41:00.000Z",
                      *               "value": "recalled"
@@ -5499,7 +5563,7 @@ export interface operations {
                      *       ],
                      *       "unknown": {},
                      *       "unreadable_fields": {},
-                     *       "version": "4-b6fe55e1",
+                     *       "version": "4-b9a5d1a1",
                      *       "withdrawn": false
                      *     }
                      */
@@ -5540,7 +5604,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "base_version": "1-6cbb302f",
+                 *       "base_version": "1-a5c0ecbc",
                  *       "change_id": "01a1fe2d-8b00-7982-87ec-66296eee41ad",
                  *       "set": {
                  *         "note": null,
@@ -5605,7 +5669,7 @@ export interface operations {
                      *           "registers": [
                      *             {
                      *               "count": 1,
-                     *               "register": "c0cea6e0d954"
+                     *               "register": "85b90ebf83b0"
                      *             }
                      *           ],
                      *           "seen": false
@@ -5616,7 +5680,7 @@ export interface operations {
                      *           "registers": [
                      *             {
                      *               "count": 11,
-                     *               "register": "c0cea6e0d954"
+                     *               "register": "85b90ebf83b0"
                      *             }
                      *           ],
                      *           "seen": false
@@ -5624,7 +5688,7 @@ export interface operations {
                      *       ],
                      *       "unknown": {},
                      *       "unreadable_fields": {},
-                     *       "version": "2-074419c9",
+                     *       "version": "2-5b3d1f82",
                      *       "withdrawn": false
                      *     }
                      */
@@ -5677,6 +5741,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -5809,13 +5874,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "changed": [
                      *             "tally/smoking.butts#9a321b5f"
                      *           ],
                      *           "conflict": "soft",
-                     *           "grant_id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
+                     *           "grant_id": "01a1fd90-fce0-716d-b7a1-82b0a1119228",
                      *           "journal_no": 15,
                      *           "reading": {
                      *             "deleted": false,
@@ -5895,14 +5961,14 @@ export interface operations {
                      *           },
                      *           "received_at": "2026-11-21T13:17:00.000Z",
                      *           "recorded_at": "2026-11-21T12:15:00.000Z",
-                     *           "version": "4-b6fe55e1"
+                     *           "version": "4-b9a5d1a1"
                      *         },
                      *         {
                      *           "changed": [
                      *             "minutes_source"
                      *           ],
                      *           "conflict": "soft",
-                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *           "journal_no": 14,
                      *           "reading": {
                      *             "deleted": false,
@@ -5982,7 +6048,7 @@ export interface operations {
                      *           },
                      *           "received_at": "2026-11-21T13:17:00.000Z",
                      *           "recorded_at": "2026-11-21T10:41:00.000Z",
-                     *           "version": "3-3ea7916f"
+                     *           "version": "3-1749c50a"
                      *         }
                      *       ],
                      *       "next": "rGS-T-piPRLNBkpTqFrwwDD1nQd5gKJyQ3Q"
@@ -6028,12 +6094,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9oebzj-liABwPwnNop51RPlQ",
                      *       "items": [
                      *         {
                      *           "activities": [
                      *             {
                      *               "activity": {
-                     *                 "audit": true,
                      *                 "conflict": "none",
                      *                 "conflicts": [],
                      *                 "day": "2026-11-21",
@@ -6065,12 +6131,10 @@ export interface operations {
                      *                 "tallies": [],
                      *                 "unknown": {},
                      *                 "unreadable_fields": {},
-                     *                 "version": "1-5b328d31",
+                     *                 "version": "1-4ca9416d",
                      *                 "withdrawn": false
                      *               },
-                     *               "needs": [
-                     *                 "audit"
-                     *               ]
+                     *               "needs": []
                      *             },
                      *             {
                      *               "activity": {
@@ -6105,7 +6169,7 @@ export interface operations {
                      *                 "tallies": [],
                      *                 "unknown": {},
                      *                 "unreadable_fields": {},
-                     *                 "version": "1-5b328d31",
+                     *                 "version": "1-536865b0",
                      *                 "withdrawn": false
                      *               },
                      *               "needs": []
@@ -6147,12 +6211,12 @@ export interface operations {
                      *                     {
                      *                       "activity_id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                      *                       "decision_seq": 0,
-                     *                       "version": "1-5b328d31"
+                     *                       "version": "1-536865b0"
                      *                     }
                      *                   ],
                      *                   "reason": "2 records tell of one event: each count once, each person's own minutes.",
                      *                   "step": "merge",
-                     *                   "version": "1-5b328d31"
+                     *                   "version": "1-4ca9416d"
                      *                 }
                      *               ],
                      *               "items": [],
@@ -6289,12 +6353,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861"
+                     *             "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6304,7 +6369,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "heads": [
-                     *             "c95e1a55bc517c1d39df0c82efbdcd6e96f992795aed678ce526d101fdfad654"
+                     *             "4f075c3fc9b666f448d443679e1d7b538603077fa4d79b847fd92d3a2d1b7337"
                      *           ],
                      *           "id": "01a1fd90-fce0-7382-bab3-90d9518cb0a4",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6314,7 +6379,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:07:00.000Z",
                      *           "heads": [
-                     *             "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
+                     *             "4717d32d655159cd1047fc35eb3ea22b03da8b6a06c626914f3bfc5064f74930"
                      *           ],
                      *           "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *           "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6363,7 +6428,7 @@ export interface operations {
                      *       "changes": 1,
                      *       "created_at": "2026-11-21T10:07:00.000Z",
                      *       "heads": [
-                     *         "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
+                     *         "4717d32d655159cd1047fc35eb3ea22b03da8b6a06c626914f3bfc5064f74930"
                      *       ],
                      *       "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *       "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6384,7 +6449,7 @@ export interface operations {
                      *       "changes": 1,
                      *       "created_at": "2026-11-21T10:07:00.000Z",
                      *       "heads": [
-                     *         "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
+                     *         "4717d32d655159cd1047fc35eb3ea22b03da8b6a06c626914f3bfc5064f74930"
                      *       ],
                      *       "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *       "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -6502,25 +6567,26 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oOKpXi7Ae37viueW7tA-aHg",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
                      *           "code": "missing_dependency",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
-                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
-                     *           "hash": "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861",
+                     *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
+                     *           "hash": "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830",
                      *           "outcome": "held"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
                      *           "code": "seq_gap",
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
-                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
-                     *           "hash": "9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913",
+                     *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
+                     *           "hash": "41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91",
                      *           "outcome": "refused"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyDR0bEhicKQZ2XTLEsB8a3tJlgOwc9yrbaCMIAiYp7oYQGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyCehsxoxAFCjSCoJ_4cjVWaIPSrmDUaIjrPoIc0UEZpE0mSxgw1cTVyvcKm7Y5y1p0"
+                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyA9yVcrXYcFGGIdpOPTFrCpcixQKK740lthn6kg58yIMAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyBB4Y91X2j8Fjt1WZTjT-BkCqVpvpJ6gI9mz256Vdi7kabVZbrAQ6obeFHfugBNcEU"
                      *     }
                      */
                     "application/json": components["schemas"]["OutcomePage"];
@@ -6565,6 +6631,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNGM9Sl_vdfCJuwPzy3r9oSge49C_zaI6fKJqX2eOuDQ",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
@@ -6607,7 +6674,7 @@ export interface operations {
                  *           "decision_seq": 0,
                  *           "id": "01a1fdc7-eb60-7849-a52f-0ff88dcfd992",
                  *           "step": "approve",
-                 *           "version": "1-58861ce4"
+                 *           "version": "1-f0c5f2c7"
                  *         },
                  *         {
                  *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
@@ -6615,7 +6682,7 @@ export interface operations {
                  *           "id": "01a1fdc7-eb60-7768-bb0a-318689fda076",
                  *           "reason": "Please say what you two did.",
                  *           "step": "ask_for_changes",
-                 *           "version": "1-58861ce4"
+                 *           "version": "1-f0c5f2c7"
                  *         }
                  *       ]
                  *     }
@@ -6656,7 +6723,7 @@ export interface operations {
                      *             "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
                      *             "decision_seq": 1,
                      *             "review": "approved",
-                     *             "version": 1
+                     *             "version": "1-f0c5f2c7"
                      *           },
                      *           "status": 409
                      *         }
@@ -6706,12 +6773,12 @@ export interface operations {
                  *             {
                  *               "activity_id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                  *               "decision_seq": 0,
-                 *               "version": "1-5b328d31"
+                 *               "version": "1-536865b0"
                  *             }
                  *           ],
                  *           "reason": "2 records tell of one event: each count once, each person's own minutes.",
                  *           "step": "merge",
-                 *           "version": "1-5b328d31"
+                 *           "version": "1-4ca9416d"
                  *         }
                  *       ]
                  *     }
@@ -6750,7 +6817,7 @@ export interface operations {
                      *           "status": 200
                      *         }
                      *       ],
-                     *       "token": "rGS-T-piPRLNid0JB-_4PQy4BqVys0JvrPUcMGyEzQnLu11JBpjk4NyFFLje8V8wvKnx6QasX1Tmkr_Sp-T4HB0CeA4jYfhnPgAAygsd3SRk01B-0K801z5QCw"
+                     *       "token": "rGS-T-piPRLN7mcdbWeRdPQPvUoOUycCDhaTYXfDEaJnir6nmMMgmXOFFLje8V8wvKnx6QasX1Tmkr_Sp-T4HB0CeA4jYfhnPgAAJgEGAlXaxoryNVwMJ2k_Fg"
                      *     }
                      */
                     "application/json": components["schemas"]["PreviewAnswer"];
@@ -6836,10 +6903,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "current": false,
+                     *           "etag": "\"2\"",
                      *           "id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
                      *           "name": "Asha's tablet",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6848,6 +6917,7 @@ export interface operations {
                      *         {
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "current": true,
+                     *           "etag": "\"1\"",
                      *           "id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *           "name": "Asha's phone",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6897,7 +6967,13 @@ export interface operations {
     update_device: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description The `etag` of the device as it was seen.
+                 * @example "1"
+                 */
+                "If-Match": string;
+            };
             path: {
                 /**
                  * @description Lower-case UUID.
@@ -6918,9 +6994,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The device. */
+            /** @description The device as it is now. */
             200: {
                 headers: {
+                    /** @description Names this revision. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6928,6 +7006,7 @@ export interface operations {
                      * @example {
                      *       "created_at": "2026-11-21T10:05:00.000Z",
                      *       "current": false,
+                     *       "etag": "\"2\"",
                      *       "id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
                      *       "name": "Asha's tablet",
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6941,9 +7020,11 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            428: components["responses"]["Problem428"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };
@@ -6989,17 +7070,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6InpKenpmZm5jeUJWY1hWSUVMejd5SmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6IllGRWloRHVNZTJxWnVLREROUHRpWmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *       "expires_in": 600,
-                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *       "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *         "name": "Balsall Heath",
+                     *         "sandbox_now": "2026-11-21T10:04:00.000Z",
                      *         "time_zone": "Europe/London"
                      *       },
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ",
+                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHj_qMiFuQ6_g7C8BHTjWtmTlTns7CTPX6jg1beBBacfPA04u5VTPcp2Uw",
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
                      *     }
@@ -7015,17 +7097,18 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6InpKenpmZm5jeUJWY1hWSUVMejd5SmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtN2QwMy04MTU5LWMwY2VhNmUwZDk1NCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjU1NDQwLCJleHAiOjE3OTUyNTYwNDAsImp0aSI6IllGRWloRHVNZTJxWnVLREROUHRpWmciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *       "expires_in": 600,
-                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *       "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *         "name": "Balsall Heath",
+                     *         "sandbox_now": "2026-11-21T10:04:00.000Z",
                      *         "time_zone": "Europe/London"
                      *       },
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgH0DgVnAzqbg2VTfyAf__Cyr7-lBI2a2GMPHkvSc0MXgQdF9l9RlwxCnXQ",
+                     *       "refresh_token": "dbr_AaH9jGkAefC6s95ZIH0A1gGh_ZASgHj_qMiFuQ6_g7C8BHTjWtmTlTns7CTPX6jg1beBBacfPA04u5VTPcp2Uw",
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
                      *     }
@@ -7075,46 +7158,46 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ",
+                     *       "events_after": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T11:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ",
+                     *           "id": "rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g",
                      *           "revision": 4,
                      *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA",
+                     *           "id": "rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w",
                      *           "revision": 4,
                      *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ",
+                     *           "id": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w",
                      *           "revision": 2,
                      *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                      *           "type": "activity.recorded"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ"
+                     *       "next": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w"
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
                     /**
-                     * @example id: rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ
+                     * @example id: rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGBaprH9TicxXwI-r5r9ol4VslGcEWResHZbp5_srGQ","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA
+                     *     id: rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJgs85L2vpMIlwI-r5r9oA4HBySoAcylbmivEQ75UXA","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ
+                     *     id: rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w
                      *     event: activity.recorded
-                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKPirBCYylE90wI-r5r9oXzzd86FRZxyjcTesiwJBsQ","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };
@@ -7153,6 +7236,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNQl5qVdl--HcbwIGD579owj8hR8dJ-aDbeWygM1r0dw",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
@@ -7178,7 +7262,7 @@ export interface operations {
                      *           "device_id": "01a1fd90-fce0-77a7-93b1-5f03f918c502",
                      *           "etag": "\"1\"",
                      *           "expires_at": "2027-12-26T10:05:00.000Z",
-                     *           "id": "01a1fd90-fce0-72fe-ad5e-b7544a9682b7",
+                     *           "id": "01a1fd90-fce0-716d-b7a1-82b0a1119228",
                      *           "name": "Asha's phone",
                      *           "revision": 1,
                      *           "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reconcile manage reports:read"
@@ -7188,7 +7272,7 @@ export interface operations {
                      *           "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
                      *           "etag": "\"1\"",
                      *           "expires_at": "2027-12-26T10:04:00.000Z",
-                     *           "id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *           "id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *           "name": "Asha's phone",
                      *           "revision": 1,
                      *           "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reconcile manage reports:read"
@@ -7399,13 +7483,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oOKpXi7Ae37viueW7tA-aHg",
                      *       "items": [
                      *         {
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
-                     *           "hash": "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861",
+                     *           "hash": "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830",
                      *           "missing": [
-                     *             "f40afb6c8b63be6d032e52b7a1eac01b009cfafc26175963318c2ed1af4053c4"
+                     *             "76ed6287b450c68f76af5b04810b76c03d9234949f28873f18c9156a3c24b477"
                      *           ],
                      *           "noticed": false,
                      *           "operations": 4,
@@ -7456,6 +7541,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNBn-P3q974VpkwPOH2b9owYjSkFJuiBt9TZDubbI0bQ",
                      *       "items": [
                      *         {
                      *           "coordinator": false,
@@ -7483,7 +7569,7 @@ export interface operations {
                      *           "coordinator": true,
                      *           "created_at": "2026-11-21T10:01:00.000Z",
                      *           "expires_at": "2026-12-05T10:01:00.000Z",
-                     *           "id": "01a1fd8d-5360-7f5c-9f44-591654b32e55",
+                     *           "id": "01a1fd8d-5360-74c7-97ac-e6a0377d1590",
                      *           "used_at": "2026-11-21T10:01:00.000Z"
                      *         }
                      *       ]
@@ -7624,21 +7710,22 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
                      *           "at": "2026-11-21T10:42:00.000Z",
                      *           "body": "{\"newest\":1,\"pack\":1,\"reading_hash\":\"d363dfc0f1360b46548300488ced51d91169c1bb01e59360eff9888dec3747e9\",\"version\":1}",
-                     *           "chain": "984ed80e2bb6384a668f76782330c40e9e844777eea195a3f5170df08ad7ac54",
-                     *           "commitment": "db3dd7cda23418e272427f10cca42218a7dc635fc291dc33ff4a714edba11d39",
+                     *           "chain": "c609ef689046e6dcb5aee93c4227e19458ba26c63f38dfd63a3ae8266eb40303",
+                     *           "commitment": "94d6895626aae472d8355eda9fe2a03a6391c0fb7b27f101014db226e8235923",
                      *           "kind": "version",
                      *           "no": 4,
-                     *           "salt": "f7d04bb0cc4a91c9fd1dddf3a5a473bb3a374f2f65714a306aae566af3450aa4",
+                     *           "salt": "aca347ba868a9a7175ae5350f27902bb46876864041c724fe0ba7e429ee8418a",
                      *           "subject_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e"
                      *         },
                      *         {
-                     *           "chain": "1fccc18fa372d247f160cc702ce12d38b57208164eb536842424120a0a25a468",
-                     *           "commitment": "e6230e2ef84fec1fa1a7df77ee325eb59b8866ea28bc983b27735c8a8f5bdae4",
+                     *           "chain": "7dbd7631e9de00d1c611e984f5d13688db81ed5b332578a48dbddc0d3d9dd4d4",
+                     *           "commitment": "6d029694af8888d7d2642d68d6717d9ea25c031d1c66ee04b4cb5bcc7506bb6c",
                      *           "no": 5
                      *         }
                      *       ],
@@ -7678,7 +7765,7 @@ export interface operations {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "d1d1b12189c2906765d32c4b01f1aded26580ec1cf72adb682308022629ee861"
+                     *             "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -7688,7 +7775,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:05:00.000Z",
                      *           "heads": [
-                     *             "c95e1a55bc517c1d39df0c82efbdcd6e96f992795aed678ce526d101fdfad654"
+                     *             "4f075c3fc9b666f448d443679e1d7b538603077fa4d79b847fd92d3a2d1b7337"
                      *           ],
                      *           "id": "01a1fd90-fce0-7382-bab3-90d9518cb0a4",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -7698,7 +7785,7 @@ export interface operations {
                      *           "changes": 1,
                      *           "created_at": "2026-11-21T10:07:00.000Z",
                      *           "heads": [
-                     *             "c9f8056c3098a97142ca06d58ade6f0eb75e6eedf3e34b5b8fe7419aa3c5f6cb"
+                     *             "4717d32d655159cd1047fc35eb3ea22b03da8b6a06c626914f3bfc5064f74930"
                      *           ],
                      *           "id": "01a1fd91-e740-79cc-bd8d-916ae74aa2b8",
                      *           "party_id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
@@ -7706,11 +7793,12 @@ export interface operations {
                      *         }
                      *       ],
                      *       "device_id": "01a1fd8e-3dc0-7392-9c07-2211279b5107",
-                     *       "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *       "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *       "name": "Asha",
                      *       "neighbourhood": {
                      *         "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *         "name": "Balsall Heath",
+                     *         "sandbox_now": "2026-11-21T13:57:00.000Z",
                      *         "time_zone": "Europe/London"
                      *       },
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -7745,6 +7833,7 @@ export interface operations {
                      * @example {
                      *       "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *       "name": "Balsall Heath",
+                     *       "sandbox_now": "2026-11-21T13:57:00.000Z",
                      *       "time_zone": "Europe/London"
                      *     }
                      */
@@ -7752,6 +7841,52 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem401"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    put_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "now": "2026-11-28T10:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClockRequest"];
+            };
+        };
+        responses: {
+            /** @description The neighbourhood, with its clock at `now` or later. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
+                     *       "name": "Balsall Heath",
+                     *       "sandbox_now": "2026-11-28T10:00:00.000Z",
+                     *       "time_zone": "Europe/London"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NeighbourhoodView"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };
@@ -7785,6 +7920,7 @@ export interface operations {
                      *         {
                      *           "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *           "name": "Balsall Heath",
+                     *           "sandbox_now": "2026-11-21T10:00:00.000Z",
                      *           "time_zone": "Europe/London"
                      *         }
                      *       ]
@@ -7812,6 +7948,7 @@ export interface operations {
                  * @example {
                  *       "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                  *       "name": "Balsall Heath",
+                 *       "sandbox": true,
                  *       "time_zone": "Europe/London"
                  *     }
                  */
@@ -7829,6 +7966,7 @@ export interface operations {
                      * @example {
                      *       "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *       "name": "Balsall Heath",
+                     *       "sandbox_now": "2026-11-21T10:00:00.000Z",
                      *       "time_zone": "Europe/London"
                      *     }
                      */
@@ -7845,6 +7983,7 @@ export interface operations {
                      * @example {
                      *       "id": "01a1fd8c-6900-79f0-bab3-de59207d00d6",
                      *       "name": "Balsall Heath",
+                     *       "sandbox_now": "2026-11-21T10:00:00.000Z",
                      *       "time_zone": "Europe/London"
                      *     }
                      */
@@ -7905,9 +8044,9 @@ export interface operations {
                      *           "code": "seq_gap",
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
-                     *           "grant_id": "01a1fd90-1280-7d03-8159-c0cea6e0d954",
+                     *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *           "has_bytes": true,
-                     *           "hash": "9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913",
+                     *           "hash": "41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91",
                      *           "size": 214
                      *         }
                      *       ]
@@ -7940,7 +8079,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913
+                 * @example 41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91
                  */
                 hash: string;
             };
@@ -7983,7 +8122,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 9e86cc68c401428d20a827fe1c8d559a20f4ab98351a223acfa0873450466913
+                 * @example 41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91
                  */
                 hash: string;
             };
@@ -8077,9 +8216,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNElPLo4oc6cpRwPzy3r9oaYRXIBvfIgm8DiRjeJV9qQ",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:01:00.000Z",
+                     *           "etag": "\"1\"",
                      *           "id": "01a1fd8d-5360-7814-9b0f-d2dd35638d5d",
                      *           "kind": "resident",
                      *           "known": true,
@@ -8089,6 +8230,7 @@ export interface operations {
                      *         },
                      *         {
                      *           "created_at": "2026-11-21T10:04:00.000Z",
+                     *           "etag": "\"1\"",
                      *           "id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
                      *           "kind": "resident",
                      *           "known": true,
@@ -8140,6 +8282,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T10:06:00.000Z",
+                     *       "etag": "\"1\"",
                      *       "id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
                      *       "kind": "group",
                      *       "known": true,
@@ -8160,6 +8303,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T10:06:00.000Z",
+                     *       "etag": "\"1\"",
                      *       "id": "01a1fd90-1280-777b-b509-2083ec11d9b8",
                      *       "kind": "group",
                      *       "known": true,
@@ -8185,7 +8329,10 @@ export interface operations {
     get_party: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An ETag: answers 304 where nothing changed. */
+                "If-None-Match"?: string | null;
+            };
             path: {
                 /**
                  * @description Lower-case UUID.
@@ -8200,12 +8347,15 @@ export interface operations {
             /** @description The party. */
             200: {
                 headers: {
+                    /** @description Names this revision. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T10:42:00.000Z",
+                     *       "etag": "\"2\"",
                      *       "id": "01a1fdad-5e80-7b3d-bc57-ac7a3ad0db87",
                      *       "kind": "resident",
                      *       "known": true,
@@ -8217,6 +8367,13 @@ export interface operations {
                     "application/json": components["schemas"]["PartyView"];
                 };
             };
+            /** @description Nothing changed. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
@@ -8227,7 +8384,13 @@ export interface operations {
     update_party: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /**
+                 * @description The `etag` of the party as it was seen.
+                 * @example "1"
+                 */
+                "If-Match": string;
+            };
             path: {
                 /**
                  * @description Lower-case UUID.
@@ -8248,15 +8411,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The party. */
+            /** @description The party as it is now. */
             200: {
                 headers: {
+                    /** @description Names this revision. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
                      *       "created_at": "2026-11-21T10:42:00.000Z",
+                     *       "etag": "\"2\"",
                      *       "id": "01a1fdad-5e80-7b3d-bc57-ac7a3ad0db87",
                      *       "kind": "resident",
                      *       "known": true,
@@ -8272,9 +8438,11 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            412: components["responses"]["Problem412"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            428: components["responses"]["Problem428"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };
@@ -8440,6 +8608,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
                      *       "items": [
                      *         {
                      *           "closed_at": "2026-11-21T13:57:00.000Z",
@@ -9043,6 +9212,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9oebzj-liABwPwnNop51RPlQ",
                      *       "items": [
                      *         {
                      *           "about": [
@@ -9096,14 +9266,14 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9Kg0SDWUMBlgICMhYrvgCucvbwecWjbQ-QPQQ6L2jBsyc7xS9sp93T3rR5pweVG_LF2pw7VKBSZqHlukxJihjGLue-RNvWeQCuVRBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9KgwkYJq8BlgICz1tz0kQE1OHSK1lQRB1ZnlUb7Z3kdOxqT8tToUqBbVj0fVa8Mhi76eb-52YPDX248NIaG9rzaAjYw20bhApKQxBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAHdQPiKhKxefw",
+                 *           "cursor": "AAAAAAAH-N966VHRqME",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQ15ZDyqqhlL8"
+                 *       "verdicts_after": "AAAAAAAQ1gVPZ5mRSIc"
                  *     }
                  */
                 "application/cbor": components["schemas"]["SyncRequest"];
@@ -9112,14 +9282,14 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9Kg0SDWUMBlgICMhYrvgCucvbwecWjbQ-QPQQ6L2jBsyc7xS9sp93T3rR5pweVG_LF2pw7VKBSZqHlukxJihjGLue-RNvWeQCuVRBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9KgwkYJq8BlgICz1tz0kQE1OHSK1lQRB1ZnlUb7Z3kdOxqT8tToUqBbVj0fVa8Mhi76eb-52YPDX248NIaG9rzaAjYw20bhApKQxBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAHdQPiKhKxefw",
+                 *           "cursor": "AAAAAAAH-N966VHRqME",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQ15ZDyqqhlL8"
+                 *       "verdicts_after": "AAAAAAAQ1gVPZ5mRSIc"
                  *     }
                  */
                 "application/json": components["schemas"]["SyncRequest"];
@@ -9141,9 +9311,9 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIsQgfF5Dgdco",
+                     *           "cursor": "AAAAAAAIsE8pBpLBn_k",
                      *           "heads": [
-                     *             "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca"
+                     *             "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
@@ -9151,7 +9321,7 @@ export interface operations {
                      *               "activities": [
                      *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
                      *               ],
-                     *               "hash": "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca",
+                     *               "hash": "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -9164,14 +9334,13 @@ export interface operations {
                      *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
-                     *           "expected_by": "2026-11-28T13:27:00.000Z",
                      *           "minutes": 45,
                      *           "review": "approved",
                      *           "revision": 4,
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATCzzkva-kwiU",
+                     *       "verdicts_next": "AAAAAAATZWu7-xASCMY",
                      *       "verdicts_pending": true
                      *     }
                      */
@@ -9181,9 +9350,9 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIsQgfF5Dgdco",
+                     *           "cursor": "AAAAAAAIsE8pBpLBn_k",
                      *           "heads": [
-                     *             "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca"
+                     *             "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
@@ -9191,7 +9360,7 @@ export interface operations {
                      *               "activities": [
                      *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
                      *               ],
-                     *               "hash": "44835943026ae1d2720b495d1c005c4c253413a595eb5350c3865aed84ff4cca",
+                     *               "hash": "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -9204,14 +9373,13 @@ export interface operations {
                      *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
-                     *           "expected_by": "2026-11-28T13:27:00.000Z",
                      *           "minutes": 45,
                      *           "review": "approved",
                      *           "revision": 4,
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATCzzkva-kwiU",
+                     *       "verdicts_next": "AAAAAAATZWu7-xASCMY",
                      *       "verdicts_pending": true
                      *     }
                      */
