@@ -170,7 +170,7 @@ async fn answer(
     let access =
         flows::access::access_of(app, neighbourhood, enrolled.grant).await?.ok_or(FlowError::TokenInvalid)?;
     Ok(EnrolmentAnswer {
-        neighbourhood: NeighbourhoodView::of(&app, tenant),
+        neighbourhood: NeighbourhoodView::of(app, tenant),
         party_id: enrolled.party,
         device_id: enrolled.device,
         grant_id: enrolled.grant,
