@@ -12,6 +12,7 @@ use super::activity_view::ActivityView;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
+use super::misfits;
 use crate::app::{Access, App};
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
@@ -102,15 +103,8 @@ async fn all(app: &App, access: &Access, body: RecordRequest) -> ApiResult<axum:
 async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiResult<RecordOutcome> {
     let id = item.id;
     let draft = draft(&item, &register(access.grant));
-    if !draft.misfits.is_empty() {
-        let errors = draft.misfits.iter().map(|misfit| FieldError {
-            pointer: format!("/items/{at}{}", misfit.pointer),
-            code: misfit.code.to_owned(),
-        });
-        let errors = errors.collect();
-        let refused =
-            refused(id, 422, "field_invalid", "See errors: each names a field and what is wrong with it.");
-        return Ok(RecordOutcome { errors, ..refused });
+    if let Some((detail, errors)) = misfits::told(&format!("/items/{at}"), &draft.misfits) {
+        return Ok(RecordOutcome { errors, ..refused(id, 422, "field_invalid", &detail) });
     }
     Ok(match record(app, access, id, item.daybook_id, &draft).await {
         Ok(Recorded::Now(row)) => recorded(app, access, 201, &row).await?,
