@@ -261,19 +261,21 @@ pub(super) fn draft(item: &ActivityDraft, register: &str) -> Draft {
     draft.put("/confirms", Key::Confirms, activity(item.confirms));
     for (at, party) in item.parties.iter().enumerate() {
         let key = Key::Party { party: party.party_id, organisation: party.organisation_id };
-        draft.put(&format!("/parties/{at}/minutes"), key, Some(Value::Integer(party.minutes)));
+        let (named, minutes) = (format!("/parties/{at}/party_id"), format!("/parties/{at}/minutes"));
+        draft.put_named(&named, &minutes, key, &Value::Integer(party.minutes));
     }
     for (at, tally) in item.tallies.iter().enumerate() {
         let key = Key::Tally { item: &tally.item, seen: tally.seen, register };
-        draft.put(&format!("/tallies/{at}"), key, Some(Value::Integer(tally.count)));
+        let (named, count) = (format!("/tallies/{at}/item"), format!("/tallies/{at}/count"));
+        draft.put_named(&named, &count, key, &Value::Integer(tally.count));
     }
     for (name, count) in [("bags", item.bags), ("weight_g", item.weight_g)] {
         let key = Key::Tally { item: name, seen: false, register };
         draft.put(&format!("/{name}"), key, count.map(Value::Integer));
     }
     for (at, photo) in item.photos.iter().enumerate() {
-        let taken = Value::Instant(photo.taken_at.0);
-        draft.put(&format!("/photos/{at}/sha256"), Key::Photo(&photo.sha256), Some(taken));
+        let (named, taken_at) = (format!("/photos/{at}/sha256"), format!("/photos/{at}/taken_at"));
+        draft.put_named(&named, &taken_at, Key::Photo(&photo.sha256), &Value::Instant(photo.taken_at.0));
     }
     nested(item, &mut draft);
     draft

@@ -8,10 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::{
-    ApiError, BODY_TOO_LARGE, BODY_UNREADABLE, ENCODING_UNREADABLE, FIELD_INVALID, FieldError,
-    MEDIA_TYPE_UNSUPPORTED,
-};
+use super::error::{ApiError, BODY_TOO_LARGE, BODY_UNREADABLE, ENCODING_UNREADABLE, MEDIA_TYPE_UNSUPPORTED};
+use super::plain;
 use super::shaped::Shaped;
 use crate::domain::limits::{BODY_BYTES_MAX, BODY_INFLATED_BYTES_MAX};
 
@@ -178,10 +176,9 @@ fn field_error(pointer: String, text: &str) -> ApiError {
     } else {
         "invalid"
     };
-    let at = if pointer.is_empty() { "the body".to_owned() } else { pointer.clone() };
-    let mut error = ApiError::new(FIELD_INVALID, format!("At {at}: {text}."));
-    error.push(FieldError { pointer, code: code.to_owned() });
-    error
+    let at = if pointer.is_empty() { "the body" } else { &pointer };
+    let detail = format!("At {at}: {}.", plain::words(text));
+    ApiError::field(pointer, code, detail)
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {

@@ -18,19 +18,19 @@ use super::activity_draft::register;
 use super::activity_view::ActivityView;
 use super::body::Json;
 use super::conditions::names_tag;
-use super::error::{
-    ApiError, ApiResult, CHANGE_ID_REUSED, FieldError, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN,
-};
+use super::error::{ApiError, ApiResult, CHANGE_ID_REUSED, PRECONDITION_FAILED, REFUSED, VERSION_UNKNOWN};
 use super::extract::{Resident, scope};
+use super::misfits;
 use super::params::{Id, IdParam};
 use super::types::Instant;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
-use crate::domain::draft::{Draft, Misfit};
+use crate::domain::draft::Draft;
 use crate::domain::ids::ActivityId;
 use crate::domain::key::{Key, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
 use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
+use crate::domain::wants::{DIGEST, ITEM};
 use crate::flows;
 use crate::flows::edit::{Edited, Wanted, edit};
 
@@ -52,7 +52,8 @@ fn set_schema() -> Object {
     let says = "1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; \
         `parties.<party id>` or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, \
         `tallies.<item>:seen`, `bags` and `weight_g` for this grant's own register, `tallies.<item>#<register>` to \
-        correct another; `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0.";
+        correct another; `photos.<sha256>` for the time taken. What `conflicts[].field` shows is a name as well: \
+        `party/…`, `tally/…#<register>`, `photo/…`. `null` removes: minutes and counts become 0.";
     let names = ObjectBuilder::new().schema_type(Type::String).pattern(Some(set_names()));
     let values = [Type::String, Type::Number, Type::Boolean, Type::Null];
     ObjectBuilder::new()
@@ -64,7 +65,7 @@ fn set_schema() -> Object {
         .build()
 }
 
-/// The dotted keys that [`document_key`] knows, but for lengths.
+/// The names that [`document_key`] knows, but for lengths.
 fn set_names() -> String {
     const ID: &str = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
     const ITEM: &str = r"(?:bags|weight_g|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){1,2}(?::seen)?)";
@@ -72,7 +73,7 @@ fn set_names() -> String {
     let (street, source) = (STREET.join("|"), SOURCE.join("|"));
     let plain = PLAIN_NAMES.join("|").replace('.', r"\.");
     format!(
-        r"^(?:{plain}|repair\.(?:{repair})|street\.(?:{street})|source\.(?:{source})|parties\.{ID}(?:@{ID})?|tallies\.{ITEM}(?:#[\s\S]{{1,100}})?|photos\.[0-9a-f]{{64}})$"
+        r"^(?:{plain}|repair\.(?:{repair})|street\.(?:{street})|source\.(?:{source})|(?:parties\.|party/){ID}(?:@{ID})?|tallies\.{ITEM}(?:#[\s\S]{{1,100}})?|tally/{ITEM}#[\s\S]{{1,100}}|(?:photos\.|photo/)[0-9a-f]{{64}})$"
     )
 }
 
@@ -169,15 +170,8 @@ fn wanted(id: ActivityId, body: &EditRequest, register: &str) -> ApiResult<Wante
         )
     })?;
     let draft = draft(&body.set, register);
-    if !draft.misfits.is_empty() {
-        let mut problem = ApiError::new(
-            super::error::FIELD_INVALID,
-            "See errors: each names a field and what is wrong with it.",
-        );
-        for misfit in draft.misfits {
-            problem.push(FieldError { pointer: misfit.pointer, code: misfit.code.to_owned() });
-        }
-        return Err(problem);
+    if let Some((detail, errors)) = misfits::told("", &draft.misfits) {
+        return Err(ApiError::fields(detail, errors));
     }
     let said = serde_json::to_vec(body).map_err(flows::FlowError::internal)?;
     Ok(Wanted { id, change_id: body.change_id, base, body: Sha256::digest(said).into(), draft })
@@ -191,31 +185,65 @@ fn draft(set: &BTreeMap<String, serde_json::Value>, register: &str) -> Draft {
         let pointer = format!("/set/{}", shown.replace('~', "~0").replace('/', "~1"));
         let key = (shown.len() == name.len()).then(|| document_key(name, register)).flatten();
         let Some(key) = key else {
-            draft.misfits.push(Misfit { pointer, code: "unknown_field" });
+            draft.misfit(
+                &pointer,
+                "unknown_field",
+                format!("no field has this name; expected {}", meant(name)),
+            );
             continue;
         };
         let key = Key::parse(&key);
         match (value, plain(&key, value)) {
             (serde_json::Value::Null, _) => draft.clear(&pointer, key),
             (_, Some(value)) => draft.put(&pointer, key, Some(value)),
-            (_, None) => draft.misfits.push(Misfit { pointer, code: "wrong_type" }),
+            (_, None) => draft.misfit(&pointer, "wrong_type", format!("expected {}", key.wants())),
         }
     }
     draft
 }
 
-/// The document's key of a dotted one, where it is one that apps write.
+/// The document's key of a dotted one or of itself, where it is one that apps write.
 fn document_key(name: &str, register: &str) -> Option<String> {
+    let of_document = ["party/", "tally/", "photo/"].iter().any(|family| name.starts_with(family));
     let key = match name.split_once('.') {
+        _ if of_document => name.to_owned(),
         None if matches!(name, "bags" | "weight_g") => format!("tally/{name}#{register}"),
         Some(("parties", party)) => format!("party/{party}"),
         Some(("tallies", item)) if item.contains('#') => format!("tally/{item}"),
         Some(("tallies", item)) => format!("tally/{item}#{register}"),
         Some(("photos", digest)) => format!("photo/{digest}"),
-        _ if name.contains('/') => return None,
         _ => name.to_owned(),
     };
     (!matches!(Key::parse(&key), Key::Unknown(_))).then_some(key)
+}
+
+/// The names that one which is none may have meant: those of its family, or all there are.
+fn meant(name: &str) -> String {
+    let family = name.split(['.', '/']).next().unwrap_or_default();
+    let fields = |fields: &[&str]| {
+        let names: Vec<String> = fields.iter().map(|field| format!("{family}.{field}")).collect();
+        names.join(", ")
+    };
+    match family {
+        "party" | "parties" => {
+            "parties.<party id> or parties.<party id>@<organisation id>, lower-case UUIDs".to_owned()
+        }
+        "tally" | "tallies" => {
+            format!("tallies.<item>, tallies.<item>:seen or tallies.<item>#<register>, an item being {ITEM}")
+        }
+        "photo" | "photos" => format!("photos.<sha256>, {DIGEST}"),
+        "repair" => fields(&[&REPAIR_TEXTS[..], &REPAIR_NUMBERS[..]].concat()),
+        "street" => fields(&STREET),
+        "source" => fields(&SOURCE),
+        "place" | "grade" => {
+            let inside = |name: &&str| name.strip_prefix(family).is_some_and(|rest| rest.starts_with('.'));
+            PLAIN_NAMES.iter().copied().filter(inside).collect::<Vec<_>>().join(", ")
+        }
+        _ => format!(
+            "one of {}, or a name in repair, street, source, parties, tallies or photos, as repair.status",
+            PLAIN_NAMES.join(", ")
+        ),
+    }
 }
 
 fn plain(key: &Key<'_>, value: &serde_json::Value) -> Option<Value> {

@@ -31,15 +31,15 @@ codes! {
     BODY_UNREADABLE: 400 "body_unreadable" "The body cannot be read" "Send well-formed JSON or CBOR, whole, as the Content-Type says; detail tells where reading stopped.";
     ENCODING_UNREADABLE: 400 "encoding_unreadable" "The compressed body cannot be inflated" "Send the body again, whole, in the Content-Encoding that the header names.";
     CURSOR_INVALID: 400 "cursor_invalid" "The cursor is not one of ours" "Use a cursor exactly as an answer of this list gave it, or start without one.";
-    QUERY_INVALID: 400 "query_invalid" "A query parameter cannot be read" "Correct the parameter that errors names; the reference says what it may hold.";
+    QUERY_INVALID: 400 "query_invalid" "A query parameter cannot be read" "Correct the parameter that errors names as ?name; detail says what it takes.";
     TOKEN_MISSING: 401 "token_missing" "A token is needed" "Send Authorization: DPoP … (phones) or Authorization: Bearer … (personal tokens).";
-    TOKEN_INVALID: 401 "token_invalid" "The token is not valid here" "Refresh the access token at /oauth/token, or make a new personal token. Keep your data.";
+    TOKEN_INVALID: 401 "token_invalid" "The token is not valid here" "Refresh the access token at /oauth/token, or make a new personal token. Write Bearer before a personal token, and DPoP before that of a phone. Keep your data.";
     TOKEN_EXPIRED: 401 "token_expired" "The token has expired" "Refresh the access token at /oauth/token. Keep your data.";
     DEVICE_REVOKED: 401 "device_revoked" "This device was revoked" "Keep your data, make a new key, and enrol again with a new invitation.";
     DPOP_INVALID: 401 "dpop_invalid" "The DPoP proof does not fit this request" "Make a new proof for this method and address with the enrolled key (RFC 9449).";
     USE_DPOP_NONCE: 401 "use_dpop_nonce" "The DPoP proof needs a nonce" "Send the request again with the nonce of the DPoP-Nonce header in the proof.";
     INSUFFICIENT_SCOPE: 403 "insufficient_scope" "The token may not do this" "Use a grant with the scope named in detail, held by somebody with the role for it.";
-    NOT_FOUND: 404 "not_found" "There is no such thing" "Check the id: it is a lower-case UUID of something that your token may see.";
+    NOT_FOUND: 404 "not_found" "There is no such thing" "Check the address, and the id in it: it is a lower-case UUID of something that your token may see.";
     INVITATION_INVALID: 404 "invitation_invalid" "The invitation is not valid" "Ask for a new invitation: this one is mistyped, expired or was taken back.";
     METHOD_NOT_ALLOWED: 405 "method_not_allowed" "This address does not know the method" "Use a method that the Allow header names; the reference lists them for each address.";
     ID_REUSED: 409 "id_reused" "The id belongs to something with other content" "Send exactly what was sent first, or make a new id.";
@@ -68,7 +68,7 @@ codes! {
     BODY_TOO_LARGE: 413 "body_too_large" "The body is too large" "Send less at a time, such as fewer changes in a sync or fewer items in a batch: detail names the limit.";
     MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The body's type is not known here" "Send application/json, or application/cbor where the reference says so; encodings: zstd, br, gzip.";
     RANGE_NOT_SATISFIABLE: 416 "range_not_satisfiable" "The range lies outside" "Ask for a range within the Content-Range of this answer.";
-    FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong.";
+    FIELD_INVALID: 422 "field_invalid" "A field does not fit" "See errors: each names the field by JSON pointer and says what is wrong; detail says what to write instead, for the first.";
     PRECONDITION_REQUIRED: 428 "precondition_required" "It must be said what was seen" "Read it, and send its etag as If-Match: so nobody's change is lost.";
     RATE_LIMITED: 429 "rate_limited" "Too many bytes were pushed in a while" "Keep everything, and send the request again after Retry-After seconds; nothing was written.";
     TOO_MANY_STREAMS: 429 "too_many_streams" "Too many streams are open with this token" "Close a stream that nobody reads, or wait Retry-After seconds; one stream brings all events.";
@@ -105,7 +105,9 @@ pub struct Problem {
     #[schema(example = "not_found")]
     pub code: String,
     /// What to change.
-    #[schema(example = "Check the id: it is a lower-case UUID of something that your token may see.")]
+    #[schema(
+        example = "Check the address, and the id in it: it is a lower-case UUID of something that your token may see."
+    )]
     pub detail: String,
     /// The fields that do not fit, where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -186,6 +188,14 @@ impl ApiError {
     /// Adds a field that does not fit.
     pub fn push(&mut self, error: FieldError) {
         self.0.errors.push(error);
+    }
+
+    /// Fields that do not fit.
+    #[must_use]
+    pub fn fields(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(FIELD_INVALID, detail);
+        problem.0.errors = errors;
+        problem
     }
 
     /// Shows the thing as it is now.

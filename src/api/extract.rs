@@ -187,23 +187,30 @@ fn check_scope(access: &Access, needed: Option<Scope>) -> Result<(), ApiError> {
 fn authorization(parts: &Parts) -> Result<(&str, &str), ApiError> {
     let header = parts.headers.get(AUTHORIZATION).ok_or(TOKEN_MISSING)?;
     let text = header.to_str().map_err(|_| TOKEN_INVALID)?;
-    text.split_once(' ').map(|(scheme, token)| (scheme, token.trim())).ok_or_else(|| TOKEN_INVALID.into())
+    text.split_once(' ').map(|(scheme, token)| (scheme, token.trim())).ok_or_else(|| mistyped(text))
+}
+
+/// What to write before a token that comes without a scheme or under another one.
+fn mistyped(token: &str) -> ApiError {
+    if token.starts_with(PERSONAL_PREFIX) {
+        let detail = "Write Bearer and a space before a personal token: Authorization: Bearer dbp_….";
+        return ApiError::new(TOKEN_INVALID, detail);
+    }
+    let detail = "Write the scheme and a space before the token: Bearer for a personal token, DPoP for that of a phone.";
+    ApiError::new(TOKEN_INVALID, detail)
 }
 
 async fn authenticate(parts: &Parts, app: &App) -> Result<Arc<Access>, ApiError> {
     let (scheme, token) = authorization(parts)?;
-    let access = if scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PERSONAL_PREFIX) {
+    let (bearer, bound) = (scheme.eq_ignore_ascii_case("bearer"), scheme.eq_ignore_ascii_case("dpop"));
+    let access = if bearer && token.starts_with(PERSONAL_PREFIX) {
         personal(app, token).await?
+    } else if !(bearer || bound) || token.starts_with(PERSONAL_PREFIX) {
+        return Err(mistyped(token));
     } else {
         let claims = claims(app, token)?;
-        let thumbprint = if scheme.eq_ignore_ascii_case("dpop") {
-            Some(prove(parts, app, Some(token))?.thumbprint)
-        } else if scheme.eq_ignore_ascii_case("bearer") {
-            None
-        } else {
-            return Err(TOKEN_INVALID.into());
-        };
-        claims.check_binding(thumbprint.as_deref()).map_err(|_| TOKEN_INVALID)?;
+        let thumbprint = if bound { Some(prove(parts, app, Some(token))?.thumbprint) } else { None };
+        claims.check_binding(thumbprint.as_deref()).map_err(|_| unbound(bearer))?;
         let found = access_of(app, claims.nbh, claims.grant).await?.ok_or(TOKEN_INVALID)?;
         let scopes = found.scopes.intersection(claims.scope);
         if scopes == found.scopes { found } else { Arc::new(Access { scopes, ..(*found).clone() }) }
@@ -216,6 +223,16 @@ async fn authenticate(parts: &Parts, app: &App) -> Result<Arc<Access>, ApiError>
         return Err(TOKEN_EXPIRED.into());
     }
     Ok(access)
+}
+
+/// A good token that came under the wrong scheme, or with a proof of another key.
+fn unbound(bearer: bool) -> ApiError {
+    if bearer {
+        let detail =
+            "This token is that of a phone: write DPoP before it instead of Bearer, and send a DPoP proof.";
+        return ApiError::new(TOKEN_INVALID, detail);
+    }
+    TOKEN_INVALID.into()
 }
 
 async fn personal(app: &App, token: &str) -> Result<Arc<Access>, ApiError> {
@@ -260,10 +277,16 @@ pub fn prove(parts: &Parts, app: &App, access_token: Option<&str>) -> Result<Pro
     let check = DpopCheck { method: parts.method.as_str(), url: &url, access_token, nonce_ok: &nonce_ok };
     dpop::verify(proof, &check).map_err(|error| match error {
         DpopError::UseNonce => fresh_nonce(app, USE_DPOP_NONCE.into()),
-        error => {
-            fresh_nonce(app, ApiError::new(DPOP_INVALID, format!("The DPoP proof does not fit: {error}.")))
-        }
+        error => fresh_nonce(app, ApiError::new(DPOP_INVALID, unfit(error, &url))),
     })
+}
+
+/// Why a proof does not fit, and for which address it was to be.
+fn unfit(error: DpopError, url: &str) -> String {
+    match error {
+        DpopError::Url => format!("The DPoP proof does not fit: {error}, which is {url}."),
+        error => format!("The DPoP proof does not fit: {error}."),
+    }
 }
 
 fn fresh_nonce(app: &App, error: ApiError) -> ApiError {

@@ -99,10 +99,14 @@ pub async fn problems(request: Request, next: Next) -> Response {
 }
 
 fn detailed(code: error::Code) -> ApiError {
-    if code != error::BODY_TOO_LARGE {
-        return code.into();
+    match code {
+        error::BODY_TOO_LARGE => super::body::too_large(),
+        error::NOT_FOUND => ApiError::new(
+            code,
+            "There is no such address: /v1/openapi.json lists them all, and none ends in a slash.",
+        ),
+        code => code.into(),
     }
-    super::body::too_large()
 }
 
 /// A handler that panics answers as a problem.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::error::{ApiError, ApiResult, CURSOR_INVALID, NOT_FOUND, QUERY_INVALID};
+use super::error::{ApiError, ApiResult, CURSOR_INVALID, FieldError, NOT_FOUND, QUERY_INVALID};
 use super::events::events_after;
+use super::plain;
 use super::types::Page;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
@@ -74,9 +75,39 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         let found: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
         match found {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(ApiError::new(QUERY_INVALID, format!("{}.", rejection.body_text()))),
+            Err(rejection) => Err(misfit(&rejection)),
         }
     }
+}
+
+/// The parameter that does not fit, and what it takes.
+fn misfit(rejection: &QueryRejection) -> ApiError {
+    let (path, text) = told(rejection).unwrap_or_else(|| (String::new(), rejection.body_text()));
+    let code = match text.split_once(" field `") {
+        Some(("unknown", _)) => "unknown_field",
+        Some(("missing", _)) => "missing_field",
+        Some(("duplicate", _)) => "twice",
+        _ => "invalid",
+    };
+    // What is missing or there twice stands in the text alone.
+    let quoted = text.split('`').nth(1).unwrap_or_default();
+    let name: &str = if code == "invalid" { &path } else { quoted };
+    let text = plain::words(&text).replacen(" field `", " parameter `", 1);
+    let mut problem = ApiError::new(QUERY_INVALID, format!("At ?{name}: {text}."));
+    problem.push(FieldError { pointer: format!("?{name}"), code: code.to_owned() });
+    problem
+}
+
+/// Where reading the query stopped, and why.
+fn told(rejection: &QueryRejection) -> Option<(String, String)> {
+    let mut source = std::error::Error::source(rejection);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
+            return Some((error.path().to_string(), error.inner().to_string()));
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// The path of the request with its query, but for the page: what a link to the next page begins with.
@@ -118,7 +149,7 @@ pub struct Paging {
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let wrong = || serde::de::Error::custom(format!("{text:?} is no count"));
+    let wrong = || serde::de::Error::custom("expected a whole number of 0 or more");
     digits.then(|| Some(text.parse().unwrap_or(u64::MAX))).ok_or_else(wrong)
 }
 

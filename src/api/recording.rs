@@ -12,6 +12,7 @@ use super::activity_view::ActivityView;
 use super::body::Json;
 use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
+use super::misfits;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::Misfit;
@@ -111,15 +112,8 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
     if item.on_behalf_of.is_some() {
         draft.misfits.extend(not_of_another(access, &item));
     }
-    if !draft.misfits.is_empty() {
-        let errors = draft.misfits.iter().map(|misfit| FieldError {
-            pointer: format!("/items/{at}{}", misfit.pointer),
-            code: misfit.code.to_owned(),
-        });
-        let errors = errors.collect();
-        let refused =
-            refused(id, 422, "field_invalid", "See errors: each names a field and what is wrong with it.");
-        return Ok(RecordOutcome { errors, ..refused });
+    if let Some((detail, errors)) = misfits::told(&format!("/items/{at}"), &draft.misfits) {
+        return Ok(RecordOutcome { errors, ..refused(id, 422, "field_invalid", &detail) });
     }
     let place = Where { daybook: item.daybook_id, on_behalf_of: item.on_behalf_of };
     Ok(match record(app, access, id, place, &draft).await {
@@ -146,10 +140,18 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
 
 /// What nobody says for somebody else: their confirmation; nor does one's own time belong into their daybook.
 fn not_of_another(access: &Access, item: &ActivityDraft) -> Vec<Misfit> {
-    let confirms = item.confirms.iter().map(|_| "/confirms".to_owned());
+    let misfit = |pointer: String, says: &str| Misfit { pointer, code: "not_here", says: says.to_owned() };
+    let confirms = item.confirms.iter().map(|_| {
+        misfit(
+            "/confirms".to_owned(),
+            "nobody confirms on behalf of somebody else: they do, in a record of their own",
+        )
+    });
     let own = item.parties.iter().enumerate().filter(|(_, line)| access.names.contains(&line.party_id));
-    let own = own.map(|(at, _)| format!("/parties/{at}"));
-    confirms.chain(own).map(|pointer| Misfit { pointer, code: "not_here" }).collect()
+    let own = own.map(|(at, _)| {
+        misfit(format!("/parties/{at}"), "record your own minutes for yourself, without on_behalf_of")
+    });
+    confirms.chain(own).collect()
 }
 
 fn later(outcome: RecordOutcome, retry_after_s: u64) -> RecordOutcome {

@@ -47,7 +47,7 @@ impl de::Visitor<'_> for BytesVisitor {
         base64::engine::general_purpose::URL_SAFE_NO_PAD
             .decode(text)
             .map(Bytes)
-            .map_err(|_| E::invalid_value(de::Unexpected::Str("text"), &self))
+            .map_err(|_| E::custom("expected base64url without padding (- and _ instead of + and /, no =)"))
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
@@ -80,7 +80,8 @@ impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let mut bytes = [0; 32];
-        hex::decode_to_slice(&text, &mut bytes).map_err(|_| de::Error::custom("expected 64 hex digits"))?;
+        hex::decode_to_slice(&text, &mut bytes)
+            .map_err(|_| de::Error::custom("expected 64 hexadecimal digits"))?;
         Ok(Self(bytes))
     }
 }
@@ -101,7 +102,7 @@ impl<'de> Deserialize<'de> for Instant {
         let text = String::deserialize(deserializer)?;
         chrono::DateTime::parse_from_rfc3339(&text)
             .map(|at| Self(at.timestamp_millis()))
-            .map_err(|_| de::Error::custom("expected an RFC 3339 instant"))
+            .map_err(|_| de::Error::custom("expected a time, as 2026-11-21T10:30:00Z"))
     }
 }
 

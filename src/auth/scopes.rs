@@ -74,7 +74,7 @@ impl FromStr for Scope {
 
 /// A scope that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("there is no scope {name:?}")]
+#[error("there is no scope {name:?}: write names with a space between, as \"sync activities:read\"")]
 pub struct ScopeError {
     /// The name that was asked for, cut short.
     pub name: String,

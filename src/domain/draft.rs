@@ -3,16 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::key::{Key, Raw};
+use super::key::{Key, Raw, TALLY_NAME_CHARACTERS_MAX};
 use super::reading::{Field, Reading, Unreadable, Value};
+use super::wants::{DIGEST, ITEM, Wants};
 
 /// A field that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// Where it is, from the draft on: `/parties/0/minutes`.
     pub pointer: String,
-    /// `wrong_type`, `out_of_range`, `twice`, `required`, `unknown_field`, or `name` for what no key of the document can be made of.
+    /// `wrong_type`, `out_of_range`, `too_long`, `twice`, `required`, `unknown_field`, or `name` for what no key of the
+    /// document can be made of.
     pub code: &'static str,
+    /// What is wanted instead, in words.
+    pub says: String,
 }
 
 /// The fields of one activity, by key of the document.
@@ -28,32 +32,56 @@ impl Draft {
     /// Puts a field, if there is a value: as it will be read.
     pub fn put(&mut self, pointer: &str, key: Key<'_>, value: Option<Value>) {
         let Some(value) = value else { return };
+        self.put_named(pointer, pointer, key, &value);
+    }
+
+    /// Puts a field whose key is made of what stands at `named`; its value stands at `pointer`.
+    pub fn put_named(&mut self, named: &str, pointer: &str, key: Key<'_>, value: &Value) {
         let name = key.to_string();
         // What a name has in it may make another key of it.
-        let fits = Key::parse(&name) == key;
-        let read = if fits { key.read(&raw(&value)).map_err(code) } else { Err("name") };
-        let read = match read {
-            Ok(Some(_)) if self.fields.contains_key(&name) => Err("twice"),
-            other => other,
-        };
-        match read {
-            Ok(Some(value)) => drop(self.fields.insert(name, value)),
+        if Key::parse(&name) != key {
+            self.misfit(named, "name", format!("expected {}", named_by(&key)));
+            return;
+        }
+        let value = raw(value);
+        match key.read(&value) {
+            Ok(Some(_)) if self.holds(&name) => self.twice(named),
+            Ok(Some(read)) => drop(self.fields.insert(name, read)),
             Ok(None) => {}
-            Err(code) => self.misfits.push(Misfit { pointer: pointer.to_owned(), code }),
+            Err(why) => self.misfit(pointer, code(why, &key, &value), format!("expected {}", key.wants())),
         }
     }
 
     /// Takes a field away, in the way that its key is taken away: what counts is put to 0, what may stand alone reads
     /// as not written.
     pub fn clear(&mut self, pointer: &str, key: Key<'_>) {
+        let name = key.to_string();
         match key {
             Key::Party { .. } | Key::Tally { .. } => self.put(pointer, key, Some(Value::Integer(0))),
             Key::Withdrawn => self.put(pointer, key, Some(Value::Boolean(false))),
             Key::Kind | Key::Day => {
-                self.misfits.push(Misfit { pointer: pointer.to_owned(), code: "required" });
+                self.misfit(
+                    pointer,
+                    "required",
+                    "each activity has one: write another instead of taking it away",
+                );
             }
-            _ => drop(self.cleared.insert(key.to_string())),
+            _ if self.holds(&name) => self.twice(pointer),
+            _ => drop(self.cleared.insert(name)),
         }
+    }
+
+    /// Notes what does not fit.
+    pub fn misfit(&mut self, pointer: &str, code: &'static str, says: impl Into<String>) {
+        self.misfits.push(Misfit { pointer: pointer.to_owned(), code, says: says.into() });
+    }
+
+    fn twice(&mut self, pointer: &str) {
+        self.misfit(pointer, "twice", "this field is there already: send each field once");
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.fields.contains_key(name) || self.cleared.contains(name)
     }
 
     /// As it reads where nobody else has written in it.
@@ -77,10 +105,21 @@ fn raw(value: &Value) -> Raw<'_> {
     }
 }
 
-fn code(why: Unreadable) -> &'static str {
-    match why {
-        Unreadable::OutOfRange => "out_of_range",
+fn code(why: Unreadable, key: &Key<'_>, value: &Raw<'_>) -> &'static str {
+    match (why, key.wants(), value) {
+        (Unreadable::OutOfRange, Wants::Text(most), Raw::Text(text)) if text.chars().count() > most => {
+            "too_long"
+        }
+        (Unreadable::OutOfRange, ..) => "out_of_range",
         _ => "wrong_type",
+    }
+}
+
+/// What the name in a key is made of, for those that have one which can be wrong.
+fn named_by(key: &Key<'_>) -> String {
+    match key {
+        Key::Photo(_) => DIGEST.to_owned(),
+        _ => format!("{ITEM}, of at most {TALLY_NAME_CHARACTERS_MAX} characters"),
     }
 }
 
@@ -110,20 +149,56 @@ mod tests {
     fn what_does_not_fit_is_named_and_left_out() {
         let party = Key::Party { party: PartyId(uuid::Uuid::max()), organisation: None };
         let cases = [
-            (party, Value::Integer(1_441), "out_of_range"),
-            (party, Value::Integer(-1), "out_of_range"),
-            (Key::Day, Value::Text("2026-11-31".into()), "out_of_range"),
-            (Key::Kind, Value::Integer(1), "wrong_type"),
-            (Key::Tally { item: "a#b", seen: false, register: "r" }, Value::Integer(1), "name"),
-            (Key::Photo("abc"), Value::Instant(1), "name"),
+            (party, Value::Integer(1_441), "out_of_range", "a whole number from 0 to 1,440"),
+            (party, Value::Integer(-1), "out_of_range", "a whole number from 0 to 1,440"),
+            (party, Value::Text("5".into()), "wrong_type", "a whole number from 0 to 1,440"),
+            (Key::Day, Value::Text("2026-11-31".into()), "out_of_range", "a day that exists, as 2026-11-21"),
+            (Key::Kind, Value::Integer(1), "wrong_type", "a text of at most 2,000 characters, without NUL"),
+            (
+                Key::Note,
+                Value::Text("é".repeat(2_001)),
+                "too_long",
+                "a text of at most 2,000 characters, without NUL",
+            ),
+            (
+                Key::Kind,
+                Value::Text("a\0".into()),
+                "out_of_range",
+                "a text of at most 2,000 characters, without NUL",
+            ),
+            (Key::Photo("abc"), Value::Instant(1), "name", DIGEST),
         ];
-        for (key, value, code) in cases {
+        for (key, value, code, wanted) in cases {
             let draft = put(key, value.clone());
-            let found: Vec<&str> = draft.misfits.iter().map(|misfit| misfit.code).collect();
-            assert_eq!((found, draft.fields.len()), (vec![code], 0), "{key} {value:?}");
+            let expected = Misfit { pointer: "/it".into(), code, says: format!("expected {wanted}") };
+            assert_eq!((draft.misfits, draft.fields.len()), (vec![expected], 0), "{key} {value:?}");
         }
-        let mut twice = put(party, Value::Integer(1));
-        twice.put("/again", party, Some(Value::Integer(2)));
-        assert_eq!(twice.misfits, [Misfit { pointer: "/again".into(), code: "twice" }]);
+    }
+
+    #[test]
+    fn a_name_is_pointed_at_where_it_stands() {
+        let mut draft = Draft::default();
+        let tally = |item| Key::Tally { item, seen: false, register: "r" };
+        draft.put_named("/item", "/count", tally("a#b"), &Value::Integer(1));
+        draft.put_named("/item", "/count", tally("drink.can"), &Value::Integer(-1));
+        draft.put_named("/item", "/count", tally("drink.can"), &Value::Integer(1));
+        draft.put_named("/item", "/count", tally("drink.can"), &Value::Integer(1));
+        let found: Vec<(&str, &str)> =
+            draft.misfits.iter().map(|one| (one.pointer.as_str(), one.code)).collect();
+        assert_eq!(found, [("/item", "name"), ("/count", "out_of_range"), ("/item", "twice")]);
+        assert!(draft.misfits[0].says.contains("two or three words"), "{}", draft.misfits[0].says);
+    }
+
+    #[test]
+    fn a_field_is_written_or_taken_away_once() {
+        let mut draft = Draft::default();
+        draft.clear("/one", Key::Note);
+        draft.put("/two", Key::Note, Some(Value::Text("x".into())));
+        draft.put("/three", Key::People, Some(Value::Integer(1)));
+        draft.clear("/four", Key::People);
+        draft.clear("/five", Key::Note);
+        let found: Vec<(&str, &str)> =
+            draft.misfits.iter().map(|one| (one.pointer.as_str(), one.code)).collect();
+        assert_eq!(found, [("/two", "twice"), ("/four", "twice"), ("/five", "twice")]);
     }
 }

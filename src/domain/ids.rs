@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// What an id looks like, in words.
+pub const UUID_FORM: &str = "a UUID, as 0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77";
+
 /// Ids are text in every form, CBOR included: one schema describes all.
 struct Text;
 
@@ -15,11 +18,11 @@ impl de::Visitor<'_> for Text {
     type Value = Uuid;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a UUID as text")
+        f.write_str(UUID_FORM)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Uuid, E> {
-        Uuid::parse_str(text).map_err(E::custom)
+        Uuid::parse_str(text).map_err(|_| E::custom(format_args!("expected {UUID_FORM}")))
     }
 }
 

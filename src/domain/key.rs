@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::ids::{ActivityId, PartyId};
 use super::limits::{NOTE_CHARACTERS_MAX, PARTY_MINUTES_MAX, TEXT_CHARACTERS_MAX};
 use super::reading::{Unreadable, Value};
-use super::time::{parse_day, rfc3339};
+use super::time::rfc3339;
+use super::wants::Wants;
 
 /// People of one occasion.
 pub const PEOPLE_MAX: i64 = 1_000_000;
@@ -27,7 +28,7 @@ pub const INSTANT_MS_MAX: i64 = 8_640_000_000_000_000;
 /// Whole numbers that a float carries exactly.
 const FLOAT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 /// Characters of a tally's item, and of a register.
-const TALLY_NAME_CHARACTERS_MAX: usize = 100;
+pub const TALLY_NAME_CHARACTERS_MAX: usize = 100;
 
 /// The fields of a repair that are texts.
 pub const REPAIR_TEXTS: [&str; 6] = ["product", "category", "brand", "status", "barrier", "problem"];
@@ -179,13 +180,14 @@ impl<'a> Key<'a> {
     pub fn read(&self, raw: &Raw<'_>) -> Result<Option<Value>, Unreadable> {
         match (self, raw) {
             _ if raw.is_too_long() => Err(Unreadable::OutOfRange),
-            (Self::Unknown(_), _) => Ok(Some(Value::Unknown(raw.json()))),
-            (_, Raw::Null) => Ok(None),
-            (known, _) => known.read_known(raw).map(Some),
+            (known, Raw::Null) if !matches!(known, Self::Unknown(_)) => Ok(None),
+            (known, _) => known.wants().read(raw).map(Some),
         }
     }
 
-    fn read_known(&self, raw: &Raw<'_>) -> Result<Value, Unreadable> {
+    /// What the field takes.
+    #[must_use]
+    pub fn wants(&self) -> Wants {
         match self {
             Self::Kind
             | Self::MinutesSource
@@ -193,31 +195,26 @@ impl<'a> Key<'a> {
             | Self::Action
             | Self::PlaceId
             | Self::Street(_)
-            | Self::Source(_) => text(raw, TEXT_CHARACTERS_MAX),
-            Self::Note => text(raw, NOTE_CHARACTERS_MAX),
-            Self::Day => text_where(raw, |day| parse_day(day).is_some()),
-            Self::Phase => text_where(raw, |phase| matches!(phase, "planning" | "delivery")),
-            Self::GradeBefore | Self::GradeAfter => {
-                text_where(raw, |grade| matches!(grade, "A" | "B" | "C" | "D"))
-            }
-            Self::PartOf | Self::Confirms => activity_id(raw),
-            Self::StartedAt | Self::Photo(_) => instant(raw),
-            Self::Party { .. } => integer(raw, 0, PARTY_MINUTES_MAX),
-            Self::People => integer(raw, 0, PEOPLE_MAX),
-            Self::PersonMinutes => integer(raw, 0, PERSON_MINUTES_MAX),
-            Self::Tally { .. } => integer(raw, 0, TALLY_MAX),
-            Self::PlaceLat => number(raw, -90.0, 90.0),
-            Self::PlaceLon => number(raw, -180.0, 180.0),
-            Self::PlaceAccuracy => number(raw, 0.0, f64::MAX),
-            Self::Repair("age_years") => number(raw, 0.0, 10_000.0),
-            Self::Repair("year") => integer(raw, 0, 9_999),
-            Self::Repair("category_id") => integer(raw, 0, i64::from(i32::MAX)),
-            Self::Repair(_) => text(raw, TEXT_CHARACTERS_MAX),
-            Self::Withdrawn => match raw {
-                Raw::Boolean(value) => Ok(Value::Boolean(*value)),
-                _ => Err(Unreadable::WrongType),
-            },
-            Self::Unknown(_) => Ok(Value::Unknown(raw.json())),
+            | Self::Source(_) => Wants::Text(TEXT_CHARACTERS_MAX),
+            Self::Note => Wants::Text(NOTE_CHARACTERS_MAX),
+            Self::Day => Wants::Day,
+            Self::Phase => Wants::Word(&["planning", "delivery"]),
+            Self::GradeBefore | Self::GradeAfter => Wants::Word(&["A", "B", "C", "D"]),
+            Self::PartOf | Self::Confirms => Wants::Id,
+            Self::StartedAt | Self::Photo(_) => Wants::Instant,
+            Self::Party { .. } => Wants::Whole(0, PARTY_MINUTES_MAX),
+            Self::People => Wants::Whole(0, PEOPLE_MAX),
+            Self::PersonMinutes => Wants::Whole(0, PERSON_MINUTES_MAX),
+            Self::Tally { .. } => Wants::Whole(0, TALLY_MAX),
+            Self::PlaceLat => Wants::Number(-90.0, 90.0),
+            Self::PlaceLon => Wants::Number(-180.0, 180.0),
+            Self::PlaceAccuracy => Wants::Number(0.0, f64::MAX),
+            Self::Repair("age_years") => Wants::Number(0.0, 10_000.0),
+            Self::Repair("year") => Wants::Whole(0, 9_999),
+            Self::Repair("category_id") => Wants::Whole(0, i64::from(i32::MAX)),
+            Self::Repair(_) => Wants::Text(TEXT_CHARACTERS_MAX),
+            Self::Withdrawn => Wants::Flag,
+            Self::Unknown(_) => Wants::Anything,
         }
     }
 }
@@ -364,73 +361,13 @@ fn is_item(item: &str) -> bool {
     matches!(item.split('.').count(), 2 | 3) && item.split('.').all(plain)
 }
 
-/// Texts that are kept in columns of their own cannot hold NUL, which `PostgreSQL` refuses.
-fn text(raw: &Raw<'_>, characters_max: usize) -> Result<Value, Unreadable> {
-    text_where(raw, |text| text.chars().count() <= characters_max && !text.contains('\0'))
-}
-
-fn text_where(raw: &Raw<'_>, allowed: impl Fn(&str) -> bool) -> Result<Value, Unreadable> {
-    match raw {
-        Raw::Text(text) if allowed(text) => Ok(Value::Text((*text).to_owned())),
-        Raw::Text(_) => Err(Unreadable::OutOfRange),
-        _ => Err(Unreadable::WrongType),
-    }
-}
-
-/// Ids may be written in capitals; they are one value with their lower-case form.
-fn activity_id(raw: &Raw<'_>) -> Result<Value, Unreadable> {
-    match raw {
-        Raw::Text(text) => parse_plain_uuid(&text.to_ascii_lowercase())
-            .map(|id| Value::Text(id.to_string()))
-            .ok_or(Unreadable::OutOfRange),
-        _ => Err(Unreadable::WrongType),
-    }
-}
-
-fn integer(raw: &Raw<'_>, min: i64, max: i64) -> Result<Value, Unreadable> {
-    let value = as_integer(raw)?;
-    if (min..=max).contains(&value) { Ok(Value::Integer(value)) } else { Err(Unreadable::OutOfRange) }
-}
-
-fn as_integer(raw: &Raw<'_>) -> Result<i64, Unreadable> {
-    match raw {
-        Raw::Integer(value) => Ok(*value),
-        Raw::Unsigned(value) => i64::try_from(*value).map_err(|_| Unreadable::OutOfRange),
-        Raw::Float(value) if value.fract() == 0.0 => whole(*value).ok_or(Unreadable::OutOfRange),
-        Raw::Float(value) if value.is_infinite() => Err(Unreadable::OutOfRange),
-        _ => Err(Unreadable::WrongType),
-    }
-}
-
-fn instant(raw: &Raw<'_>) -> Result<Value, Unreadable> {
-    let at_ms = match raw {
-        Raw::Instant(at_ms) => *at_ms,
-        other => as_integer(other)?,
-    };
-    if (-INSTANT_MS_MAX..=INSTANT_MS_MAX).contains(&at_ms) {
-        Ok(Value::Instant(at_ms))
-    } else {
-        Err(Unreadable::OutOfRange)
-    }
-}
-
-fn number(raw: &Raw<'_>, min: f64, max: f64) -> Result<Value, Unreadable> {
-    let value = match raw {
-        Raw::Float(value) => *value,
-        other => integer_as_float(as_integer(other)?).ok_or(Unreadable::OutOfRange)?,
-    };
-    if value.is_nan() || value < min || value > max {
-        return Err(Unreadable::OutOfRange);
-    }
-    // Negative zero equals zero and must not be told apart by a hash.
-    Ok(Value::Number(value + 0.0))
-}
-
-fn whole(value: f64) -> Option<i64> {
+/// The whole number that a float is, where it carries that exactly.
+pub(super) fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() <= FLOAT_INTEGER_MAX).then_some(value as i64)
 }
 
-fn integer_as_float(value: i64) -> Option<f64> {
+/// The float that a whole number is, where it carries that exactly.
+pub(super) fn integer_as_float(value: i64) -> Option<f64> {
     let float = value as f64;
     (float.abs() <= FLOAT_INTEGER_MAX).then_some(float)
 }

@@ -17,4 +17,5 @@ pub mod share;
 pub mod suspicion;
 pub mod time;
 pub mod version_name;
+pub mod wants;
 pub mod words;

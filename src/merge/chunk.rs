@@ -10,8 +10,12 @@ use super::refusal::RefusalCode;
 use crate::domain::limits::CHANGE_BYTES_MAX;
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+const TYPE_DOCUMENT: u8 = 0;
 const TYPE_CHANGE: u8 = 1;
 const TYPE_DEFLATED: u8 = 2;
+
+/// What is said of bytes that begin no chunk.
+pub(super) const NO_CHUNK: &str = "these bytes are no change: one begins with 85 6f 4a 83, its checksum, its type and its length, and is sent whole";
 
 /// The greatest header: magic, checksum, type, length.
 const HEADER_BYTES_MAX: usize = 4 + 4 + 1 + 10;
@@ -108,7 +112,7 @@ pub(super) fn open(chunk: &[u8]) -> Result<RawChange, BadChunk> {
     let (Some(_), Some(checksum), Some(kind), Some(_)) =
         (reader.take(4), reader.take(4), reader.byte(), reader.unsigned())
     else {
-        return Err(bad(sha256(chunk), RefusalCode::Unreadable, "no chunk"));
+        return Err(bad(sha256(chunk), RefusalCode::Unreadable, NO_CHUNK));
     };
     let body = reader.0;
     let inflated;
@@ -118,17 +122,32 @@ pub(super) fn open(chunk: &[u8]) -> Result<RawChange, BadChunk> {
             inflated = inflate(body).map_err(|(code, detail)| bad(sha256(chunk), code, detail))?;
             &inflated
         }
-        _ => return Err(bad(sha256(chunk), RefusalCode::ChunkType, &format!("type {kind}"))),
+        _ => return Err(bad(sha256(chunk), RefusalCode::ChunkType, &no_change(kind))),
     };
     let hash = change_hash(body);
     if !hash.starts_with(checksum) {
-        return Err(bad(sha256(chunk), RefusalCode::Unreadable, "checksum"));
+        return Err(bad(
+            sha256(chunk),
+            RefusalCode::Unreadable,
+            "the checksum in its header is not that of its bytes",
+        ));
     }
     let bytes = write_change(&hash, body);
     if bytes.len() > CHANGE_BYTES_MAX {
         return Err(bad(hash, RefusalCode::ChangeTooLarge, &format!("{} bytes", bytes.len())));
     }
     Ok(RawChange { hash, body_at: bytes.len() - body.len(), bytes })
+}
+
+/// What is said of a chunk that is no change.
+fn no_change(kind: u8) -> String {
+    if kind == TYPE_DOCUMENT {
+        return "this is a saved document (chunk type 0): send changes, such as getChangesSince(heads) gives"
+            .to_owned();
+    }
+    format!(
+        "this is of chunk type {kind}: a change is of type {TYPE_CHANGE}, or {TYPE_DEFLATED} where it is deflated"
+    )
 }
 
 /// Inflates up to the cap and one byte more, so that what is too large never exists.

@@ -96,7 +96,12 @@ pub fn chunks(entry: &[u8]) -> impl Iterator<Item = Chunk> + '_ {
         let split = chunk::split_first(rest).filter(|_| refused < REFUSED_PER_ENTRY_MAX);
         let Some((first, after)) = split else {
             let whole = std::mem::take(&mut rest);
-            return Some(refuse(chunk::sha256(whole), RefusalCode::Unreadable, "no chunk".to_owned(), whole));
+            return Some(refuse(
+                chunk::sha256(whole),
+                RefusalCode::Unreadable,
+                chunk::NO_CHUNK.to_owned(),
+                whole,
+            ));
         };
         rest = after;
         let chunk = judge(first);

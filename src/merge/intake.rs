@@ -200,7 +200,7 @@ fn whole(rest: &[u8], full: bool) -> Taken {
     Taken::Refused {
         hash,
         code: RefusalCode::Unreadable,
-        detail: "no chunk".to_owned(),
+        detail: chunk::NO_CHUNK.to_owned(),
         bytes: rest.to_vec(),
     }
 }

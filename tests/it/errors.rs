@@ -9,6 +9,7 @@ use daybook::domain::limits::{
 };
 use serde_json::{Value, json};
 
+use crate::support::app::PUBLIC_URL;
 use crate::support::{TestApp, both};
 use crate::wire;
 
@@ -33,6 +34,12 @@ async fn problem(
     assert_eq!(headers["x-request-id"].to_str().ok(), problem["request_id"].as_str());
     assert_eq!(headers.contains_key(WWW_AUTHENTICATE), status == 401, "{path}");
     (headers, problem)
+}
+
+/// Asserts that what a problem tells people holds all of these.
+fn tells(problem: &Value, all: &[&str]) {
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(all.iter().all(|part| detail.contains(part)), "{all:?} in {detail:?}");
 }
 
 /// The pointers and codes of the fields that do not fit.
@@ -133,6 +140,74 @@ both! {
 }
 
 both! {
+    async fn what_does_not_fit_is_told_in_the_words_of_json(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let token = wire::bearer(&app, &mut asha, "sync activities:write").await;
+        let headers = [(CONTENT_TYPE.as_str(), JSON), ("authorization", token.as_str())];
+        let id = app.app.uuid();
+        let item = |field: &str, value: Value| {
+            let mut item = json!({ "id": id, "kind": "hours", "day": "2026-11-20" });
+            item[field] = value;
+            json!({ "items": [item] })
+        };
+        let pushed = |changes: Value| json!({ "device_time": "2026-11-21T10:00:00Z", "daybooks": [{ "id": id, "cursor": null, "changes": changes }] });
+        let wrong = [
+            ("/v1/activities", item("people", json!("7")), "At /items/0/people: the text \"7\", expected a whole number."),
+            ("/v1/activities", item("parties", json!({})), "At /items/0/parties: an object, expected an array."),
+            ("/v1/activities", item("place", json!({ "lat": "x", "lon": 1 })), "At /items/0/place/lat: the text \"x\", expected a number."),
+            ("/v1/activities", item("place", json!([1, 2])), "At /items/0/place: an array, expected an object."),
+            ("/v1/activities", item("daybook_id", json!("mine")), "At /items/0/daybook_id: expected a UUID, as 0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77."),
+            ("/v1/activities", item("kind", json!("litter")), "unknown word `litter`, expected one of "),
+            ("/v1/activities", json!([]), "At the body: an array, expected an object."),
+            ("/v1/sync", pushed(json!(["hW9Kg+/="])), "At /daybooks/0/changes/0: expected base64url without padding (- and _ instead of + and /, no =)."),
+            ("/v1/grants", json!({ "id": id, "name": "x", "scope": "sync,activities:read", "expires_at": "2026-11-22T00:00:00Z" }), "names with a space between"),
+        ];
+        for (path, body, says) in wrong {
+            let (_, told) = problem(&app, (Method::POST, path), &headers, body.to_string(), (422, "field_invalid")).await;
+            tells(&told, &[says]);
+        }
+    }
+}
+
+both! {
+    async fn a_change_that_is_none_is_told_what_one_is(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let own = asha.own;
+        let saved = asha.own_book().doc.clone().save();
+        let answer = wire::send_changes(&mut asha, own, &[saved, b"hello".to_vec()]).await;
+        let details: Vec<&str> = answer.outcomes.iter().filter_map(|outcome| outcome.detail.as_deref()).collect();
+        assert!(details[0].starts_with("this is a saved document (chunk type 0): send changes"), "{details:?}");
+        assert!(details[1].contains("85 6f 4a 83"), "{details:?}");
+    }
+}
+
+both! {
+    async fn a_token_under_the_wrong_scheme_is_told_the_right_one(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let personal = app.personal_token(&mut asha, "sync").await;
+        let phones = asha.session.access_token.clone().expect("a token");
+        let me = (Method::GET, "/v1/me");
+        for header in [personal.clone(), format!("Token {personal}"), format!("DPoP {personal}")] {
+            let (_, told) = problem(&app, me.clone(), &[("authorization", &header)], "", (401, "token_invalid")).await;
+            tells(&told, &["Write Bearer and a space before a personal token"]);
+        }
+        for header in [phones.clone(), format!("Token {phones}")] {
+            let (_, told) = problem(&app, me.clone(), &[("authorization", &header)], "", (401, "token_invalid")).await;
+            tells(&told, &["DPoP for that of a phone"]);
+        }
+        let header = format!("Bearer {phones}");
+        let (_, told) = problem(&app, me.clone(), &[("authorization", &header)], "", (401, "token_invalid")).await;
+        tells(&told, &["write DPoP before it instead of Bearer"]);
+        let elsewhere = format!("{PUBLIC_URL}/v1/sync");
+        let proof = asha.session.key.proof("GET", &elsewhere, None, Some(&phones), 1, "once").expect("a proof");
+        let header = format!("DPoP {phones}");
+        let headers = [("authorization", header.as_str()), ("dpop", &proof)];
+        let (_, told) = problem(&app, me, &headers, "", (401, "dpop_invalid")).await;
+        tells(&told, &["htu", &format!("{PUBLIC_URL}/v1/me")]);
+    }
+}
+
+both! {
     async fn without_a_good_token_nothing_is_told(app: TestApp) {
         let token = wire::bearer(&app, &mut app.phone("Asha").await, "sync").await;
         let me = (Method::GET, "/v1/me");
@@ -159,8 +234,9 @@ both! {
                 problem(&app, (Method::GET, &path), &headers, "", (404, "not_found")).await;
             }
         }
-        for path in ["/v1/nothing", "/v2/me", "/v1", "/v1/me/", "//", "/v1/activities/x/y/z"] {
-            problem(&app, (Method::GET, path), &headers, "", (404, "not_found")).await;
+        for path in ["/v1/nothing", "/v2/me", "/v1", "/v1/me/", "//", "/v1/activities/x/y/z", "/v1/activity", "/v1/activities/"] {
+            let (_, told) = problem(&app, (Method::GET, path), &headers, "", (404, "not_found")).await;
+            tells(&told, &["There is no such address", "/v1/openapi.json"]);
         }
         let (headers, _) = problem(&app, (Method::DELETE, "/v1/me"), &headers, "", (405, "method_not_allowed")).await;
         assert!(headers[ALLOW].to_str().is_ok_and(|allow| allow.contains("GET")));
@@ -180,6 +256,21 @@ both! {
         ];
         for query in wrong {
             problem(&app, (Method::GET, &format!("/v1/{query}")), &headers, "", (400, "query_invalid")).await;
+        }
+        let named = [
+            ("activities?page=2", ("?page", "unknown_field"), "unknown parameter `page`, expected one of `limit`, "),
+            ("activities?limit=abc", ("?limit", "invalid"), "At ?limit: expected a whole number of 0 or more."),
+            ("activities?kind=litter", ("?kind", "invalid"), "unknown word `litter`, expected one of `litter_pick`, "),
+            ("activities?changed_since=2026-11-28", ("?changed_since", "invalid"), "expected a time, as 2026-11-21T10:30:00Z"),
+            ("activities?party_id=1", ("?party_id", "invalid"), "expected a UUID, as "),
+            ("activities?names_me=maybe", ("?names_me", "invalid"), "`true` or `false`"),
+            ("activities?limit=1&limit=2", ("?limit", "twice"), "duplicate parameter `limit`"),
+            ("activities?day_from=soon", ("?day_from", "invalid"), "day_from is a day as 2026-11-21."),
+        ];
+        for (query, field, says) in named {
+            let (_, told) = problem(&app, (Method::GET, &format!("/v1/{query}")), &headers, "", (400, "query_invalid")).await;
+            assert_eq!(fields(&told), [field], "{query}: {told}");
+            tells(&told, &[says]);
         }
         for after in ["x", "", "%00", "AAAA"] {
             problem(&app, (Method::GET, &format!("/v1/accounts?after={after}")), &headers, "", (400, "cursor_invalid")).await;

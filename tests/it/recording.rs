@@ -133,15 +133,32 @@ both! {
             .filter_map(|one| Some((one["pointer"].as_str()?, one["code"].as_str()?))).collect();
         let expected = [
             ("/items/0/day", "out_of_range"),
-            ("/items/0/note", "out_of_range"),
+            ("/items/0/note", "too_long"),
             ("/items/0/parties/0/minutes", "out_of_range"),
-            ("/items/0/parties/2/minutes", "twice"),
-            ("/items/0/tallies/0", "name"),
-            ("/items/0/tallies/1", "out_of_range"),
+            ("/items/0/parties/2/party_id", "twice"),
+            ("/items/0/tallies/0/item", "name"),
+            ("/items/0/tallies/1/count", "out_of_range"),
             ("/items/0/photos/0/sha256", "name"),
             ("/items/0/grade/before", "out_of_range"),
         ];
         assert_eq!(errors, expected);
+        let detail = "At /items/0/day: expected a day that exists, as 2026-11-21. 7 more fields do not fit: see errors.";
+        assert_eq!(bad["detail"], detail);
+        // One by one: what is wanted, in words and numbers.
+        let wanted = [
+            ("note", json!("x".repeat(2_001)), "/note: expected a text of at most 2,000 characters, without NUL."),
+            ("parties", json!([{ "party_id": asha.party, "minutes": 1_441 }]), "/parties/0/minutes: expected a whole number from 0 to 1,440."),
+            ("place", json!({ "lat": 90.5, "lon": 1 }), "/place/lat: expected a number from -90 to 90."),
+            ("place", json!({ "lat": 9, "lon": 1, "accuracy_m": -1 }), "/place/accuracy_m: expected a number of 0 or more."),
+            ("tallies", json!([{ "item": "butts", "count": 1 }]), "/tallies/0/item: expected two or three words joined by dots, of letters, digits, _ and -, as smoking.butts, of at most 100 characters."),
+            ("photos", json!([{ "sha256": "AB", "taken_at": "2026-11-20T10:00:00Z" }]), "/photos/0/sha256: expected 64 lower-case hexadecimal digits, the SHA-256 of the photo."),
+            ("grade", json!({ "before": "E" }), "/grade/before: expected one of A, B, C, D."),
+        ];
+        for (field, value, says) in wanted {
+            let mut item = json!({ "id": id(), "kind": "hours", "day": DAY });
+            item[field] = value;
+            assert_eq!(record(&app, &token, &item).await["detail"], format!("At /items/0{says}"));
+        }
         // As a whole: too many, none, and what nobody knows.
         let many = |count: usize| vec![json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY }); count];
         let (status, answer) = send(&app, &token, &many(BATCH_ITEMS_MAX)).await;
