@@ -1990,7 +1990,7 @@ export interface components {
              * @description A UUID, made and stored by the client before sending: the same again changes nothing.
              */
             change_id: string;
-            /** @description 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>` or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another; `photos.<sha256>` for the time taken. `null` removes: minutes and counts become 0. */
+            /** @description 1 to 200 fields by dotted key: `minutes_source`, `place.lat`, `repair.status`, `withdrawn`; `parties.<party id>` or `parties.<party id>@<organisation id>` for minutes; `tallies.<item>`, `tallies.<item>:seen`, `bags` and `weight_g` for this grant's own register, `tallies.<item>#<register>` to correct another; `photos.<sha256>` for the time taken. What `conflicts[].field` shows is a name as well: `party/…`, `tally/…#<register>`, `photo/…`. `null` removes: minutes and counts become 0. */
             set: {
                 [key: string]: string | number | boolean | null;
             };
@@ -3006,7 +3006,7 @@ export interface components {
             code: string;
             /**
              * @description What to change.
-             * @example Check the id: it is a lower-case UUID of something that your token may see.
+             * @example Check the address, and the id in it: it is a lower-case UUID of something that your token may see.
              */
             detail: string;
             /** @description The fields that do not fit, where there are any. */
@@ -4797,7 +4797,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6ImlIQWFkN2w0T0hiTFBRMjlGNEtHaWciLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IjJuMTA0YXU3c2VZT2xzODJwaEd1V1EiLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "expires_in": 600,
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
@@ -7236,7 +7236,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNQl5qVdl--HcbwIGD579owj8hR8dJ-aDbeWygM1r0dw",
+                     *       "events_after": "rGS-T-piPRLNRCfNJ1lC-KzlwIGD579olDm9AwjLb3blNx-nFu0YSA",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
