@@ -19,10 +19,6 @@ pub struct ActivityDraft {
     /// Where to record: your own or one of a group of yours. Your first one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daybook_id: Option<DaybookId>,
-    /// For whom you write it down, if not for yourself: it goes into that party's daybook, and both names are kept. For
-    /// coordinators, with `reconcile`; not with `confirms`, nor with minutes of your own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_behalf_of: Option<PartyId>,
     pub kind: Kind,
     /// The civil day that the person means.
     #[schema(format = Date, example = "2026-11-21")]

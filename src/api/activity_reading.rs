@@ -41,7 +41,7 @@ pub struct Tenant {
 /// Of the database.
 pub async fn tenant(app: &App, access: &Access) -> ApiResult<Tenant> {
     let row = store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
-    Ok(Tenant { zone: row.time_zone.parse().unwrap_or(chrono_tz::UTC), salt: row.salt })
+    Ok(Tenant { zone: row.time_zone.parse().unwrap_or(chrono_tz::UTC), salt: row.salt.unwrap_or_default() })
 }
 
 /// The entity tag of an activity for those who see places exactly, and for the others.
@@ -352,10 +352,11 @@ fn coarse(degrees: f64) -> f64 {
     (degrees * factor).round() / factor
 }
 
-/// A reading for whoever may not see places exactly.
+/// A reading for whoever may not see places exactly: nor how exact they are.
 #[must_use]
 pub fn blurred(reading: &Reading) -> Reading {
     let mut blurred = reading.clone();
+    blurred.fields.remove("place.accuracy_m");
     for (key, field) in &mut blurred.fields {
         let values = match field {
             Field::One(value) => std::slice::from_mut(value),
@@ -382,6 +383,8 @@ fn blur(view: &mut ActivityView) {
             *value = coarse(degrees).into();
         }
     };
+    view.conflicts.retain(|conflict| Key::parse(&conflict.field) != Key::PlaceAccuracy);
+    view.settled.retain(|field, _| Key::parse(field) != Key::PlaceAccuracy);
     for conflict in &mut view.conflicts {
         for shown in &mut conflict.values {
             round(&conflict.field, &mut shown.value);

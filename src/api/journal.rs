@@ -160,7 +160,7 @@ impl Open {
 
 /// Whether an exact place is in it, or can be found by trying: a version's entry holds the hash of its reading.
 fn tells_places(row: &journal::Model) -> bool {
-    row.kind == "version" || row.body.contains("\"place.")
+    ["\"place.", "\"distance_m\""].iter().any(|telling| row.body.contains(telling)) || row.kind == "version"
 }
 
 fn entry(row: journal::Model, open: &Open) -> Result<JournalEntry, flows::FlowError> {

@@ -14,12 +14,10 @@ use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
 use super::misfits;
 use crate::app::{Access, App};
-use crate::auth::scopes::Scope;
-use crate::domain::draft::Misfit;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
-use crate::flows::record::{Recorded, Where, record};
+use crate::flows::record::{Recorded, record};
 use crate::store::entity::activity;
 
 /// Seconds after which what was busy may be tried again.
@@ -46,10 +44,10 @@ pub struct RecordAnswer {
 pub struct RecordOutcome {
     /// Of the request.
     pub id: ActivityId,
-    /// As an HTTP status: 201 recorded, 200 recorded before, 403, 404, 409, 410, 422, 429, 503.
+    /// As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
     #[schema(example = 201)]
     pub status: u16,
-    /// Why not: `id_reused`, `not_found` (the daybook, or the party), `insufficient_scope`, `gone`, `field_invalid`, `refused`, `rate_limited`,
+    /// Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `rate_limited`,
     /// `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -104,26 +102,17 @@ async fn all(app: &App, access: &Access, body: RecordRequest) -> ApiResult<axum:
 
 async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiResult<RecordOutcome> {
     let id = item.id;
-    if item.on_behalf_of.is_some() && !access.scopes.has(Scope::Reconcile) {
-        let detail = "Writing down for somebody else needs the scope reconcile, which coordinators have.";
-        return Ok(refused(id, 403, "insufficient_scope", detail));
-    }
-    let mut draft = draft(&item, &register(access.grant));
-    if item.on_behalf_of.is_some() {
-        draft.misfits.extend(not_of_another(access, &item));
-    }
+    let draft = draft(&item, &register(access.grant));
     if let Some((detail, errors)) = misfits::told(&format!("/items/{at}"), &draft.misfits) {
         return Ok(RecordOutcome { errors, ..refused(id, 422, "field_invalid", &detail) });
     }
-    let place = Where { daybook: item.daybook_id, on_behalf_of: item.on_behalf_of };
-    Ok(match record(app, access, id, place, &draft).await {
+    Ok(match record(app, access, id, item.daybook_id, &draft).await {
         Ok(Recorded::Now(row)) => recorded(app, access, 201, &row).await?,
         Ok(Recorded::Again(row)) => recorded(app, access, 200, &row).await?,
         Ok(Recorded::IdReused) => {
             refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
         }
         Ok(Recorded::NoDaybook) => refused(id, 404, "not_found", "There is no such daybook of yours."),
-        Ok(Recorded::NoParty) => refused(id, 404, "not_found", "on_behalf_of names no party that is known."),
         Ok(Recorded::Gone) => refused(id, 410, "gone", "The daybook was erased."),
         Ok(Recorded::Refused(code, detail)) => refused(id, 409, "refused", &format!("{code}: {detail}")),
         // This item alone could not be recorded now; the others are not held up by it.
@@ -136,22 +125,6 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         }
         Err(error) => return Err(error.into()),
     })
-}
-
-/// What nobody says for somebody else: their confirmation; nor does one's own time belong into their daybook.
-fn not_of_another(access: &Access, item: &ActivityDraft) -> Vec<Misfit> {
-    let misfit = |pointer: String, says: &str| Misfit { pointer, code: "not_here", says: says.to_owned() };
-    let confirms = item.confirms.iter().map(|_| {
-        misfit(
-            "/confirms".to_owned(),
-            "nobody confirms on behalf of somebody else: they do, in a record of their own",
-        )
-    });
-    let own = item.parties.iter().enumerate().filter(|(_, line)| access.names.contains(&line.party_id));
-    let own = own.map(|(at, _)| {
-        misfit(format!("/parties/{at}"), "record your own minutes for yourself, without on_behalf_of")
-    });
-    confirms.chain(own).collect()
 }
 
 fn later(outcome: RecordOutcome, retry_after_s: u64) -> RecordOutcome {

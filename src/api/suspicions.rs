@@ -12,6 +12,7 @@ use super::extract::{Coordinator, scope};
 use super::params::{Asked, Here, Params, count};
 use super::types::{Instant, Page, word};
 use crate::app::App;
+use crate::auth::scopes::Scope;
 use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
 use crate::domain::suspicion::{Evidence, Suspicion};
 use crate::flows::FlowError;
@@ -96,16 +97,22 @@ pub async fn list_suspicions(
     let about = params.activity_id.map(ActivityId);
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let rows = store::suspicions::page(db, neighbourhood, &state, about, asked.after, asked.rows()).await?;
-    let (headers, page) = asked.page(&app, &here, rows, |row| row.raised_no, suspicion_view)?;
+    let exact = access.scopes.has(Scope::PlacesExact);
+    let view = |row| suspicion_view(row, exact);
+    let (headers, page) = asked.page(&app, &here, rows, |row| row.raised_no, view)?;
     Ok((headers, axum::Json(page.good()?)))
 }
 
-/// From its row.
+/// From its row. How far apart two places are is for those who see them exactly: from records of one's own around it,
+/// the other place could be worked out.
 ///
 /// # Errors
 /// Where the row cannot be read.
-pub fn suspicion_view(row: suspicion::Model) -> Result<SuspicionView, FlowError> {
-    let suspicion: Suspicion = serde_json::from_str(&row.body)?;
+pub fn suspicion_view(row: suspicion::Model, exact: bool) -> Result<SuspicionView, FlowError> {
+    let mut suspicion: Suspicion = serde_json::from_str(&row.body)?;
+    if !exact {
+        suspicion.evidence.forget_distance();
+    }
     Ok(SuspicionView {
         id: SuspicionId(row.id),
         words: suspicion.words(),

@@ -8,7 +8,6 @@ use super::aliases::acting;
 use super::{FlowError, is_unique_violation};
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
-use crate::ledger::daybook_id;
 use crate::merge::admit::Facts;
 use crate::merge::cursor;
 use crate::merge::document;
@@ -58,27 +57,6 @@ pub async fn create(
     let created = insert(app, &txn, caller.neighbourhood, id, party).await?;
     timing.commit(txn.commit()).await?;
     Ok(created)
-}
-
-/// The first daybook of a party for whom somebody else records; made where it has none.
-///
-/// # Errors
-/// [`FlowError::Busy`] where it is made at this moment elsewhere.
-pub(super) async fn of_party(
-    app: &App,
-    neighbourhood: NeighbourhoodId,
-    party: PartyId,
-) -> Result<daybook::Model, FlowError> {
-    let own = store::daybooks::of_parties(app.db().read(), neighbourhood, &[party]).await?;
-    if let Some(row) = own.into_iter().find(|row| row.gone_at_ms.is_none()) {
-        return Ok(row);
-    }
-    let mut timing = app.metrics().database.transaction(Flow::Enrol);
-    let txn = timing.begin(app.db().begin()).await?;
-    let id = daybook_id(neighbourhood, party);
-    let (row, _) = insert(app, &txn, neighbourhood, id, party).await?;
-    timing.commit(txn.commit()).await?;
-    Ok(row)
 }
 
 /// The part of enrolment and of [`create`] that writes the daybook, inside their transaction.

@@ -141,7 +141,7 @@ async fn change(
 ) -> Result<Option<Vec<u8>>, FlowError> {
     let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(row.id) };
     let tenant = store::neighbourhoods::find(app.db().read(), of.neighbourhood).await?;
-    let salt = tenant.ok_or(FlowError::NotFound)?.salt;
+    let salt = tenant.ok_or(FlowError::NotFound)?.salt.unwrap_or_default();
     let number = wanted.base.number;
     let is_base = |version: &activity_version::Model| {
         wanted.base == VersionName::of(&salt, wanted.id, number, &version.reading_hash)

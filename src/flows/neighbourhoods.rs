@@ -51,7 +51,7 @@ async fn insert(
         time_zone: time_zone.name().to_owned(),
         created_at_ms: now_ms,
         clock_ahead_ms,
-        salt: app.random::<16>().to_vec(),
+        salt: Some(app.random::<16>().to_vec()),
     };
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::ConnectionTrait;
-
 use super::FlowError;
 use super::accept::{Became, Bringer, Incoming, accept, heads, unsigned};
 use super::daybooks;
 use super::take::charge_bytes;
 use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::limits::CHUNK_BYTES;
@@ -18,7 +17,7 @@ use crate::merge::guard;
 use crate::merge::write::{self, Base, Edit, Written};
 use crate::merge::{Hash, Scalar};
 use crate::store;
-use crate::store::entity::{activity, daybook};
+use crate::store::entity::{activity, activity_version, daybook};
 
 /// What became of an activity that an app records.
 #[derive(Debug)]
@@ -28,27 +27,16 @@ pub enum Recorded {
     Again(activity::Model),
     /// The id belongs to something else.
     IdReused,
-    /// The daybook is not there, or not the caller's to write in; or not that of whom it is written for.
+    /// The daybook is not there, or not the caller's to write in.
     NoDaybook,
-    /// Nobody knows the party that it is to be written for.
-    NoParty,
     /// The daybook was erased.
     Gone,
     /// The daybook takes no more: code and detail.
     Refused(String, String),
 }
 
-/// Where an activity is to be recorded.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Where {
-    /// The first one of whose it is, if none is named.
-    pub daybook: Option<DaybookId>,
-    /// Somebody else, for whom it is written down: in their daybook. That the caller may was asked before.
-    pub on_behalf_of: Option<PartyId>,
-}
-
-/// Records one activity in a daybook of the caller or of a group of theirs, or for somebody else in theirs. Sent again
-/// with the same content nothing happens.
+/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named.
+/// Sent again with the same content nothing happens.
 ///
 /// # Errors
 /// [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database; nothing was written then.
@@ -56,21 +44,15 @@ pub async fn record(
     app: &App,
     caller: &Access,
     id: ActivityId,
-    place: Where,
+    book: Option<DaybookId>,
     draft: &Draft,
 ) -> Result<Recorded, FlowError> {
     let db = app.db().read();
-    let owners = match place.on_behalf_of {
-        None => daybooks::owners(db, caller.neighbourhood, caller.party).await?,
-        Some(party) => match known(db, caller, party).await? {
-            Some(party) => vec![party],
-            None => return Ok(Recorded::NoParty),
-        },
-    };
+    let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
     if let Some(there) = store::activities::find(db, caller.neighbourhood, id).await? {
         return again(app, caller, there, &owners, draft).await;
     }
-    let row = match daybook(app, caller, place, &owners).await? {
+    let row = match daybook(app, caller, book, &owners).await? {
         Some(row) if row.gone_at_ms.is_some() => return Ok(Recorded::Gone),
         Some(row) => row,
         None => return Ok(Recorded::NoDaybook),
@@ -113,6 +95,12 @@ pub(super) async fn bring(
     }
 }
 
+/// Whoever sends guesses again and again would find the exact place of what others have recorded.
+fn may_compare(caller: &Access, first: &activity_version::Model) -> bool {
+    let told = first.grant_id == Some(caller.grant.0) || caller.scopes.has(Scope::PlacesExact);
+    told || !first.reading.contains("\"place.")
+}
+
 /// Whether what is there is what was recorded then.
 async fn again(
     app: &App,
@@ -126,34 +114,21 @@ async fn again(
         return Ok(Recorded::IdReused);
     }
     let first = store::activities::version(db, caller.neighbourhood, id, 1).await?;
-    let same = first.is_some_and(|first| first.reading_hash == draft.reading().hash());
+    let same = first
+        .is_some_and(|first| may_compare(caller, &first) && first.reading_hash == draft.reading().hash());
     Ok(if same { Recorded::Again(there) } else { Recorded::IdReused })
-}
-
-/// A party that is somebody, by the id that it has now.
-async fn known(
-    db: &impl ConnectionTrait,
-    caller: &Access,
-    party: PartyId,
-) -> Result<Option<PartyId>, FlowError> {
-    let party = store::aliases::stands_for(db, caller.neighbourhood, party, None).await?;
-    let row = store::parties::find(db, caller.neighbourhood, party).await?;
-    Ok(row.filter(|row| row.known).map(|_| party))
 }
 
 async fn daybook(
     app: &App,
     caller: &Access,
-    place: Where,
+    wanted: Option<DaybookId>,
     owners: &[PartyId],
 ) -> Result<Option<daybook::Model>, FlowError> {
     let (db, neighbourhood) = (app.db().read(), caller.neighbourhood);
-    if let Some(id) = place.daybook {
+    if let Some(id) = wanted {
         let row = store::daybooks::find(db, neighbourhood, id).await?;
         return Ok(row.filter(|row| owners.contains(&PartyId(row.party_id))));
-    }
-    if let (Some(_), [party]) = (place.on_behalf_of, owners) {
-        return daybooks::of_party(app, neighbourhood, *party).await.map(Some);
     }
     let own = store::daybooks::of_parties(db, neighbourhood, &[caller.party]).await?;
     Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))

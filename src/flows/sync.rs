@@ -113,7 +113,10 @@ pub async fn sync(app: &App, caller: &Access, push: Push) -> Result<Synced, Flow
 }
 
 async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError> {
-    let skew_ms = skew_ms(push.device_time_ms, app.now_ms());
+    // In a sandbox, a phone may go by the machine's clock or by the neighbourhood's.
+    let clocks = [app.now_ms(), app.now_in(caller.neighbourhood)];
+    let skews = clocks.map(|now_ms| skew_ms(push.device_time_ms, now_ms));
+    let skew_ms = skews.into_iter().min_by_key(|skew| skew.map(i64::abs)).flatten();
     charge(app, caller, &push)?;
     meet(app, caller, push.parties).await?;
     let mut mine = caller.owners.clone();

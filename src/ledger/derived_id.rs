@@ -3,9 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use crate::domain::ids::{
-    AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, TransferId,
-};
+use crate::domain::ids::{AccountId, ActivityId, DecisionId, NeighbourhoodId, TransferId};
 
 /// The id of one line of one posting: equal exactly if all four are.
 #[must_use]
@@ -38,12 +36,6 @@ pub fn member_decision_id(decision: DecisionId, member: ActivityId) -> DecisionI
 #[must_use]
 pub fn leg_id(neighbourhood: NeighbourhoodId, account: AccountId, no: i64, leg: i64) -> TransferId {
     TransferId(hashed("daybook closing 1", neighbourhood.0, account.0, [no, leg]))
-}
-
-/// The daybook of a party for whom others record, where it has none.
-#[must_use]
-pub fn daybook_id(neighbourhood: NeighbourhoodId, party: PartyId) -> DaybookId {
-    DaybookId(hashed("daybook of a party 1", neighbourhood.0, party.0, [0, 0]))
 }
 
 /// A UUID of version 8 over a purpose and fields of fixed length.

@@ -90,7 +90,7 @@ pub async fn tenant_and_rules(
     db: &impl ConnectionTrait,
     id: NeighbourhoodId,
 ) -> Result<Option<(String, Vec<u8>, RulePack)>, DbErr> {
-    let found: Option<(String, Vec<u8>, String)> = neighbourhood::Entity::find_by_id(id.0)
+    let found: Option<(String, Option<Vec<u8>>, String)> = neighbourhood::Entity::find_by_id(id.0)
         .select_only()
         .column(neighbourhood::Column::TimeZone)
         .column(neighbourhood::Column::Salt)
@@ -106,7 +106,7 @@ pub async fn tenant_and_rules(
         .into_tuple()
         .one(db)
         .await?;
-    found.map(|(zone, salt, body)| Ok((zone, salt, read_rules(&body)?))).transpose()
+    found.map(|(zone, salt, body)| Ok((zone, salt.unwrap_or_default(), read_rules(&body)?))).transpose()
 }
 
 /// The rules in force: the newest version.

@@ -37,7 +37,6 @@ mod merging;
 mod metrics;
 mod mutations;
 mod occasions;
-mod on_behalf;
 mod one_person;
 mod openapi;
 mod pages;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::app::activity;
 use crate::support::both;
 use crate::support::desk::{
-    as_seen, balance, became, decide, disagreed, item, merge, post, put_rules as put, rebuilt_is_live,
+    as_seen, balance, became, decide, disagreed, group, item, merge, post, put_rules as put, rebuilt_is_live,
     refused, rules, send, statement, told, undo,
 };
 
@@ -203,6 +203,26 @@ both! {
 }
 
 both! {
+    async fn a_groups_daybook_confirms_nothing(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        rules(&mut desk, json!({ "mode": "peer", "audit_percent": 0 })).await;
+        let (_, book) = group(&mut desk, &mut asha, &[]).await;
+        let own = asha.record(Kind::Hours, "2026-11-17", |r| { r.minutes(me, 60); }).expect("recorded");
+        post(&app, &mut asha).await;
+        let word = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY, "confirms": own });
+        let answer: Value = asha.post("/v1/activities", &json!({ "items": [word] })).await.expect("recorded");
+        assert_eq!(answer["items"][0]["status"], 201, "{answer}");
+        assert_eq!(answer["items"][0]["activity"]["recorded_by"], json!(me));
+        app.judge().await;
+        assert_eq!(activity(&mut asha, own).await["review"], "received");
+        assert_eq!(balance(&mut asha, me).await, 0);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
     async fn chance_shows_automatic_approvals_to_a_person_who_ends_it(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
@@ -316,6 +336,29 @@ both! {
         assert_eq!(became(&decide(&mut desk, id, "settle", settles).await), (201, ""));
         let seen = coarse(&one).await;
         assert!(seen.contains("\"settled\":{\"place.lat\":52.457}") && !seen.contains("52.4567"), "{seen}");
+    }
+}
+
+both! {
+    async fn how_far_apart_two_records_are_is_for_who_sees_places_exactly(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (me, other) = (asha.party, bo.party);
+        asha.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 60).place(52.45631, -1.88932, 5.0); }).expect("recorded");
+        let id = bo.record(Kind::LitterPick, DAY, |a| { a.minutes(other, 60).place(52.45671, -1.88932, 5.0); }).expect("recorded");
+        post(&app, &mut asha).await;
+        post(&app, &mut bo).await;
+        let token = app.personal_token(&mut desk, "activities:read reconcile ledger:read").await;
+        let bearer = format!("Bearer {token}");
+        for path in ["/v1/suspicions", "/v1/cards", "/v1/journal/entries?limit=200", &format!("/v1/activities/{id}/versions")] {
+            let exact: Value = desk.get(path).await.expect("an answer");
+            let coarse = app.request(axum::http::Method::GET, path, &[("authorization", &bearer)], "").await.1.to_string();
+            let telling = ["m apart", "distance_m\":4", "distance_m\\\":4", "accuracy_m", "52.4567", "reading_hash"];
+            let told = |text: &str| telling.iter().filter(|telling| text.contains(**telling)).count();
+            assert!(told(&exact.to_string()) > 0, "{path}: {exact}");
+            assert_eq!(told(&coarse), 0, "{path}: {coarse}");
+        }
     }
 }
 

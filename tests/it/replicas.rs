@@ -38,7 +38,7 @@ both! {
             let loser = outcomes[1 - winner];
             assert_eq!(became(loser), (409, "version_changed"));
             let review = ["approved", "rejected"][winner];
-            assert_eq!(loser["present"], json!({ "activity_id": id, "version": 1, "decision_seq": 1, "review": review }));
+            assert_eq!(loser["present"], json!({ "activity_id": id, "version": seen["version"], "decision_seq": 1, "review": review }));
             assert_eq!(activity(&mut dee, id).await["review"], review);
         }
         assert_eq!(balance(&mut asha, me).await, 10 * won[0]);

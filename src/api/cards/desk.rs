@@ -211,10 +211,11 @@ async fn open_suspicions(
     let rows = store::suspicions::about(app.db().read(), access.neighbourhood, ids).await?;
     let open: BTreeMap<Uuid, suspicion::Model> =
         rows.into_iter().filter(|row| row.state == "open").map(|row| (row.id, row)).collect();
+    let exact = access.scopes.has(Scope::PlacesExact);
     let mut doubts = Vec::with_capacity(open.len());
     for row in open.into_values() {
         let suspicion = serde_json::from_str(&row.body).map_err(FlowError::from)?;
-        doubts.push((suspicion, suspicion_view(row)?));
+        doubts.push((suspicion, suspicion_view(row, exact)?));
     }
     Ok(doubts)
 }

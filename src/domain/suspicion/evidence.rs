@@ -35,6 +35,17 @@ pub enum Evidence {
     AlsoReported(AlsoReported),
 }
 
+impl Evidence {
+    /// Leaves out how far apart two places are.
+    pub fn forget_distance(&mut self) {
+        match self {
+            Self::SameEvent(found) => found.distance_m = None,
+            Self::AlsoReported(found) => found.distance_m = None,
+            _ => {}
+        }
+    }
+}
+
 /// Two records may tell of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SameEvent {

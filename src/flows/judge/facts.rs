@@ -312,12 +312,14 @@ impl Sitting<'_> {
         }
     }
 
-    /// Whether others stand behind every line of it: they wrote that they confirm it.
+    /// Whether others stand behind every line of it: they wrote that they confirm it. What a group's daybook says any of
+    /// its members may have written, whoever gains by it too.
     pub(super) fn is_confirmed(&self, brief: &Brief, decided: &Decided, people: &People) -> bool {
         let confirming = self.cases().filter(|(_, case)| {
             case.confirms == Some(brief.id)
                 && !case.judgement.withdrawn
                 && case.judgement.merged_into.is_none()
+                && !self.groups.contains(&case.owner)
         });
         let confirmers = confirming.map(|(_, case)| case.owner).collect();
         ledger::is_confirmed(decided, people.resolved(brief.owner), &confirmers)

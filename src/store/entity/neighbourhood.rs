@@ -11,7 +11,8 @@ pub struct Model {
     pub time_zone: String,
     pub created_at_ms: i64,
     pub clock_ahead_ms: Option<i64>,
-    pub salt: Vec<u8>,
+    /// None of one that a server from before salts made.
+    pub salt: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
