@@ -31,7 +31,7 @@ async fn not_moved(desk: &mut TestPhone, to_ms: i64) -> (u16, String) {
 
 both! {
     async fn what_comes_with_time_comes_when_the_clock_is_moved_and_tokens_live_on(app: TestApp) {
-        let app = app.as_sandbox().await;
+        let app = app.into_sandbox().await;
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
@@ -67,7 +67,7 @@ both! {
 
 both! {
     async fn a_clock_never_goes_back_and_other_replicas_follow(app: TestApp) {
-        let app = app.as_sandbox().await;
+        let app = app.into_sandbox().await;
         let other = app.another_replica().await;
         let mut desk = app.coordinator("Dee").await;
         moved(&mut desk, START_MS + 2 * DAY_MS).await;
@@ -92,7 +92,7 @@ both! {
 
 both! {
     async fn a_clock_is_moved_by_coordinators_and_at_most_ten_years_ahead(app: TestApp) {
-        let app = app.as_sandbox().await;
+        let app = app.into_sandbox().await;
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         assert_eq!(not_moved(&mut asha, START_MS).await.0, 403);

@@ -83,7 +83,7 @@ pub struct World {
 
 impl World {
     pub async fn of(app: TestApp) -> Self {
-        let mut app = app.as_sandbox().await;
+        let mut app = app.into_sandbox().await;
         let mut dee = app.coordinator("Dee").await;
         let mut asha = app.phone("Asha").await;
         let mut bo = app.phone("Bo").await;

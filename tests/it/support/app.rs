@@ -101,7 +101,7 @@ impl TestApp {
     }
 
     /// As if the neighbourhood had been created as one whose clock can be moved.
-    pub async fn as_sandbox(self) -> Self {
+    pub async fn into_sandbox(self) -> Self {
         let all = "UPDATE neighbourhood SET clock_ahead_ms = 0";
         self.app.db().writer().execute_unprepared(all).await.expect("updated");
         sandbox::look(&self.app).await.expect("looked");
