@@ -5,7 +5,7 @@ use daybook::domain::limits::{MERGE_MEMBERS_MAX, SETTLEMENTS_MAX};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::support::app::activity;
+use crate::support::app::{START_MS, activity};
 use crate::support::both;
 use crate::support::desk::{
     as_seen, balance, became, decide, disagreed, group, item, merge, post, put_rules as put, rebuilt_is_live,
@@ -345,8 +345,12 @@ both! {
         let mut bo = app.phone("Bo").await;
         let mut desk = app.coordinator("Dee").await;
         let (me, other) = (asha.party, bo.party);
-        asha.record(Kind::LitterPick, DAY, |a| { a.minutes(me, 60).place(52.45631, -1.88932, 5.0); }).expect("recorded");
-        let id = bo.record(Kind::LitterPick, DAY, |a| { a.minutes(other, 60).place(52.45671, -1.88932, 5.0); }).expect("recorded");
+        asha.record(Kind::LitterPick, DAY, |a| {
+            a.minutes(me, 60).minutes(other, 60).started_at(START_MS - DAY_MS).place(52.45631, -1.88932, 5.0);
+        }).expect("recorded");
+        let id = bo.record(Kind::LitterPick, DAY, |a| {
+            a.minutes(other, 60).started_at(START_MS - DAY_MS).place(52.45671, -1.88932, 5.0);
+        }).expect("recorded");
         post(&app, &mut asha).await;
         post(&app, &mut bo).await;
         let token = app.personal_token(&mut desk, "activities:read reconcile ledger:read").await;
@@ -354,7 +358,7 @@ both! {
         for path in ["/v1/suspicions", "/v1/cards", "/v1/journal/entries?limit=200", &format!("/v1/activities/{id}/versions")] {
             let exact: Value = desk.get(path).await.expect("an answer");
             let coarse = app.request(axum::http::Method::GET, path, &[("authorization", &bearer)], "").await.1.to_string();
-            let telling = ["m apart", "distance_m\":4", "distance_m\\\":4", "accuracy_m", "52.4567", "reading_hash"];
+            let telling = ["m apart", "distance_m\":4", "distance_m\\\":4", "accuracy_m\":", "52.4567", "reading_hash"];
             let told = |text: &str| telling.iter().filter(|telling| text.contains(**telling)).count();
             assert!(told(&exact.to_string()) > 0, "{path}: {exact}");
             assert_eq!(told(&coarse), 0, "{path}: {coarse}");
