@@ -73,11 +73,10 @@ def main():
     target = os.path.join(HERE, "../../target")
     os.makedirs(target, exist_ok=True)
     folder, beyond = tempfile.mkdtemp(prefix="reads.", dir=target), []
-    try:
-        for backend in given.databases:
-            beyond += on(backend, given, folder)
-    finally:
-        shutil.rmtree(folder)
+    fill.tell(f"reads: the servers' logs are in {folder}, which is kept if this fails")
+    for backend in given.databases:
+        beyond += on(backend, given, folder)
+    shutil.rmtree(folder)
     for line in beyond:
         print(f"beyond the goal: {line}", file=sys.stderr)
     return 1 if beyond else 0

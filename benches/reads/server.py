@@ -51,6 +51,8 @@ class Server:
         raise SystemExit(f"the server did not start:\n{self.told()}")
 
     def stop(self):
+        if self.process.poll() is not None:
+            print(f"{self.name} has ended by itself: {self.process.returncode}", file=sys.stderr)
         self.process.terminate()
         self.process.wait(60)
 
