@@ -1390,7 +1390,7 @@ export interface components {
                 [key: string]: components["schemas"]["Unreadable"];
             };
             /**
-             * @description `<number>-<8 hex of the reading's hash>`: names exactly this reading.
+             * @description `<number>-<8 hex>`: names exactly this reading, and says nothing about it.
              * @example 3-5bb5a4c5
              */
             version: string;
@@ -4399,7 +4399,7 @@ export interface components {
              */
             skew_ms?: number | null;
             /**
-             * @description `<number>-<8 hex of the reading's hash>`.
+             * @description `<number>-<8 hex>`: names exactly this reading, and says nothing about it.
              * @example 2-0f1e2d3c
              */
             version: string;

@@ -77,7 +77,7 @@ pub struct ActivityFilter {
 /// A version of an activity: a reading, as numbered when the server received it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct VersionView {
-    /// `<number>-<8 hex of the reading's hash>`.
+    /// `<number>-<8 hex>`: names exactly this reading, and says nothing about it.
     #[schema(example = "2-0f1e2d3c")]
     pub version: String,
     /// Keys of the document whose reading differs from the version before.

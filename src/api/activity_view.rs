@@ -119,7 +119,7 @@ pub struct ActivityView {
     /// How much was said about it: `GET /v1/activities/{id}/replies`.
     #[serde(skip_serializing_if = "is_none", default)]
     pub replies: i64,
-    /// `<number>-<8 hex of the reading's hash>`: names exactly this reading.
+    /// `<number>-<8 hex>`: names exactly this reading, and says nothing about it.
     #[schema(example = "3-5bb5a4c5")]
     pub version: String,
     /// The newest version that was judged; 0 while none was.

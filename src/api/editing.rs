@@ -27,7 +27,7 @@ use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
 use crate::domain::ids::ActivityId;
-use crate::domain::key::{Key, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
+use crate::domain::key::{Key, MEASURES, PLAIN, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
 use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
 use crate::domain::wants::{DIGEST, ITEM};
@@ -71,36 +71,11 @@ fn set_names() -> String {
     const ITEM: &str = r"(?:bags|weight_g|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){1,2}(?::seen)?)";
     let repair = [&REPAIR_TEXTS[..], &REPAIR_NUMBERS[..]].concat().join("|");
     let (street, source) = (STREET.join("|"), SOURCE.join("|"));
-    let plain = PLAIN_NAMES.join("|").replace('.', r"\.");
+    let plain = [&PLAIN[..], &MEASURES[..]].concat().join("|").replace('.', r"\.");
     format!(
         r"^(?:{plain}|repair\.(?:{repair})|street\.(?:{street})|source\.(?:{source})|(?:parties\.|party/){ID}(?:@{ID})?|tallies\.{ITEM}(?:#[\s\S]{{1,100}})?|tally/{ITEM}#[\s\S]{{1,100}}|(?:photos\.|photo/)[0-9a-f]{{64}})$"
     )
 }
-
-/// Keys of their own, of no family.
-const PLAIN_NAMES: [&str; 21] = [
-    "kind",
-    "day",
-    "started_at",
-    "minutes_source",
-    "phase",
-    "note",
-    "programme",
-    "action",
-    "place_id",
-    "part_of",
-    "confirms",
-    "people",
-    "person_minutes",
-    "place.lat",
-    "place.lon",
-    "place.accuracy_m",
-    "grade.before",
-    "grade.after",
-    "withdrawn",
-    "bags",
-    "weight_g",
-];
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -207,7 +182,7 @@ fn document_key(name: &str, register: &str) -> Option<String> {
     let of_document = ["party/", "tally/", "photo/"].iter().any(|family| name.starts_with(family));
     let key = match name.split_once('.') {
         _ if of_document => name.to_owned(),
-        None if matches!(name, "bags" | "weight_g") => format!("tally/{name}#{register}"),
+        None if MEASURES.contains(&name) => format!("tally/{name}#{register}"),
         Some(("parties", party)) => format!("party/{party}"),
         Some(("tallies", item)) if item.contains('#') => format!("tally/{item}"),
         Some(("tallies", item)) => format!("tally/{item}#{register}"),
@@ -237,11 +212,11 @@ fn meant(name: &str) -> String {
         "source" => fields(&SOURCE),
         "place" | "grade" => {
             let inside = |name: &&str| name.strip_prefix(family).is_some_and(|rest| rest.starts_with('.'));
-            PLAIN_NAMES.iter().copied().filter(inside).collect::<Vec<_>>().join(", ")
+            PLAIN.iter().copied().filter(inside).collect::<Vec<_>>().join(", ")
         }
         _ => format!(
             "one of {}, or a name in repair, street, source, parties, tallies or photos, as repair.status",
-            PLAIN_NAMES.join(", ")
+            [&PLAIN[..], &MEASURES[..]].concat().join(", ")
         ),
     }
 }

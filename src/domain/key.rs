@@ -30,6 +30,30 @@ const FLOAT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
 /// Characters of a tally's item, and of a register.
 pub const TALLY_NAME_CHARACTERS_MAX: usize = 100;
 
+/// The keys of no family.
+pub const PLAIN: [&str; 19] = [
+    "kind",
+    "day",
+    "started_at",
+    "minutes_source",
+    "phase",
+    "note",
+    "programme",
+    "action",
+    "place_id",
+    "part_of",
+    "confirms",
+    "people",
+    "person_minutes",
+    "place.lat",
+    "place.lon",
+    "place.accuracy_m",
+    "grade.before",
+    "grade.after",
+    "withdrawn",
+];
+/// The tallies that count no items.
+pub const MEASURES: [&str; 2] = ["bags", "weight_g"];
 /// The fields of a repair that are texts.
 pub const REPAIR_TEXTS: [&str; 6] = ["product", "category", "brand", "status", "barrier", "problem"];
 /// The fields of a repair that are numbers.
@@ -345,7 +369,7 @@ fn parse_tally(rest: &str) -> Option<Key<'_>> {
         None => (counted, false),
     };
     let short = |name: &str| !name.is_empty() && name.chars().count() <= TALLY_NAME_CHARACTERS_MAX;
-    let measured = matches!(item, "bags" | "weight_g");
+    let measured = MEASURES.contains(&item);
     if !short(register) || !short(item) || (measured && seen) || !(measured || is_item(item)) {
         return None;
     }

@@ -147,3 +147,12 @@ fn unknown_values_are_kept_as_json() {
     assert_eq!(key.read(&Raw::Text(&longer)), Err(Unreadable::OutOfRange));
     assert_eq!(key.read(&Raw::Bytes(longer.as_bytes())), Err(Unreadable::OutOfRange));
 }
+
+#[test]
+fn every_key_of_no_family_is_one_that_is_known() {
+    for name in PLAIN {
+        let key = Key::parse(name);
+        assert!(!matches!(key, Key::Unknown(_)), "{name}");
+        assert_eq!(key.to_string(), name);
+    }
+}

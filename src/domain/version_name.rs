@@ -20,18 +20,15 @@ pub struct VersionName {
 }
 
 impl VersionName {
-    /// The name of a version of an activity, by the hash of its reading.
+    /// The name of a version of an activity, by the hash of its reading. A salt is of at most 64 bytes.
     #[must_use]
     pub fn of(salt: &[u8], activity: ActivityId, number: i64, reading_hash: &[u8]) -> Self {
-        // HMAC takes keys of any length.
-        let mut mac = match Hmac::<Sha256>::new_from_slice(salt) {
-            Ok(mac) => mac,
-            Err(_) => return Self { number, tag: [0; 4] },
-        };
-        mac.update(activity.0.as_bytes());
-        mac.update(reading_hash);
-        let full = mac.finalize().into_bytes();
-        Self { number, tag: [full[0], full[1], full[2], full[3]] }
+        // HMAC pads a short key with zeros to its block, so padding here changes nothing and cannot fail.
+        let mut key = [0; 64];
+        key.iter_mut().zip(salt).for_each(|(key, salt)| *key = *salt);
+        let mac = Hmac::<Sha256>::new(&key.into()).chain_update(activity.0).chain_update(reading_hash);
+        let [a, b, c, d, ..]: [u8; 32] = mac.finalize().into_bytes().into();
+        Self { number, tag: [a, b, c, d] }
     }
 }
 
