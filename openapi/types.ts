@@ -1218,6 +1218,7 @@ export interface components {
              * @example Both sides of the canal
              */
             note?: string | null;
+            on_behalf_of?: components["schemas"]["PartyId"] | null;
             part_of?: components["schemas"]["ActivityId"] | null;
             /** @description Who gave how many minutes; whoever records is one of them. */
             parties?: components["schemas"]["PartyDraft"][];
@@ -3113,7 +3114,7 @@ export interface components {
         RecordOutcome: {
             activity?: components["schemas"]["ActivityView"] | null;
             /**
-             * @description Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `rate_limited`,
+             * @description Why not: `id_reused`, `not_found` (the daybook, or whom it is for), `insufficient_scope`, `gone`, `field_invalid`, `refused`, `rate_limited`,
              *     `busy`.
              */
             code?: string | null;
@@ -3131,7 +3132,7 @@ export interface components {
             retry_after_s?: number | null;
             /**
              * Format: int32
-             * @description As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
+             * @description As an HTTP status: 201 recorded, 200 recorded before, 403, 404, 409, 410, 422, 429, 503.
              * @example 201
              */
             status: number;

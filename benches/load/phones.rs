@@ -121,7 +121,13 @@ impl Phone {
     }
 
     /// A request that is sent again where the nonce was not good.
-    async fn retried(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> anyhow::Result<Answer> {
+    pub async fn retried(
+        &mut self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
         for _ in 0..2 {
             let answer = self.once(method, path, kind, body).await?;
             if let Some(nonce) = answer.header("dpop-nonce") {

@@ -140,6 +140,9 @@ async fn fill(
     number: u64,
     plan: &Plan,
 ) -> anyhow::Result<Vec<Phone>> {
+    let rules = desk.retried("GET", "/v1/rules", "application/json", b"").await?;
+    let rules = crate::records::approving(serde_json::from_slice(&rules.body)?)?;
+    desk.retried("PUT", "/v1/rules", "application/json", &serde_json::to_vec(&rules)?).await?;
     let mut phones = Vec::new();
     for (log, daybook) in (0_u64..).zip(plan.daybooks.iter().cloned()) {
         if log % plan.neighbourhoods != number {

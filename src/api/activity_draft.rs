@@ -19,6 +19,11 @@ pub struct ActivityDraft {
     /// Where to record: your own or one of a group of yours. Your first one if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daybook_id: Option<DaybookId>,
+    /// For whom you write it down, if not for yourself: a resident whom the neighbourhood knows, with a phone or without.
+    /// It goes into that one's daybook, `recorded_by` says that you wrote it, and you confirm nothing by it. For
+    /// coordinators (`reconcile`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<PartyId>,
     pub kind: Kind,
     /// The civil day that the person means.
     #[schema(format = Date, example = "2026-11-21")]

@@ -18,7 +18,8 @@ pub struct ActivityView {
     pub daybook_id: DaybookId,
     /// The party whose daybook it is.
     pub party_id: PartyId,
-    /// Who wrote it down, where that is another: a member, in the daybook of a group.
+    /// Who wrote it down, where that is another: a member, in the daybook of a group; or a coordinator,
+    /// on behalf of somebody.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recorded_by: Option<PartyId>,
     /// Absent while it cannot be read.

@@ -87,7 +87,6 @@ pub async fn problems(request: Request, next: Next) -> Response {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => error::MEDIA_TYPE_UNSUPPORTED,
         StatusCode::BAD_REQUEST => error::QUERY_INVALID,
         StatusCode::INTERNAL_SERVER_ERROR => error::INTERNAL,
-        StatusCode::SERVICE_UNAVAILABLE => error::TIMED_OUT,
         _ => return response,
     };
     let allow = response.headers().get(axum::http::header::ALLOW).cloned();

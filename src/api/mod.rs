@@ -38,6 +38,7 @@ pub mod outcomes;
 pub mod pages;
 pub mod params;
 pub mod parties;
+pub mod patience;
 pub mod periods;
 mod plain;
 pub mod preview;
@@ -59,8 +60,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderName, Method, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use patience::Patience;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -68,15 +70,11 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::domain::limits::BODY_BYTES_MAX;
-
-/// The longest that a request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the document says of itself.
 #[derive(OpenApi)]
@@ -145,11 +143,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The service, ready to serve.
 pub fn router(app: App) -> Router {
-    router_within(app, REQUEST_TIMEOUT)
+    router_within(app, Patience::default())
 }
 
 /// The service, with so long for a request until its answer begins.
-pub fn router_within(app: App, longest: Duration) -> Router {
+pub fn router_within(app: App, patience: Patience) -> Router {
     app.metrics().http.know_problems(error::CODES.iter().map(|code| code.code));
     let (routes, described) = table().split_for_parts();
     let leaving = deprecated::Notices::of(deprecated::LEAVING, &described);
@@ -170,7 +168,7 @@ pub fn router_within(app: App, longest: Duration) -> Router {
                 .layer(from_fn(middleware::careful))
                 .layer(CompressionLayer::new().compress_when(worth_compressing()))
                 .layer(from_fn(middleware::problems))
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, longest))
+                .layer(from_fn_with_state(patience, patience::wait))
                 .layer(CatchPanicLayer::custom(middleware::panicked))
                 .layer(from_fn_with_state(app.clone(), middleware::next_nonce)),
         )

@@ -14,10 +14,11 @@ use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
 use super::misfits;
 use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
-use crate::flows::record::{Recorded, record};
+use crate::flows::record::{Recorded, Where, record};
 use crate::store::entity::activity;
 
 /// Seconds after which what was busy may be tried again.
@@ -44,10 +45,10 @@ pub struct RecordAnswer {
 pub struct RecordOutcome {
     /// Of the request.
     pub id: ActivityId,
-    /// As an HTTP status: 201 recorded, 200 recorded before, 404, 409, 410, 422, 429, 503.
+    /// As an HTTP status: 201 recorded, 200 recorded before, 403, 404, 409, 410, 422, 429, 503.
     #[schema(example = 201)]
     pub status: u16,
-    /// Why not: `id_reused`, `not_found` (the daybook), `gone`, `field_invalid`, `refused`, `rate_limited`,
+    /// Why not: `id_reused`, `not_found` (the daybook, or whom it is for), `insufficient_scope`, `gone`, `field_invalid`, `refused`, `rate_limited`,
     /// `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -102,17 +103,29 @@ async fn all(app: &App, access: &Access, body: RecordRequest) -> ApiResult<axum:
 
 async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiResult<RecordOutcome> {
     let id = item.id;
+    if item.on_behalf_of.is_some() && !access.scopes.has(Scope::Reconcile) {
+        let detail =
+            "on_behalf_of needs the scope reconcile, which coordinators have: name the person in parties.";
+        return Ok(refused(id, 403, "insufficient_scope", detail));
+    }
     let draft = draft(&item, &register(access.grant));
     if let Some((detail, errors)) = misfits::told(&format!("/items/{at}"), &draft.misfits) {
         return Ok(RecordOutcome { errors, ..refused(id, 422, "field_invalid", &detail) });
     }
-    Ok(match record(app, access, id, item.daybook_id, &draft).await {
+    let place = Where { daybook: item.daybook_id, on_behalf_of: item.on_behalf_of };
+    Ok(match record(app, access, id, place, &draft).await {
         Ok(Recorded::Now(row)) => recorded(app, access, 201, &row).await?,
         Ok(Recorded::Again(row)) => recorded(app, access, 200, &row).await?,
         Ok(Recorded::IdReused) => {
             refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
         }
-        Ok(Recorded::NoDaybook) => refused(id, 404, "not_found", "There is no such daybook of yours."),
+        Ok(Recorded::NoDaybook) => refused(id, 404, "not_found", no_daybook(place)),
+        Ok(Recorded::NoParty) => refused(
+            id,
+            404,
+            "not_found",
+            "on_behalf_of names no resident whom the neighbourhood knows: put them there first (POST /v1/parties).",
+        ),
         Ok(Recorded::Gone) => refused(id, 410, "gone", "The daybook was erased."),
         Ok(Recorded::Refused(code, detail)) => refused(id, 409, "refused", &format!("{code}: {detail}")),
         // This item alone could not be recorded now; the others are not held up by it.
@@ -125,6 +138,13 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         }
         Err(error) => return Err(error.into()),
     })
+}
+
+fn no_daybook(place: Where) -> &'static str {
+    match place.on_behalf_of {
+        None => "There is no such daybook of yours.",
+        Some(_) => "Whom on_behalf_of names has no such daybook: leave daybook_id out.",
+    }
 }
 
 fn later(outcome: RecordOutcome, retry_after_s: u64) -> RecordOutcome {

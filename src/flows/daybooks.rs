@@ -59,6 +59,49 @@ pub async fn create(
     Ok(created)
 }
 
+/// A resident whom the neighbourhood knows, by the id that stands for them now.
+pub(super) async fn known_resident(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Option<PartyId>, FlowError> {
+    let party = store::aliases::stands_for(db, neighbourhood, party, None).await?;
+    let row = store::parties::find(db, neighbourhood, party).await?;
+    Ok(row.filter(|row| row.known && row.kind == "resident").map(|_| party))
+}
+
+/// The first daybook of a resident for whom somebody else records; made where they have none, under an id that nobody
+/// can know before. Who stands for whom stays as it is until the commit, so that nobody becomes another in between.
+pub(super) async fn of_resident(
+    app: &App,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Option<daybook::Model>, FlowError> {
+    let there = first(app.db().read(), neighbourhood, party).await?;
+    if there.is_some() {
+        return Ok(there);
+    }
+    let mut timing = app.metrics().database.transaction(Flow::Enrol);
+    let txn = timing.begin(app.db().begin()).await?;
+    store::ledger::lock_tip(&txn, neighbourhood, true).await?;
+    let Some(party) = known_resident(&txn, neighbourhood, party).await? else { return Ok(None) };
+    let row = match first(&txn, neighbourhood, party).await? {
+        Some(row) => row,
+        None => insert(app, &txn, neighbourhood, DaybookId(app.uuid()), party).await?.0,
+    };
+    timing.commit(txn.commit()).await?;
+    Ok(Some(row))
+}
+
+async fn first(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+) -> Result<Option<daybook::Model>, FlowError> {
+    let own = store::daybooks::of_parties(db, neighbourhood, &[party]).await?;
+    Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))
+}
+
 /// The part of enrolment and of [`create`] that writes the daybook, inside their transaction.
 pub(super) async fn insert(
     app: &App,

@@ -27,16 +27,27 @@ pub enum Recorded {
     Again(activity::Model),
     /// The id belongs to something else.
     IdReused,
-    /// The daybook is not there, or not the caller's to write in.
+    /// The daybook is not there, or not the caller's to write in; or not that of whom it is written for.
     NoDaybook,
+    /// Nobody knows the resident whom it is to be written for.
+    NoParty,
     /// The daybook was erased.
     Gone,
     /// The daybook takes no more: code and detail.
     Refused(String, String),
 }
 
-/// Records one activity in a daybook of the caller or of a group of theirs; in their own first one if none is named.
-/// Sent again with the same content nothing happens.
+/// Where an activity is to be recorded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Where {
+    /// The first one of whose it is, if none is named.
+    pub daybook: Option<DaybookId>,
+    /// Somebody else, for whom it is written down: in their daybook. That the caller may was asked before.
+    pub on_behalf_of: Option<PartyId>,
+}
+
+/// Records one activity in a daybook of the caller or of a group of theirs, or for somebody else in theirs. Sent again
+/// with the same content nothing happens.
 ///
 /// # Errors
 /// [`FlowError::RateLimited`], [`FlowError::Busy`], and of the database; nothing was written then.
@@ -44,15 +55,21 @@ pub async fn record(
     app: &App,
     caller: &Access,
     id: ActivityId,
-    book: Option<DaybookId>,
+    place: Where,
     draft: &Draft,
 ) -> Result<Recorded, FlowError> {
     let db = app.db().read();
-    let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
+    let owners = match place.on_behalf_of {
+        None => daybooks::owners(db, caller.neighbourhood, caller.party).await?,
+        Some(party) => match daybooks::known_resident(db, caller.neighbourhood, party).await? {
+            Some(party) => vec![party],
+            None => return Ok(Recorded::NoParty),
+        },
+    };
     if let Some(there) = store::activities::find(db, caller.neighbourhood, id).await? {
         return again(app, caller, there, &owners, draft).await;
     }
-    let row = match daybook(app, caller, book, &owners).await? {
+    let row = match daybook(app, caller, place, &owners).await? {
         Some(row) if row.gone_at_ms.is_some() => return Ok(Recorded::Gone),
         Some(row) => row,
         None => return Ok(Recorded::NoDaybook),
@@ -122,13 +139,16 @@ async fn again(
 async fn daybook(
     app: &App,
     caller: &Access,
-    wanted: Option<DaybookId>,
+    place: Where,
     owners: &[PartyId],
 ) -> Result<Option<daybook::Model>, FlowError> {
     let (db, neighbourhood) = (app.db().read(), caller.neighbourhood);
-    if let Some(id) = wanted {
+    if let Some(id) = place.daybook {
         let row = store::daybooks::find(db, neighbourhood, id).await?;
         return Ok(row.filter(|row| owners.contains(&PartyId(row.party_id))));
+    }
+    if let Some(party) = place.on_behalf_of {
+        return daybooks::of_resident(app, neighbourhood, party).await;
     }
     let own = store::daybooks::of_parties(db, neighbourhood, &[caller.party]).await?;
     Ok(own.into_iter().find(|row| row.gone_at_ms.is_none()))

@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 use super::lines::Decided;
 use crate::domain::ids::{AccountId, PartyId};
 
-/// Whether others stand behind every line. `recorder` is the party whose daybook it is, `confirmers` are those who
-/// wrote an activity that confirms this one, in daybooks of their own: all resolved, and known by name.
+/// Whether others stand behind every line. `writers` are those who wrote the record, whosever daybook it is in, the
+/// first of them the one who recorded it; `confirmers` are those who wrote an activity that confirms this one, in
+/// daybooks of their own: all resolved, and known by name.
 ///
 /// Nobody confirms for themselves: each line needs the recorder or a confirmer other than its beneficiary, and
-/// among all there is a confirmer who neither recorded it nor is the only one to gain by it.
+/// among all there is a confirmer who wrote none of it, nor is the only one to gain by it.
 #[must_use]
-pub fn is_confirmed(decided: &Decided, recorder: PartyId, confirmers: &BTreeSet<PartyId>) -> bool {
+pub fn is_confirmed(decided: &Decided, writers: &[PartyId], confirmers: &BTreeSet<PartyId>) -> bool {
     let vouched = |account: AccountId| {
-        let mut people = confirmers.iter().chain(std::iter::once(&recorder));
+        let mut people = confirmers.iter().chain(writers.first());
         people.any(|party| AccountId(party.0) != account)
     };
     let independent = |party: &&PartyId| {
-        **party != recorder
+        !writers.contains(party)
             && (decided.lines.is_empty()
                 || decided.lines.iter().any(|line| line.account != AccountId(party.0)))
     };
@@ -31,8 +32,13 @@ mod tests {
     use crate::ledger::tests::samples::{frozen, party, pick};
 
     fn confirmed(parties: &[(u128, i64)], confirmers: &[u128]) -> bool {
-        let confirmers = confirmers.iter().map(|number| party(*number)).collect();
-        is_confirmed(&frozen(&pick(parties)), party(0), &confirmers)
+        confirmed_of(&[0], parties, confirmers)
+    }
+
+    fn confirmed_of(writers: &[u128], parties: &[(u128, i64)], confirmers: &[u128]) -> bool {
+        let people = |numbers: &[u128]| numbers.iter().map(|number| party(*number)).collect::<Vec<_>>();
+        let confirmers = people(confirmers).into_iter().collect();
+        is_confirmed(&frozen(&pick(parties)), &people(writers), &confirmers)
     }
 
     #[test]
@@ -45,5 +51,17 @@ mod tests {
         assert!(confirmed(&[(1, 60)], &[2]));
         assert!(confirmed(&[], &[1]), "a repair without minutes");
         assert!(!confirmed(&[], &[0]));
+    }
+
+    #[test]
+    fn whoever_wrote_in_it_confirms_none_of_it() {
+        assert!(confirmed_of(&[0, 1], &[(0, 60)], &[2]));
+        assert!(!confirmed_of(&[0, 1], &[(0, 60), (2, 5)], &[1]), "who edited it");
+        assert!(!confirmed_of(&[0, 1], &[(0, 60), (2, 5)], &[0, 1]));
+        assert!(confirmed_of(&[0, 1], &[(0, 60), (1, 60)], &[2]), "both lines by somebody else");
+        assert!(
+            !confirmed_of(&[0], &[(0, 400), (2, 1)], &[0]),
+            "a line for another makes it nobody else's word"
+        );
     }
 }

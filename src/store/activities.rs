@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
 use super::entity::{activity, activity_version};
 use super::waiting::keys;
-use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId};
+use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 
 const LIST_MAX: usize = 400;
 
@@ -226,6 +226,42 @@ pub async fn versions_named(
         );
         let query = activity_version::Entity::find().from_raw_sql(bound.statement(sql));
         found.extend(query.all(db).await?);
+    }
+    Ok(found)
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Writer {
+    activity_id: Uuid,
+    party_id: Uuid,
+}
+
+/// Who wrote these activities, in the order in which they first did: the parties of the grants that brought a version,
+/// or the change that a version ends with.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn writers(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<ActivityId>,
+) -> Result<Vec<(ActivityId, PartyId)>, DbErr> {
+    let ids: Vec<ActivityId> = ids.iter().copied().collect();
+    let mut found = Vec::new();
+    for part in ids.chunks(LIST_MAX) {
+        let mut bound = Bound::new(db.get_database_backend());
+        let sql = format!(
+            "SELECT v.activity_id, g.party_id FROM activity_version AS v \
+             JOIN daybook_change AS c ON c.neighbourhood_id = v.neighbourhood_id AND c.daybook_id = v.daybook_id \
+             AND c.position = v.from_position \
+             JOIN access_grant AS g ON g.neighbourhood_id = v.neighbourhood_id AND g.id IN (v.grant_id, c.grant_id) \
+             WHERE v.neighbourhood_id = {} AND v.activity_id IN ({}) \
+             GROUP BY v.activity_id, g.party_id ORDER BY v.activity_id, MIN(v.version)",
+            bound.place(neighbourhood.0),
+            bound.list(part.iter().map(|id| id.0)),
+        );
+        let rows = Writer::find_by_statement(bound.statement(sql)).all(db).await?;
+        found.extend(rows.into_iter().map(|row| (ActivityId(row.activity_id), PartyId(row.party_id))));
     }
     Ok(found)
 }

@@ -1,8 +1,12 @@
 //! Stories of requests that are wrong: each is told what is wrong in one form, and none is our failure.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method};
+use daybook::api::patience::Patience;
+use daybook::api::router_within;
 use daybook::domain::limits::{
     BATCH_ITEMS_MAX, BODY_BYTES_MAX, NAME_CHARACTERS_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX,
     SYNC_PARTIES_MAX,
@@ -351,7 +355,8 @@ both! {
         let token = app.personal_token(&mut asha, "activities:write").await;
         let bearer = format!("Bearer {token}");
         let mut hasty = app.another_replica().await;
-        hasty.router = daybook::api::router_within(hasty.app.clone(), std::time::Duration::from_millis(50));
+        let patience = Patience { silence: Duration::from_millis(50), ..Patience::default() };
+        hasty.router = router_within(hasty.app.clone(), patience);
         // Its body never comes.
         let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];

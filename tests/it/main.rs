@@ -37,6 +37,7 @@ mod merging;
 mod metrics;
 mod mutations;
 mod occasions;
+mod on_behalf;
 mod one_person;
 mod openapi;
 mod pages;
