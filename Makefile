@@ -112,6 +112,10 @@ bench-smoke: $(test_packages) $(peers) ## see that every benchmark still runs
 	cargo bench --locked --profile dev --bench core -- --test 'load the document/10$$'
 	$(with_postgres) cargo bench --locked --profile dev --bench load -- all --size smoke
 
+.PHONY: bench-seed
+bench-seed: ## see that the load's records are still approved, every one, by rules
+	cargo bench --locked --profile dev --bench load -- run --daybooks 8 --activities 5 --phones 4 --neighbourhoods 2
+
 .PHONY: lint
 lint: lint-format lint-code lint-docs lint-licences lint-openapi ## everything below whose name starts with lint-
 
