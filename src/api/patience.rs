@@ -65,7 +65,6 @@ mod tests {
     use axum::body::Bytes;
     use axum::http::StatusCode;
     use axum::middleware::from_fn_with_state;
-    use axum::routing::post;
     use futures_util::stream;
     use tower::ServiceExt as _;
 
@@ -76,7 +75,7 @@ mod tests {
     /// Sends so many pieces, one after each pause; the handler then works for a while.
     async fn sent(pieces: usize, pause_s: u64, work_s: u64) -> StatusCode {
         let work = move |_: Bytes| async move { tokio::time::sleep(Duration::from_secs(work_s)).await };
-        let router = Router::new().route("/", post(work)).layer(from_fn_with_state(PATIENCE, wait));
+        let router = Router::new().fallback(work).layer(from_fn_with_state(PATIENCE, wait));
         let body = stream::unfold(0, move |sent| async move {
             tokio::time::sleep(Duration::from_secs(pause_s)).await;
             (sent < pieces).then(|| (Ok::<_, Infallible>(Bytes::from_static(b"piece")), sent + 1))
