@@ -47,6 +47,24 @@ fn everything(id: ActivityId, me: PartyId) -> Value {
 }
 
 both! {
+    async fn numbers_are_taken_to_their_last_digit(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let lat = |number: u32| 52.0 + f64::from(number) / 7_000.0;
+        let at = |number: u32| json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY,
+            "place": { "lat": lat(number), "lon": -1.0 / f64::from(number + 3) } });
+        let items: Vec<Value> = (0..100).map(at).collect();
+        let (_, answer) = send(&app, &token, &items).await;
+        for (item, outcome) in items.iter().zip(answer["items"].as_array().expect("outcomes")) {
+            assert_eq!(outcome["activity"]["place"], item["place"], "{outcome}");
+        }
+        // A whole number may be written as a float: too many people they are, but whole ones.
+        let many = json!({ "id": app.app.uuid(), "kind": "hours", "day": DAY, "people": 2_251_799_813_685_247.0 });
+        assert_eq!(record(&app, &token, &many).await["errors"][0]["code"], "out_of_range");
+    }
+}
+
+both! {
     async fn what_an_app_records_is_judged_and_reaches_the_phones(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let token = app.personal_token(&mut asha, SCOPES).await;
