@@ -1220,7 +1220,7 @@ export interface components {
             note?: string | null;
             on_behalf_of?: components["schemas"]["PartyId"] | null;
             part_of?: components["schemas"]["ActivityId"] | null;
-            /** @description Who gave how many minutes; whoever records is one of them. */
+            /** @description Who gave how many minutes; whose daybook it is, is one of them. */
             parties?: components["schemas"]["PartyDraft"][];
             /**
              * Format: int64

@@ -20,8 +20,8 @@ pub struct ActivityDraft {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daybook_id: Option<DaybookId>,
     /// For whom you write it down, if not for yourself: a resident whom the neighbourhood knows, with a phone or without.
-    /// It goes into that one's daybook, `recorded_by` says that you wrote it, and you confirm nothing by it. For
-    /// coordinators (`reconcile`).
+    /// It goes into that one's daybook, and is theirs to edit and to take back; `recorded_by` says that you wrote it.
+    /// Without `confirms`, and without minutes of your own. For coordinators (`reconcile`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<PartyId>,
     pub kind: Kind,
@@ -43,7 +43,7 @@ pub struct ActivityDraft {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "Both sides of the canal")]
     pub note: Option<String>,
-    /// Who gave how many minutes; whoever records is one of them.
+    /// Who gave how many minutes; whose daybook it is, is one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parties: Vec<PartyDraft>,
     /// Total number of people of an occasion.
@@ -96,7 +96,7 @@ pub struct ActivityDraft {
     /// The occasion that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<ActivityId>,
-    /// The activity that its recorder confirms.
+    /// The activity that its recorder confirms, as they saw it: what is more in it later needs another word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirms: Option<ActivityId>,
 }

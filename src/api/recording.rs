@@ -15,6 +15,7 @@ use super::extract::{Resident, scope};
 use super::misfits;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
+use crate::domain::draft::Misfit;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
@@ -108,7 +109,8 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
             "on_behalf_of needs the scope reconcile, which coordinators have: name the person in parties.";
         return Ok(refused(id, 403, "insufficient_scope", detail));
     }
-    let draft = draft(&item, &register(access.grant));
+    let mut draft = draft(&item, &register(access.grant));
+    draft.misfits.extend(not_for_another(access, &item));
     if let Some((detail, errors)) = misfits::told(&format!("/items/{at}"), &draft.misfits) {
         return Ok(RecordOutcome { errors, ..refused(id, 422, "field_invalid", &detail) });
     }
@@ -138,6 +140,25 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
         }
         Err(error) => return Err(error.into()),
     })
+}
+
+/// What nobody says for somebody else: their word for another's record, and the minutes of whoever writes.
+fn not_for_another(access: &Access, item: &ActivityDraft) -> Vec<Misfit> {
+    if item.on_behalf_of.is_none() {
+        return Vec::new();
+    }
+    let misfit = |pointer: String, says: &str| Misfit { pointer, code: "not_here", says: says.to_owned() };
+    let confirms = item.confirms.map(|_| {
+        misfit(
+            "/confirms".to_owned(),
+            "whoever confirms writes it in their own daybook, not on behalf of somebody",
+        )
+    });
+    let own = item.parties.iter().enumerate().filter(|(_, line)| access.names.contains(&line.party_id));
+    let own = own.map(|(at, _)| {
+        misfit(format!("/parties/{at}"), "your own minutes belong into a record in your own daybook")
+    });
+    confirms.into_iter().chain(own).collect()
 }
 
 fn no_daybook(place: Where) -> &'static str {

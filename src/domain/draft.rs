@@ -12,7 +12,7 @@ use super::wants::{DIGEST, ITEM, Wants};
 pub struct Misfit {
     /// Where it is, from the draft on: `/parties/0/minutes`.
     pub pointer: String,
-    /// `wrong_type`, `out_of_range`, `too_long`, `twice`, `required`, `unknown_field`, or `name` for what no key of the
+    /// `wrong_type`, `out_of_range`, `too_long`, `twice`, `required`, `not_here`, `unknown_field`, or `name` for what no key of the
     /// document can be made of.
     pub code: &'static str,
     /// What is wanted instead, in words.

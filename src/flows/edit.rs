@@ -13,7 +13,6 @@ use super::record::{bring, fields, written};
 use super::take::charge_bytes;
 use super::{daybooks, documents};
 use crate::app::{Access, App};
-use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
@@ -105,8 +104,7 @@ pub async fn is_written(app: &App, there: &activity::Model, wanted: &Wanted) -> 
     Ok(sent_before(app.db().read(), of, &actor(wanted)).await? == Some(true))
 }
 
-/// An activity in a daybook of the caller or of a group of theirs, or one that they wrote down for somebody else, while
-/// they may.
+/// An activity in a daybook of the caller or of a group of theirs.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] for any other; [`FlowError`] of the database.
@@ -117,24 +115,7 @@ pub async fn own(
 ) -> Result<activity::Model, FlowError> {
     let there = store::activities::find(db, caller.neighbourhood, id).await?.ok_or(FlowError::NotFound)?;
     let owners = daybooks::owners(db, caller.neighbourhood, caller.party).await?;
-    let mine = owners.contains(&PartyId(there.party_id)) || wrote(db, caller, &there, owners[0]).await?;
-    if mine { Ok(there) } else { Err(FlowError::NotFound) }
-}
-
-/// Whether the caller wrote an activity down for somebody else, in that one's own daybook.
-async fn wrote(
-    db: &impl ConnectionTrait,
-    caller: &Access,
-    there: &activity::Model,
-    me: PartyId,
-) -> Result<bool, FlowError> {
-    let Some(grant) = there.grant_id.filter(|_| caller.scopes.has(Scope::Reconcile)) else {
-        return Ok(false);
-    };
-    let by = store::access::parties_of(db, caller.neighbourhood, [grant].into()).await?;
-    let groups =
-        store::parties::groups_among(db, caller.neighbourhood, &[PartyId(there.party_id)].into()).await?;
-    Ok(by.get(&grant) == Some(&me) && groups.is_empty())
+    if owners.contains(&PartyId(there.party_id)) { Ok(there) } else { Err(FlowError::NotFound) }
 }
 
 /// The actor of an edit is made of its name and its content: so the daybook itself knows what was sent before, after a

@@ -61,13 +61,15 @@ pub async fn record(
     let db = app.db().read();
     let owners = match place.on_behalf_of {
         None => daybooks::owners(db, caller.neighbourhood, caller.party).await?,
-        Some(party) => match daybooks::known_resident(db, caller.neighbourhood, party).await? {
-            Some(party) => vec![party],
-            None => return Ok(Recorded::NoParty),
-        },
+        Some(party) => vec![store::aliases::stands_for(db, caller.neighbourhood, party, None).await?],
     };
     if let Some(there) = store::activities::find(db, caller.neighbourhood, id).await? {
         return again(app, caller, there, &owners, draft).await;
+    }
+    if let Some(party) = place.on_behalf_of
+        && daybooks::known_resident(db, caller.neighbourhood, party).await?.is_none()
+    {
+        return Ok(Recorded::NoParty);
     }
     let row = match daybook(app, caller, place, &owners).await? {
         Some(row) if row.gone_at_ms.is_some() => return Ok(Recorded::Gone),

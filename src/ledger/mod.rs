@@ -46,5 +46,5 @@ pub use lines::{
 };
 pub use reply::{Reply, replied};
 pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields, written};
-pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, take_up};
+pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, raises_nothing, take_up};
 pub use target::{Posting, Transfer, difference, post, target};

@@ -292,7 +292,8 @@ fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Ruling {
 }
 
 /// No account gets more than before, the holding account included.
-fn raises_nothing(own: &Decided, new: &Decided) -> bool {
+#[must_use]
+pub fn raises_nothing(own: &Decided, new: &Decided) -> bool {
     let not_more =
         |account: AccountId, asset: Asset| new.minutes_of(account, asset) <= own.minutes_of(account, asset);
     new.unnamed() <= own.unnamed() && new.lines.iter().all(|line| not_more(line.account, line.asset))

@@ -206,6 +206,25 @@ pub async fn version(
     activity_version::Entity::find_by_id((neighbourhood.0, activity.0, version)).one(db).await
 }
 
+/// The version of an activity that was the newest at a time; the first where it came later.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn version_at(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    at_ms: i64,
+) -> Result<Option<activity_version::Model>, DbErr> {
+    activity_version::Entity::find()
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::ActivityId.eq(activity.0))
+        .filter(V::ReceivedAtMs.lte(at_ms).or(V::Version.eq(1)))
+        .order_by_desc(V::Version)
+        .one(db)
+        .await
+}
+
 /// These versions, each named by activity and number.
 ///
 /// # Errors

@@ -7,7 +7,6 @@ use chrono_tz::Tz;
 
 use super::super::FlowError;
 use super::around::{Found, times};
-use super::case::Case;
 use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
@@ -311,27 +310,6 @@ impl Sitting<'_> {
             crowded: found.crowded,
             declined: parties.into_iter().filter(|party| declined.contains(party)).collect(),
         }
-    }
-
-    /// Whether others stand behind every line of it: they wrote that they confirm it, each in their own daybook and
-    /// nobody else in that record. What a group's daybook says any of its members may have written, and what is in
-    /// somebody's own a coordinator may have written for them.
-    pub(super) fn is_confirmed(&self, brief: &Brief, decided: &Decided, people: &People) -> bool {
-        let by_its_owner = |id: &ActivityId, case: &Case| {
-            let writers = self.near.writers.get(id);
-            writers.is_some_and(|writers| writers.iter().all(|writer| *writer == case.owner))
-        };
-        let confirming = self.cases().filter(|(id, case)| {
-            case.confirms == Some(brief.id)
-                && !case.judgement.withdrawn
-                && case.judgement.merged_into.is_none()
-                && !self.groups.contains(&case.owner)
-                && by_its_owner(id, case)
-        });
-        let confirmers = confirming.map(|(_, case)| case.owner).collect();
-        let owner = [people.resolved(brief.owner)];
-        let writers = self.near.writers.get(&brief.id).filter(|writers| !writers.is_empty());
-        ledger::is_confirmed(decided, writers.map_or(&owner[..], Vec::as_slice), &confirmers)
     }
 }
 

@@ -14,6 +14,7 @@ mod posting;
 mod round;
 mod settled;
 mod sitting;
+mod words;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ use super::around::record;
 use super::doubted::Doubted;
 use super::facts::{Brief, People};
 use super::sitting::Sitting;
+use super::words::Words;
 use crate::domain::ids::{ActivityId, PartyId, SuspicionId};
 use crate::domain::limits::TRACE_ACTIVITIES_MAX;
 use crate::domain::rules::Mode;
@@ -27,9 +28,8 @@ pub struct Near {
     pub(super) leaves: BTreeMap<ActivityId, (BTreeSet<i64>, bool)>,
     pub(super) deliveries: BTreeMap<ActivityId, Vec<Delivery>>,
     pub(super) confirmations: BTreeMap<ActivityId, Confirmation>,
-    /// Who wrote an activity, in the order in which they began to. Where people's word counts: of what is judged and of
-    /// what confirms it.
-    pub(super) writers: BTreeMap<ActivityId, Vec<PartyId>>,
+    /// Where people's word counts: who wrote what is judged, and what was confirmed of it.
+    pub(super) words: Words,
     pub(super) book: BTreeMap<SuspicionId, Doubted>,
     /// What in the book is about each activity.
     pub(super) about: BTreeMap<ActivityId, BTreeSet<SuspicionId>>,
@@ -94,7 +94,7 @@ impl Sitting<'_> {
         self.load_occasions(&wanted, people).await?;
         self.load_declined(&ids).await?;
         self.load_confirmations(&records).await?;
-        self.load_writers(&ids).await?;
+        self.load_words(briefs, people).await?;
         self.load_deliveries(briefs, people).await
     }
 
@@ -191,22 +191,6 @@ impl Sitting<'_> {
             let Some(day) = row.day.as_deref().and_then(parse_day) else { continue };
             let confirmation = Confirmation { by: PartyId(row.by_id), of: PartyId(row.of_id), day };
             self.near.confirmations.entry(ActivityId(row.activity_id)).or_insert(confirmation);
-        }
-        Ok(())
-    }
-
-    /// Where people's word counts: who wrote these, and what confirms them.
-    async fn load_writers(&mut self, ids: &BTreeSet<ActivityId>) -> Result<(), FlowError> {
-        if self.pack.mode != Mode::Peer {
-            return Ok(());
-        }
-        let confirming = self.cases().filter(|(_, case)| case.confirms.is_some_and(|of| ids.contains(&of)));
-        let of: BTreeSet<ActivityId> = confirming.map(|(id, _)| *id).chain(ids.iter().copied()).collect();
-        for id in &of {
-            self.near.writers.insert(*id, Vec::new());
-        }
-        for (id, party) in store::activities::writers(self.txn(), self.neighbourhood(), &of).await? {
-            self.near.writers.entry(id).or_default().push(party);
         }
         Ok(())
     }
