@@ -27,6 +27,7 @@ mod m20261129_000019_clock_skew;
 mod m20261129_000020_places;
 mod m20261129_000021_sandboxes;
 mod m20261129_000022_recorders;
+mod m20261130_000023_narrowed_pages;
 
 mod sql;
 
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000020_places::Migration),
             Box::new(m20261129_000021_sandboxes::Migration),
             Box::new(m20261129_000022_recorders::Migration),
+            Box::new(m20261130_000023_narrowed_pages::Migration),
         ]
     }
 }

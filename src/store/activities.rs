@@ -43,6 +43,26 @@ pub async fn of_ids(
     Ok(found)
 }
 
+/// When these activities were first received, in milliseconds.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn received(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<ActivityId>,
+) -> Result<Vec<(ActivityId, i64)>, DbErr> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        let query = activity::Entity::find().select_only().columns([A::Id, A::ReceivedAtMs]);
+        let query = query.filter(A::NeighbourhoodId.eq(neighbourhood.0)).filter(A::Id.is_in(part.to_vec()));
+        let rows: Vec<(Uuid, i64)> = query.into_tuple().all(db).await?;
+        found.extend(rows.into_iter().map(|(id, at_ms)| (ActivityId(id), at_ms)));
+    }
+    Ok(found)
+}
+
 /// A daybook's activities are found by its party, whose index serves lists too.
 fn of_party_and_daybook(neighbourhood: NeighbourhoodId, daybook: Uuid) -> Condition {
     use super::entity::daybook::{Column as B, Entity};

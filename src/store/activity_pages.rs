@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    Select, Statement,
 };
 use uuid::Uuid;
 
+use super::bound::Bound;
 use super::entity::activity::Column as A;
 use super::entity::judgement::Column as J;
 use super::entity::{activity, judgement};
 use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
 use crate::domain::limits::PAGE_ROWS_LOOKED_AT;
+
+/// By how much the clocks of two replicas may differ: one judges what another received.
+const CLOCKS_APART_MS: i64 = 60_000;
 
 /// What a list of activities is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -82,14 +87,20 @@ pub async fn page(
     filter: &Filter,
     limit: u64,
 ) -> Result<Found, DbErr> {
-    let bound = bound(db, neighbourhood, filter).await?;
+    let looked_at = look(db, neighbourhood, filter, limit).await?;
     let mut query =
         newest_first(ordered(neighbourhood, filter)).filter(narrowed(neighbourhood, filter)).limit(limit);
-    if let Some((at_ms, id)) = bound {
+    if let Some((at_ms, id)) = looked_at.until {
         let newer = Condition::any()
             .add(A::ReceivedAtMs.gt(at_ms))
             .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.gte(id)));
         query = query.filter(A::ReceivedAtMs.gte(at_ms)).filter(newer);
+    }
+    if let Some(among) = looked_at.among {
+        if among.is_empty() {
+            return Ok(Found { rows: Vec::new(), looked_until: None });
+        }
+        query = query.filter(A::Id.is_in(among));
     }
     let rows = query.all(db).await?;
     let full = u64::try_from(rows.len()).unwrap_or(u64::MAX) >= limit;
@@ -99,19 +110,79 @@ pub async fn page(
         let judgement = judged.iter().find(|judgement| judgement.activity_id == row.id).cloned();
         (row, judgement)
     };
-    Ok(Found { rows: rows.into_iter().map(with_judgement).collect(), looked_until: bound.filter(|_| !full) })
+    Ok(Found {
+        rows: rows.into_iter().map(with_judgement).collect(),
+        looked_until: looked_at.until.filter(|_| !full),
+    })
 }
 
-/// The last row that a page looks at, if there are more; an index alone tells.
-async fn bound(
+/// The rows that a page looks at.
+#[derive(Debug, Default)]
+struct LookedAt {
+    /// Only these, if indexes have found them.
+    among: Option<Vec<Uuid>>,
+    /// The last one, if there are more.
+    until: Option<Place>,
+}
+
+/// Where a page looks; indexes alone tell.
+async fn look(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    filter: &Filter,
+    limit: u64,
+) -> Result<LookedAt, DbErr> {
+    if let Some(names) = &filter.naming {
+        let most = if filter.is_selective() || filter.party.is_some() { PAGE_ROWS_LOOKED_AT } else { limit };
+        let places = super::replies::naming(db, neighbourhood, names, filter.after, most).await?;
+        let more = u64::try_from(places.len()).unwrap_or(u64::MAX) >= most;
+        let until = places.first().copied().filter(|_| more);
+        return Ok(LookedAt { among: Some(places.into_iter().map(|(_, id)| id).collect()), until });
+    }
+    if let Some(since_ms) = filter.changed_since_ms
+        && let Some(among) = changed(db, neighbourhood, since_ms).await?
+    {
+        return Ok(LookedAt { among: Some(among), until: None });
+    }
+    let until = if filter.is_selective() { last(db, neighbourhood, filter).await? } else { None };
+    Ok(LookedAt { among: None, until })
+}
+
+/// All that may have changed since a time, if those are so few that one page can look at them: what was judged since, and
+/// what waits for that.
+async fn changed(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    since_ms: i64,
+) -> Result<Option<Vec<Uuid>>, DbErr> {
+    let statement = changed_statement(db.get_database_backend(), neighbourhood, since_ms);
+    let rows = db.query_all_raw(statement).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    Ok(u64::try_from(ids.len()).is_ok_and(|found| found <= PAGE_ROWS_LOOKED_AT).then_some(ids))
+}
+
+fn changed_statement(backend: DbBackend, neighbourhood: NeighbourhoodId, since_ms: i64) -> Statement {
+    let since_ms = since_ms.saturating_sub(CLOCKS_APART_MS);
+    let mut bound = Bound::new(backend);
+    let sql = format!(
+        "SELECT activity_id FROM judgement WHERE neighbourhood_id = {} AND judged_at_ms >= {} UNION ALL \
+         SELECT activity_id FROM activity_version WHERE neighbourhood_id = {} AND journal_no IS NULL \
+         AND received_at_ms >= {} LIMIT {}",
+        bound.place(neighbourhood.0),
+        bound.place(since_ms),
+        bound.place(neighbourhood.0),
+        bound.place(since_ms),
+        PAGE_ROWS_LOOKED_AT + 1,
+    );
+    bound.statement(sql)
+}
+
+/// The last row that a page of a narrowed list looks at, if there are more.
+async fn last(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
     filter: &Filter,
 ) -> Result<Option<Place>, DbErr> {
-    // Records that name somebody are few, and found by the name.
-    if filter.naming.is_some() || !filter.is_selective() {
-        return Ok(None);
-    }
     newest_first(ordered(neighbourhood, filter))
         .select_only()
         .columns([A::ReceivedAtMs, A::Id])
@@ -142,7 +213,6 @@ fn newest_first(query: Select<activity::Entity>) -> Select<activity::Entity> {
 }
 
 fn narrowed(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
-    let naming = filter.naming.as_ref().map(|names| super::replies::naming(neighbourhood, names));
     Condition::all()
         .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
         .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
@@ -156,7 +226,6 @@ fn narrowed(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
             let judged = Expr::exists(judged(neighbourhood, J::JudgedAtMs.gte(since_ms)));
             Condition::any().add(A::ChangedAtMs.gte(since_ms)).add(judged)
         }))
-        .add_option(naming.map(|named| A::Id.in_subquery(named)))
 }
 
 fn inside(within: Within) -> Condition {
@@ -184,3 +253,7 @@ fn judged(neighbourhood: NeighbourhoodId, such: Expr) -> SelectStatement {
         .and_where(such)
         .to_owned()
 }
+
+#[cfg(test)]
+#[path = "activity_pages_tests.rs"]
+mod tests;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::{OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -161,13 +161,43 @@ pub async fn is_named(
     Ok(query.one(db).await?.is_some())
 }
 
-/// The ids of the activities that name somebody still.
-pub(super) fn naming(neighbourhood: NeighbourhoodId, names: &[PartyId]) -> SelectStatement {
-    Query::select()
-        .column(P::ActivityId)
-        .from(named_party::Entity)
-        .and_where(P::NeighbourhoodId.eq(neighbourhood.0))
-        .and_where(P::PartyId.is_in(names.iter().map(|id| id.0)))
-        .and_where(P::Still.eq(true))
-        .to_owned()
+/// The activities that name somebody still, by any of these names: when each was received and its id, the newest `limit`
+/// that come after a place in the list.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn naming(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    names: &[PartyId],
+    after: Option<(i64, Uuid)>,
+    limit: u64,
+) -> Result<BTreeSet<(i64, Uuid)>, DbErr> {
+    let mut found = BTreeSet::new();
+    // An index has those of one name in order.
+    for name in names {
+        let newest = naming_one(neighbourhood, *name, after, limit);
+        found.extend(newest.into_tuple::<(i64, Uuid)>().all(db).await?);
+    }
+    let surplus = found.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found.into_iter().skip(surplus).collect())
+}
+
+pub(super) fn naming_one(
+    neighbourhood: NeighbourhoodId,
+    name: PartyId,
+    after: Option<(i64, Uuid)>,
+    limit: u64,
+) -> Select<named_party::Entity> {
+    let mut query = named_party::Entity::find()
+        .select_only()
+        .columns([P::ReceivedAtMs, P::ActivityId])
+        .filter(P::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(P::PartyId.eq(name.0))
+        .filter(P::Still.eq(true));
+    if let Some((at_ms, id)) = after {
+        let older = P::ReceivedAtMs.lt(at_ms).or(P::ReceivedAtMs.eq(at_ms).and(P::ActivityId.lt(id)));
+        query = query.filter(P::ReceivedAtMs.lte(at_ms)).filter(older);
+    }
+    query.order_by_desc(P::ReceivedAtMs).order_by_desc(P::ActivityId).limit(limit)
 }

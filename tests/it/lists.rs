@@ -1,5 +1,6 @@
 //! Stories of lists of activities, narrowed and paged.
 
+use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::PAGE_ROWS_LOOKED_AT;
@@ -19,6 +20,18 @@ async fn listed(phone: &mut TestPhone, query: &str) -> Vec<String> {
         .iter()
         .map(|item| item["id"].as_str().expect("an id").to_owned())
         .collect()
+}
+
+/// From the first page to the last.
+async fn all_pages(phone: &mut TestPhone, query: &str) -> Vec<String> {
+    let (mut path, mut seen) = (format!("/v1/activities?{query}"), Vec::new());
+    loop {
+        let page: Value = phone.get(&path).await.expect("a page");
+        let items = page["items"].as_array().expect("items");
+        seen.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
+        let Some(next) = page["next"].as_str() else { return seen };
+        path = format!("/v1/activities?{query}&after={next}");
+    }
 }
 
 fn ids(ids: &[ActivityId]) -> Vec<String> {
@@ -94,6 +107,7 @@ both! {
         let rare = asha.record(Kind::Repair, DAY, |_| ()).expect("recorded");
         asha.sync().await.expect("synced");
         app.pass(1_000);
+        let since = rfc3339(app.app.now_ms());
         for _ in 0..PAGE_ROWS_LOOKED_AT {
             asha.record(Kind::Hours, DAY, |_| ()).expect("recorded");
         }
@@ -109,14 +123,62 @@ both! {
         let page: Value = asha.get("/v1/activities?kind=hours&limit=3").await.expect("a page");
         assert_eq!((page["items"].as_array().map(Vec::len), page["next"].is_string()), (Some(3), true));
         // Every filter together, to the end: nothing is lost on the way.
-        let (mut path, mut seen) = ("/v1/activities?day_from=2026-11-01&review=received&limit=200".to_owned(), 0);
-        loop {
-            let page: Value = asha.get(&path).await.expect("a page");
-            seen += page["items"].as_array().map_or(0, Vec::len);
-            let Some(next) = page["next"].as_str() else { break };
-            path = format!("/v1/activities?day_from=2026-11-01&review=received&limit=200&after={next}");
+        let all = usize::try_from(PAGE_ROWS_LOOKED_AT).expect("few") + 1;
+        assert_eq!(all_pages(&mut asha, "day_from=2026-11-01&review=received&limit=200").await.len(), all);
+        // More changed than one page looks at, and then one did, long after it was received.
+        assert_eq!(all_pages(&mut asha, &format!("changed_since={since}&limit=200")).await.len(), all - 1);
+        app.pass(120_000);
+        let since = rfc3339(app.app.now_ms());
+        asha.edit(rare, |a| _ = a.note("More")).expect("edited");
+        asha.sync().await.expect("synced");
+        assert_eq!(listed(&mut asha, &format!("changed_since={since}")).await, ids(&[rare]));
+    }
+}
+
+both! {
+    async fn whoever_is_named_by_either_name_pages_through_all_that_names_them(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut bo, other) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Bo's old phone").await);
+        let (me, names) = (asha.party, [bo.party, other.party]);
+        let mut naming = Vec::new();
+        for nth in 0..9 {
+            let kind = if nth % 3 == 0 { Kind::Repair } else { Kind::Hours };
+            let recorded = asha.record(kind, &format!("2026-11-1{nth}"), |a| {
+                a.minutes(me, 10);
+                // Every fourth names nobody, and one names both.
+                if nth % 4 != 0 {
+                    a.minutes(names[nth % 2], 5);
+                }
+                if nth == 7 {
+                    a.minutes(names[0], 5);
+                }
+            });
+            naming.extend(Some(recorded.expect("recorded")).filter(|_| nth % 4 != 0));
+            post(&app, &mut asha).await;
+            app.pass(10);
         }
-        assert_eq!(u64::try_from(seen).expect("few"), PAGE_ROWS_LOOKED_AT + 1);
+        let path = format!("/v1/parties/{}/aliases/{}", bo.party, other.party);
+        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
+        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
+        // Newest received first: six, at two a page, with an end that says so.
+        naming.reverse();
+        assert_eq!(all_pages(&mut bo, "names_me=true&limit=2").await, ids(&naming));
+        let repairs = [naming[1], naming[3]];
+        assert_eq!(all_pages(&mut bo, "names_me=true&kind=repair&limit=1").await, ids(&repairs));
+        assert_eq!(all_pages(&mut bo, &format!("names_me=true&party_id={me}&limit=4")).await, ids(&naming));
+        assert_eq!(all_pages(&mut bo, &format!("names_me=true&party_id={}", names[0])).await, ids(&[]));
+        // Named later than it was received, and no more named.
+        let gone = naming[5];
+        asha.edit(gone, |a| _ = a.minutes(names[1], 0)).expect("edited");
+        let quiet = asha.record(Kind::Hours, DAY, |a| _ = a.minutes(me, 10)).expect("recorded");
+        post(&app, &mut asha).await;
+        asha.edit(quiet, |a| _ = a.minutes(names[0], 5)).expect("edited");
+        post(&app, &mut asha).await;
+        let mut now = naming.clone();
+        now.retain(|id| *id != gone);
+        now.insert(0, quiet);
+        assert_eq!(all_pages(&mut bo, "names_me=true&limit=2").await, ids(&now));
+        crate::support::desk::rebuilt_is_live(&app).await;
     }
 }
 

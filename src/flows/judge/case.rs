@@ -9,7 +9,7 @@ use crate::domain::limits::NAMED_PARTIES_MAX;
 use crate::domain::review::Review;
 use crate::domain::words::Reason;
 use crate::ledger::{Doubt, Judgement};
-use crate::store::entity::{judgement, named_party};
+use crate::store::entity::{activity_version, judgement, named_party};
 
 /// An activity in a sitting.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Case {
     /// Who else is named in it, by the ids that it names them by; with the journal number at which a version left
     /// them out, if one did.
     pub named: BTreeMap<PartyId, Option<i64>>,
+    /// When the activity was first received, once a sitting knows.
+    pub received_at_ms: Option<i64>,
     /// How much was said about it.
     pub replies: i64,
     /// The last journal number that is about it.
@@ -56,6 +58,7 @@ impl Case {
             due_at_ms: None,
             waits_since_ms: None,
             named: BTreeMap::new(),
+            received_at_ms: None,
             replies: 0,
             journal_no: 0,
             judged_at_ms: 0,
@@ -77,6 +80,12 @@ impl Case {
         (undecided && !left_to_rules) || self.judgement.audit || self.judgement.unanswered
     }
 
+    /// Notes when it was first received, if its first version is among these.
+    pub fn first_received<'r>(&mut self, rows: impl IntoIterator<Item = &'r activity_version::Model>) {
+        let first = rows.into_iter().find(|row| row.version == 1);
+        self.received_at_ms = first.map_or(self.received_at_ms, |row| Some(row.received_at_ms));
+    }
+
     /// Notes whom a version names besides its owner, taken up at a journal number. Of one that cannot be read
     /// nobody knows.
     pub fn names(&mut self, activity: Option<&Activity>, owner: PartyId, no: i64) {
@@ -92,7 +101,7 @@ impl Case {
         self.named.extend(named.into_iter().map(|party| (party, None)));
     }
 
-    /// The rows of whoever is or was named.
+    /// The rows of whoever is or was named; when it was received is known.
     pub fn named_rows(&self, neighbourhood: NeighbourhoodId, id: ActivityId) -> Vec<named_party::Model> {
         let rows = self.named.iter().map(|(party, until)| named_party::Model {
             neighbourhood_id: neighbourhood.0,
@@ -100,6 +109,7 @@ impl Case {
             activity_id: id.0,
             journal_no: until.unwrap_or(self.journal_no),
             still: until.is_none(),
+            received_at_ms: self.received_at_ms.unwrap_or_default(),
         });
         rows.collect()
     }
@@ -116,6 +126,7 @@ impl Case {
             due_at_ms: row.due_at_ms,
             waits_since_ms: row.waits_since_ms,
             named: row.named.map(|named| serde_json::from_str(&named)).transpose()?.unwrap_or_default(),
+            received_at_ms: None,
             replies: row.replies.unwrap_or_default(),
             journal_no: row.journal_no,
             judged_at_ms: row.judged_at_ms,

@@ -19,7 +19,9 @@ use crate::metrics::Judged;
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
-use crate::store::entity::{account, activity_version, decision, journal, judgement, tip, transfer};
+use crate::store::entity::{
+    account, activity_version, decision, journal, judgement, named_party, tip, transfer,
+};
 
 /// One transaction of judging.
 pub struct Sitting<'a> {
@@ -340,9 +342,7 @@ impl<'a> Sitting<'a> {
         for part in rows.chunks(400) {
             batch.push(store::judgements::upsert(backend, part));
         }
-        let changed = self.cases.iter().filter(|(_, case)| case.changed);
-        let named: Vec<_> = changed.flat_map(|(id, case)| case.named_rows(self.neighbourhood, *id)).collect();
-        for part in named.chunks(400) {
+        for part in self.named_rows().await?.chunks(400) {
             batch.push(store::replies::write_named(backend, part.to_vec()));
         }
         self.write_near(&mut batch)?;
@@ -350,6 +350,17 @@ impl<'a> Sitting<'a> {
         batch.push(store::ledger::update_tip(backend, self.tip));
         batch.execute(self.txn).await?;
         Ok(judged)
+    }
+
+    async fn named_rows(&mut self) -> Result<Vec<named_party::Model>, FlowError> {
+        let changed = self.cases.iter_mut().filter(|(_, case)| case.changed && !case.named.is_empty());
+        let mut naming: BTreeMap<ActivityId, &mut Case> = changed.map(|(id, case)| (*id, case)).collect();
+        let unknown = naming.iter().filter(|(_, case)| case.received_at_ms.is_none());
+        let unknown: BTreeSet<ActivityId> = unknown.map(|(id, _)| *id).collect();
+        for (id, at_ms) in store::activities::received(self.txn, self.neighbourhood, &unknown).await? {
+            naming.entry(id).and_modify(|case| case.received_at_ms = Some(at_ms));
+        }
+        Ok(naming.iter().flat_map(|(id, case)| case.named_rows(self.neighbourhood, *id)).collect())
     }
 
     fn judgement_rows(&self) -> Result<Vec<judgement::Model>, FlowError> {

@@ -15,6 +15,8 @@ pub struct Model {
     pub journal_no: i64,
     /// The newest version that was taken up still names it.
     pub still: bool,
+    /// When the activity was first received.
+    pub received_at_ms: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
