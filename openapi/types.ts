@@ -549,8 +549,8 @@ export interface paths {
         };
         /**
          * List what happened, oldest first, by the journal's numbers: nothing is skipped.
-         * @description You hear of your own records and of those that name you, each with the latest that happened to it; with `reconcile`
-         *     of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
+         * @description You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
+         *     an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
          *     anew what has a higher `revision` than your copy. A cursor is good for 30 days; then 410, and list again.
          *
          *     With `Accept: text/event-stream` the answer is a stream of the same events (`id:` is the cursor, `event:` the type,
@@ -925,7 +925,33 @@ export interface paths {
         /** Put somebody into a group or organisation. An alias stands for its party. */
         put: operations["put_member"];
         post?: never;
-        delete?: never;
+        /**
+         * End somebody's membership of a group or organisation: today is its last day.
+         * @description What they did as a member stays counted so. They no longer see or write in the group's daybooks. Who is no member,
+         *     or none any more, is answered the same.
+         */
+        delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/parties/{id}/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Make a resident a coordinator. An alias stands for its party.
+         * @description A phone of theirs may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+         */
+        put: operations["put_role"];
+        post?: never;
+        /** Take a role from a resident, from oneself too: but not from the last who has it. */
+        delete: operations["delete_role"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2811,9 +2837,16 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Rises with every change of the party, of what it is an alias of, and of who is in it.
+             * @description Rises with every change of the party, of what it is an alias of, of its roles, and of who is in it.
              */
             revision: number;
+            /**
+             * @description `coordinator`, for those who are. More will come.
+             * @example [
+             *       "coordinator"
+             *     ]
+             */
+            roles?: string[];
             /**
              * @description `resident`, `community`, `public_body` or `business`.
              * @example resident
@@ -4443,7 +4476,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only two residents are one person. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -4797,7 +4830,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6IjJuMTA0YXU3c2VZT2xzODJwaEd1V1EiLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
+                     *       "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImliRjUxTkNXUjY0MSJ9.eyJpc3MiOiJodHRwczovL2RheWJvb2suZXhhbXBsZSIsImF1ZCI6Imh0dHBzOi8vZGF5Ym9vay5leGFtcGxlIiwic3ViIjoiMDFhMWZkOGUtM2RjMC03MDM2LTg5YmItNWU0NDk3M2RjMjRmIiwiaWF0IjoxNzk1MjcwMTQwLCJleHAiOjE3OTUyNzA3NDAsImp0aSI6InBCTlg4dnQ2QzdQUjZXRDl6bklwMEEiLCJuYmgiOiIwMWExZmQ4Yy02OTAwLTc5ZjAtYmFiMy1kZTU5MjA3ZDAwZDYiLCJncmFudCI6IjAxYTFmZDkwLTEyODAtNzhmZi1hOGM4LTg1YjkwZWJmODNiMCIsInNjb3BlIjoic3luYyBhY3Rpdml0aWVzOnJlYWQgYWN0aXZpdGllczp3cml0ZSBwbGFjZXM6ZXhhY3QgbGVkZ2VyOnJlYWQgbGVkZ2VyOndyaXRlIHJlcG9ydHM6cmVhZCIsImNuZiI6eyJqa3QiOiJISkpWbE9RMUNUWTNvMkZNUW5TNTdaVHVlWVNmVmFJRno5QWxZY2FSd1dVIn19.the-signature",
                      *       "expires_in": 600,
                      *       "scope": "sync activities:read activities:write places:exact ledger:read ledger:write reports:read",
                      *       "token_type": "DPoP"
@@ -7236,7 +7269,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNRCfNJ1lC-KzlwIGD579olDm9AwjLb3blNx-nFu0YSA",
+                     *       "events_after": "rGS-T-piPRLNSBC1Gaal8k0fwIGD579opJUw4sQruz_W6Dh1bp-myA",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
@@ -8226,6 +8259,9 @@ export interface operations {
                      *           "known": true,
                      *           "name": "Bilal",
                      *           "revision": 1,
+                     *           "roles": [
+                     *             "coordinator"
+                     *           ],
                      *           "sector": "resident"
                      *         },
                      *         {
@@ -8574,6 +8610,110 @@ export interface operations {
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The group or organisation.
+                 * @example 01a1fd90-1280-777b-b509-2083ec11d9b8
+                 */
+                id: string;
+                /**
+                 * @description The member.
+                 * @example 01a1fd8e-3dc0-7036-89bb-5e44973dc24f
+                 */
+                party_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No member from now on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    put_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The resident.
+                 * @example 01a1fd8e-3dc0-7036-89bb-5e44973dc24f
+                 */
+                id: string;
+                /**
+                 * @description The role.
+                 * @example coordinator
+                 */
+                role: "coordinator";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Has the role now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    delete_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The resident.
+                 * @example 01a1fd8e-3dc0-7036-89bb-5e44973dc24f
+                 */
+                id: string;
+                /**
+                 * @description The role.
+                 * @example coordinator
+                 */
+                role: "coordinator";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Has the role no more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };

@@ -53,7 +53,8 @@ codes! {
     SAME_PARTY: 409 "same_party" "A party is no alias of itself" "Name two parties: the one that stays, and the one that becomes its alias.";
     ALIAS_ELSEWHERE: 409 "alias_elsewhere" "It is an alias of another party" "See detail for the party that it stands for; an alias stays what it is.";
     IS_ALIAS: 409 "is_alias" "The id is an alias" "Use the id in detail: that of the party that it stands for.";
-    NOT_RESIDENTS: 409 "not_residents" "Only two residents are one person" "Groups and organisations keep their accounts: put the members into one of them instead.";
+    NOT_RESIDENTS: 409 "not_residents" "Only residents can be that" "Name residents: a group or an organisation keeps its account, and acts through its members.";
+    LAST_COORDINATOR: 409 "last_coordinator" "Somebody has to coordinate" "Give the role to somebody else first: a neighbourhood is never without a coordinator.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
     NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";

@@ -85,8 +85,8 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// List what happened, oldest first, by the journal's numbers: nothing is skipped.
 ///
-/// You hear of your own records and of those that name you, each with the latest that happened to it; with `reconcile`
-/// of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
+/// You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
+/// an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
 /// anew what has a higher `revision` than your copy. A cursor is good for 30 days; then 410, and list again.
 ///
 /// With `Accept: text/event-stream` the answer is a stream of the same events (`id:` is the cursor, `event:` the type,

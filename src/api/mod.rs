@@ -28,6 +28,7 @@ pub mod journal;
 pub mod ledger;
 mod links;
 pub mod me;
+pub mod members;
 mod metrics;
 mod middleware;
 mod misfits;
@@ -107,6 +108,7 @@ fn table() -> OpenApiRouter<App> {
         .merge(grants::routes())
         .merge(oauth::routes())
         .merge(parties::routes())
+        .merge(members::routes())
         .merge(aliases::routes())
         .merge(sync::routes())
         .merge(daybooks::routes())

@@ -263,6 +263,8 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("create_party", &[409]),
     ("update_party", &[412, 428]),
     ("put_alias", &[409]),
+    ("put_role", &[409]),
+    ("delete_role", &[409]),
     ("close_account", &[409]),
     ("reply_to_activity", &[409]),
     ("lease_card", &[409]),

@@ -54,13 +54,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Ids {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let IdOf(first, second) = IdOf::from_request_parts(parts, state).await?;
+        let second = parse_id(&second).ok_or(NOT_FOUND)?;
+        Ok(Self(first, second))
+    }
+}
+
+/// An id in a path, and a word after it.
+#[derive(Debug, Clone)]
+pub struct IdOf(pub Uuid, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdOf {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found: Result<Path<(String, String)>, PathRejection> =
             Path::from_request_parts(parts, state).await;
-        let Ok(Path((first, second))) = found else { return Err(NOT_FOUND.into()) };
-        parse_id(&first)
-            .zip(parse_id(&second))
-            .map(|(first, second)| Self(first, second))
-            .ok_or_else(|| NOT_FOUND.into())
+        let Ok(Path((id, word))) = found else { return Err(NOT_FOUND.into()) };
+        let id = parse_id(&id).ok_or(NOT_FOUND)?;
+        Ok(Self(id, word))
     }
 }
 

@@ -15,16 +15,16 @@ use super::body::Json;
 use super::conditions::{Tagged, answer, object, saw, tag};
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
-use super::params::{Asked, Id, IdParam, Ids, Paging, Params};
+use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name, word};
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::limits::SUPERVISORS_MAX;
-use crate::domain::time::{civil_day, parse_day};
 use crate::flows;
 use crate::flows::parties::{Age, PartyChange, PartyFacts};
 use crate::store;
 use crate::store::entity::party;
+use crate::store::parties::COORDINATOR;
 
 /// What a party is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -136,6 +136,10 @@ pub struct PartyView {
     /// The party that it was made an alias of: both are one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<PartyId>,
+    /// `coordinator`, for those who are. More will come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["coordinator"]))]
+    pub roles: Vec<String>,
     /// `under_18`; absent for adults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "under_18")]
@@ -144,30 +148,11 @@ pub struct PartyView {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub supervisors: BTreeSet<PartyId>,
     pub created_at: Instant,
-    /// Rises with every change of the party, of what it is an alias of, and of who is in it.
+    /// Rises with every change of the party, of what it is an alias of, of its roles, and of who is in it.
     pub revision: i64,
     /// Names this revision: what `If-Match` takes.
     #[schema(example = "\"1\"")]
     pub etag: String,
-}
-
-/// A member's place in a group or organisation.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MemberRequest {
-    pub capacity: MemberCapacity,
-    /// The first day; today if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = Date, example = "2026-11-01")]
-    pub from_day: Option<String>,
-}
-
-/// In which capacity somebody is a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MemberCapacity {
-    Professional,
-    Lay,
 }
 
 impl From<party::Model> for PartyView {
@@ -179,6 +164,7 @@ impl From<party::Model> for PartyView {
             name: row.name,
             known: row.known,
             alias_of: None,
+            roles: Vec::new(),
             age_band: row.age_band,
             supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
             created_at: Instant(row.created_at_ms),
@@ -192,7 +178,6 @@ impl From<party::Model> for PartyView {
 pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(list_parties, create_party)
         .merge(super::openapi::guarded!(get_party, update_party))
-        .merge(super::openapi::guarded!(put_member))
 }
 
 /// List parties, by id.
@@ -272,13 +257,16 @@ async fn seen(app: &App, access: &Access, row: party::Model) -> ApiResult<PartyV
     Ok(view)
 }
 
-/// Says which parties are aliases, and of whom.
+/// Says which parties are aliases, and of whom, and who coordinates.
 async fn standing_for(app: &App, access: &Access, views: &mut [PartyView]) -> ApiResult<()> {
     let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
-    let found = store::parties::resolve(app.db().read(), access.neighbourhood, &ids).await?;
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let found = store::parties::resolve(db, neighbourhood, &ids).await?;
+    let coordinators = store::parties::coordinators(db, neighbourhood).await?;
     for view in views {
         let party = found.get(&view.id).map(|(party, _)| *party);
         view.alias_of = party.filter(|party| *party != view.id);
+        view.roles.extend(coordinators.contains(&view.id).then(|| COORDINATOR.to_owned()));
     }
     Ok(())
 }
@@ -308,38 +296,4 @@ pub async fn update_party(
     let (row, done) = object(updated)?;
     let etag = tag(row.revision);
     answer(seen(&app, &caller.access, row).await?, etag, done)
-}
-
-/// Put somebody into a group or organisation. An alias stands for its party.
-#[utoipa::path(
-    put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
-    params(
-        ("id" = Uuid, Path, description = "The group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
-        ("party_id" = Uuid, Path, description = "The member.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b78"),
-    ),
-    responses((status = 204, description = "A member now."))
-)]
-pub async fn put_member(
-    State(app): State<App>,
-    caller: Coordinator<scope::Manage>,
-    Ids(group, member): Ids,
-    Json(body): Json<MemberRequest>,
-) -> ApiResult<StatusCode> {
-    let access = &caller.access;
-    let from_day = match body.from_day {
-        Some(day) if parse_day(&day).is_none() => {
-            return Err(ApiError::field("/from_day", "day", "At /from_day: a day as 2026-11-21."));
-        }
-        Some(day) => day,
-        None => today(&app, access.neighbourhood).await?,
-    };
-    let (group, member) = (PartyId(group), PartyId(member));
-    flows::parties::put_member(&app, access, group, member, &word(&body.capacity), from_day).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn today(app: &App, neighbourhood: crate::domain::ids::NeighbourhoodId) -> ApiResult<String> {
-    let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
-    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    Ok(civil_day(app.now_in(neighbourhood), zone).map(|day| day.to_string()).unwrap_or_default())
 }

@@ -11,7 +11,7 @@ use super::FlowError;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::event::{EventType, Gone};
-use crate::domain::ids::{ActivityId, GrantId, NeighbourhoodId, PartyId};
+use crate::domain::ids::{AccountId, ActivityId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::limits::STREAMS_PER_GRANT_MAX;
 use crate::domain::review::Review;
 use crate::ledger::Judgement;
@@ -96,7 +96,7 @@ pub async fn past(app: &App, access: &Access, after: Place, limit: usize) -> Res
     let Read { events, last, more } = if access.scopes.has(Scope::Reconcile) {
         everything(app, access.neighbourhood, after, limit).await?
     } else {
-        concerning(app, access, after, limit).await?
+        concerning(app, access, (after.no, now.no), limit).await?
     };
     let until = match last {
         Some(last) if more || last.no > now.no => last,
@@ -201,20 +201,41 @@ impl Seen<'_> {
     }
 }
 
-/// What phones are told as verdicts, as events.
-async fn concerning(app: &App, access: &Access, after: Place, limit: usize) -> Result<Read, FlowError> {
+/// What phones are told as verdicts, as events; and what moved minutes of theirs for another reason than an activity.
+/// Up to a number at which both were read.
+async fn concerning(
+    app: &App,
+    access: &Access,
+    (after, until): (i64, i64),
+    limit: usize,
+) -> Result<Read, FlowError> {
     let told = Told { owners: &access.owners, names: &access.names };
     // One more for the number's own row.
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(2);
-    let found =
-        store::verdicts::verdicts(app.db().read(), access.neighbourhood, told, after.no, most).await?;
-    let mut rows = found.rows;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().map(|row| Place::at(row.journal_no, &row.chain));
+    let found = store::verdicts::verdicts(app.db().read(), access.neighbourhood, told, after, most).await?;
+    let accounts = access.owners.iter().chain(&access.names).map(|party| AccountId(party.0)).collect();
+    let closed = store::journal::closing_transfers(
+        app.db().read(),
+        access.neighbourhood,
+        &accounts,
+        (after, until),
+        most,
+    )
+    .await?;
     // What is somebody's own and names them as well is their own.
-    rows.retain(|row| row.still_named.is_none() || !access.owners.contains(&PartyId(row.party_id)));
-    Ok(Read { events: rows.iter().map(of_verdict).collect(), last, more })
+    let twice =
+        |row: &VerdictRow| row.still_named.is_some() && access.owners.contains(&PartyId(row.party_id));
+    let nobody = Standing { activities: BTreeMap::new(), judged: BTreeMap::new() };
+    let rows = found.rows.iter().filter(|row| row.journal_no <= until);
+    let told = rows.map(|row| (of_verdict(row), twice(row)));
+    let mut read: Vec<(Happened, bool)> =
+        told.chain(closed.iter().map(|row| (nobody.event(row), false))).collect();
+    read.sort_by_key(|(event, _)| event.place.no);
+    let more = read.len() > limit;
+    read.truncate(limit);
+    let last = read.last().map(|(event, _)| event.place);
+    let events = read.into_iter().filter(|(_, twice)| !twice).map(|(event, _)| event).collect();
+    Ok(Read { events, last, more })
 }
 
 fn of_verdict(row: &VerdictRow) -> Happened {

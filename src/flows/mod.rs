@@ -24,6 +24,7 @@ pub mod quarantine;
 pub mod rebuild;
 pub mod record;
 pub mod reply;
+pub mod roles;
 pub mod rules;
 pub mod sandbox;
 pub mod server_keys;

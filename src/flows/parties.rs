@@ -198,3 +198,33 @@ pub async fn put_member(
     app.forget_access();
     Ok(())
 }
+
+/// Ends somebody's membership: the day is its last. Who is no member any more stays so.
+///
+/// # Errors
+/// [`FlowError::NotFound`] if either party is not there.
+pub async fn end_membership(
+    app: &App,
+    caller: &Access,
+    group: PartyId,
+    member: PartyId,
+    until_day: String,
+) -> Result<(), FlowError> {
+    let mut timing = app.metrics().database.transaction(Flow::Manage);
+    let txn = timing.begin(app.db().begin()).await?;
+    store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
+    let member = store::aliases::stands_for(&txn, caller.neighbourhood, member, None).await?;
+    let both = store::parties::of_ids(&txn, caller.neighbourhood, [group, member].into_iter()).await?;
+    if both.len() < 2 {
+        return Err(FlowError::NotFound);
+    }
+    let there = store::parties::memberships(&txn, caller.neighbourhood, &[member].into()).await?;
+    let Some(row) = there.into_iter().find(|row| row.group_id == group.0 && row.until_day.is_none()) else {
+        return Ok(());
+    };
+    store::parties::put_member(&txn, membership::Model { until_day: Some(until_day), ..row }).await?;
+    store::parties::raise(&txn, caller.neighbourhood, [group]).await?;
+    timing.commit(txn.commit()).await?;
+    app.forget_access();
+    Ok(())
+}

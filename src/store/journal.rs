@@ -7,8 +7,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{activity, journal};
-use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
+use super::entity::{activity, journal, transfer};
+use super::ledger::ASSETS;
+use crate::domain::ids::{AccountId, ActivityId, NeighbourhoodId, PartyId};
 
 /// Entries after a number, in order: all, or those about one activity.
 ///
@@ -37,6 +38,49 @@ pub(super) fn entries(
         query = query.filter(journal::Column::ActivityId.eq(activity.0));
     }
     query.order_by_asc(journal::Column::No).limit(limit)
+}
+
+/// Entries between two numbers (the first left out), in order, of transfers of these accounts that come of no activity: what closed an account.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn closing_transfers(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    accounts: &BTreeSet<AccountId>,
+    between: (i64, i64),
+    limit: u64,
+) -> Result<Vec<journal::Model>, DbErr> {
+    let numbers: Vec<i64> = closing(neighbourhood, accounts, between, limit).into_tuple().all(db).await?;
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    journal::Entity::find()
+        .filter(journal::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(journal::Column::No.is_in(numbers))
+        .order_by_asc(journal::Column::No)
+        .all(db)
+        .await
+}
+
+pub(super) fn closing(
+    neighbourhood: NeighbourhoodId,
+    accounts: &BTreeSet<AccountId>,
+    (after, until): (i64, i64),
+    limit: u64,
+) -> Select<transfer::Entity> {
+    transfer::Entity::find()
+        .select_only()
+        .column(transfer::Column::JournalNo)
+        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(transfer::Column::AccountId.is_in(accounts.iter().map(|account| account.0)))
+        // By name, so that the index has their numbers in order.
+        .filter(transfer::Column::Asset.is_in(ASSETS))
+        .filter(transfer::Column::JournalNo.gt(after))
+        .filter(transfer::Column::JournalNo.lte(until))
+        .filter(transfer::Column::ActivityId.is_null())
+        .order_by_asc(transfer::Column::JournalNo)
+        .limit(limit)
 }
 
 /// Those of these activities that are in daybooks of these parties.

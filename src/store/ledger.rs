@@ -16,7 +16,7 @@ use crate::domain::ids::{AccountId, NeighbourhoodId};
 /// Values of one `IN (…)` list.
 const LIST_MAX: usize = 400;
 /// As transfers name them.
-const ASSETS: [&str; 2] = ["contribution", "credit"];
+pub(super) const ASSETS: [&str; 2] = ["contribution", "credit"];
 
 /// The tip, locked: whoever judges starts here. With `wait` false and the tip locked elsewhere the answer
 /// is nothing (PostgreSQL; on SQLite a write transaction already excludes all others).

@@ -225,6 +225,25 @@ pub async fn roles(
     Ok(rows.into_iter().map(|row| row.role).collect())
 }
 
+/// Who coordinates a neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn coordinators(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+) -> Result<BTreeSet<PartyId>, DbErr> {
+    let rows: Vec<Uuid> = party_role::Entity::find()
+        .select_only()
+        .column(party_role::Column::PartyId)
+        .filter(party_role::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(party_role::Column::Role.eq(COORDINATOR))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(PartyId).collect())
+}
+
 /// What a party may beyond its own: the groups that it is in today, and whether it coordinates; and the ids that
 /// stand for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

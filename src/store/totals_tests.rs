@@ -51,6 +51,14 @@ async fn the_totals_of_some_days_look_only_at_these() {
 }
 
 #[tokio::test]
+async fn what_closed_accounts_since_is_looked_up() {
+    let accounts = BTreeSet::from([ACCOUNT]);
+    let steps = steps(journal::closing(HERE, &accounts, (3, 7), 50).build(DbBackend::Sqlite)).await;
+    let by = "(neighbourhood_id=? AND account_id=? AND asset=? AND journal_no>? AND journal_no<?)";
+    assert!(steps.iter().any(|step| step.ends_with(by)), "{steps:?}");
+}
+
+#[tokio::test]
 async fn the_entries_of_an_activity_are_looked_up() {
     let of = journal::entries(HERE, Some(ActivityId(Uuid::max())), 3, 50).build(DbBackend::Sqlite);
     let of = steps(of).await;

@@ -29,12 +29,14 @@ const PUBLIC: [&str; 10] = [
 ];
 /// Operations that only coordinators may call as their examples are; a resident may invite a further device of
 /// their own, and sees and revokes such invitations.
-const COORDINATORS: [&str; 20] = [
+const COORDINATORS: [&str; 23] = [
     "close_account",
     "create_invitation",
     "create_party",
     "create_period",
     "decide",
+    "delete_member",
+    "delete_role",
     "get_decision",
     "get_party",
     "get_rules_share",
@@ -47,6 +49,7 @@ const COORDINATORS: [&str; 20] = [
     "put_alias",
     "put_clock",
     "put_member",
+    "put_role",
     "put_rules",
     "try_rules",
     "update_party",

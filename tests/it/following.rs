@@ -133,6 +133,44 @@ both! {
 }
 
 both! {
+    async fn a_resident_hears_of_what_closed_an_account_of_theirs_and_nobody_else_does(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let (mut asha, mut again, mut bo) = (app.phone("Asha").await, app.phone("Asha K.").await, app.phone("Bo").await);
+        let (token, other) = (app.personal_token(&mut asha, READS).await, app.personal_token(&mut bo, READS).await);
+        for (phone, minutes) in [(&mut asha, 30), (&mut again, 40), (&mut bo, 50)] {
+            hours(phone, minutes);
+            post(&app, phone).await;
+        }
+        let mut after = Vec::new();
+        for token in [&token, &other] {
+            let (_, page) = events(&app, token, "").await;
+            assert!(told(&page).iter().all(|(kind, _)| kind.starts_with("activity.")), "{page}");
+            after.push(page["events_after"].as_str().expect("a cursor").to_owned());
+        }
+        let path = format!("/v1/parties/{}/aliases/{}", asha.party, again.party);
+        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
+        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
+        // Out of one account and into the other, one at a time.
+        let (mut seen, mut cursor) = (Vec::new(), after[0].clone());
+        loop {
+            let (_, page) = events(&app, &token, &format!("after={cursor}&limit=1")).await;
+            seen.extend(told(&page).into_iter().map(|(kind, _)| kind.to_owned()));
+            cursor = page["events_after"].as_str().expect("a cursor").to_owned();
+            if page["next"].is_null() {
+                break;
+            }
+        }
+        seen.retain(|kind| kind == "transfer.posted");
+        assert_eq!(seen.len(), 2, "and each once");
+        let (_, page) = events(&app, &other, &format!("after={}", after[1])).await;
+        assert_eq!(told(&page), [], "Bo's account is as it was");
+        let (_, page) = events(&app, &token, &format!("after={cursor}")).await;
+        assert_eq!(told(&page), []);
+    }
+}
+
+both! {
     async fn a_cursor_is_good_for_thirty_days_of_this_journal(app: TestApp) {
         let mut desk = app.coordinator("Dee").await;
         let token = app.personal_token(&mut desk, "activities:read reconcile").await;

@@ -5,7 +5,7 @@ use axum::http::Method;
 use daybook::domain::ids::PartyId;
 use serde_json::{Value, json};
 
-use crate::support::desk::{change, refused};
+use crate::support::desk::{change, group, rebuilt_is_live, refused};
 use crate::support::{TestPhone, both};
 use crate::wire;
 
@@ -29,6 +29,15 @@ async fn put(desk: &mut TestPhone, path: &str, body: &Value) {
 async fn join(desk: &mut TestPhone, party: PartyId, alias: PartyId) {
     let path = format!("/v1/parties/{party}/aliases/{alias}");
     put(desk, &path, &json!({ "reason": "You were entered twice." })).await;
+}
+
+/// The code that a request without a body is refused with; nothing if it is not.
+async fn asked(phone: &mut TestPhone, method: Method, path: &str) -> Option<(u16, String)> {
+    phone
+        .request(method, path, "application/json", Vec::new())
+        .await
+        .err()
+        .map(|error| refused::<()>(Err(error)))
 }
 
 /// The revisions of parties.
@@ -149,5 +158,87 @@ both! {
         phone.enrol(invitation["token"].as_str().expect("a token")).await.expect("enrolled");
         let party: Value = desk.get(&format!("/v1/parties/{bilal}")).await.expect("a party");
         assert_eq!((&party["known"], &party["etag"]), (&json!(true), &json!("\"2\"")));
+    }
+}
+
+both! {
+    async fn a_role_is_given_and_taken_at_once_and_somebody_always_coordinates(app: TestApp) {
+        let mut dee = app.coordinator("Dee").await;
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let role = |of: PartyId| format!("/v1/parties/{of}/roles/coordinator");
+        let (hers, his, mine) = (role(asha.party), role(bo.party), role(dee.party));
+        assert_eq!(asked(&mut asha, Method::PUT, &hers).await, Some((403, "insufficient_scope".to_owned())));
+        assert_eq!(asked(&mut dee, Method::DELETE, &mine).await, Some((409, "last_coordinator".to_owned())));
+        let before = revisions(&mut dee, &[asha.party, bo.party]).await;
+        for _ in 0..2 {
+            assert_eq!(asked(&mut dee, Method::PUT, &hers).await, None);
+        }
+        // Her phone may what a coordinator's may with its next token, and shows it.
+        let now_ms = asha.now_ms;
+        asha.session.refresh(now_ms).await.expect("a fresh token");
+        let me: Value = asha.get("/v1/me").await.expect("me");
+        assert_eq!(me["roles"], json!(["coordinator"]));
+        let seen: Value = asha.get(&format!("/v1/parties/{}", asha.party)).await.expect("a party");
+        assert_eq!((&seen["roles"], seen["revision"].as_i64()), (&json!(["coordinator"]), Some(before[0] + 1)));
+        let listed: Value = asha.get("/v1/parties?limit=200").await.expect("parties");
+        let coordinate = listed["items"].as_array().expect("items").iter().filter(|item| !item["roles"].is_null());
+        assert_eq!(coordinate.count(), 2);
+        // Of two who step down at once one stays.
+        let (here, there) = tokio::join!(asked(&mut dee, Method::DELETE, &mine), asked(&mut asha, Method::DELETE, &hers));
+        let last = Some((409, "last_coordinator".to_owned()));
+        assert!([(&None, &last), (&last, &None)].contains(&(&here, &there)), "{here:?} {there:?}");
+        let (mut stayed, mut left) = if here.is_some() { (dee, asha) } else { (asha, dee) };
+        assert_eq!(asked(&mut left, Method::PUT, &his).await, Some((403, "insufficient_scope".to_owned())));
+        assert_eq!(asked(&mut stayed, Method::PUT, &his).await, None);
+        let now_ms = bo.now_ms;
+        bo.session.refresh(now_ms).await.expect("a fresh token");
+        // What an alias had ends with it, and is given by either id.
+        join(&mut bo, left.party, stayed.party).await;
+        assert_eq!(asked(&mut bo, Method::PUT, &role(stayed.party)).await, None);
+        let me: Value = left.get("/v1/me").await.expect("me");
+        assert_eq!((&me["party_id"], &me["roles"]), (&json!(left.party), &json!(["coordinator"])));
+        // Who has none.
+        let friends = entered(&mut bo, "group", "Friends").await;
+        assert_eq!(asked(&mut bo, Method::PUT, &role(friends)).await, Some((409, "not_residents".to_owned())));
+        for path in [role(PartyId(bo.uuid())), format!("/v1/parties/{}/roles/king", bo.party)] {
+            assert_eq!(asked(&mut bo, Method::PUT, &path).await, Some((404, "not_found".to_owned())), "{path}");
+        }
+        let entries: Value = bo.get("/v1/journal/entries?limit=200").await.expect("entries");
+        let kinds = entries["items"].as_array().expect("items").iter().map(|entry| entry["kind"].as_str().expect("a kind"));
+        let kinds: Vec<&str> = kinds.filter(|kind| kind.starts_with("role_")).collect();
+        assert_eq!(kinds, ["role_given", "role_taken", "role_given", "role_given"], "each once");
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn who_leaves_a_group_writes_there_no_more_and_what_they_did_stays(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let mut asha = app.phone("Asha").await;
+        let (friends, book) = group(&mut desk, &mut asha, &[]).await;
+        let item = |phone: &mut TestPhone| json!({ "id": phone.uuid(), "daybook_id": book, "kind": "hours", "day": "2026-11-20" });
+        let first = item(&mut asha);
+        let answer: Value = asha.post("/v1/activities", &json!({ "items": [first] })).await.expect("outcomes");
+        assert_eq!(answer["items"][0]["status"], 201);
+        let member = format!("/v1/parties/{friends}/members/{}", asha.party);
+        let before = revisions(&mut desk, &[friends]).await;
+        for _ in 0..2 {
+            assert_eq!(asked(&mut desk, Method::DELETE, &member).await, None);
+        }
+        assert_eq!(revisions(&mut desk, &[friends]).await, [before[0] + 1]);
+        let second = item(&mut asha);
+        let answer: Value = asha.post("/v1/activities", &json!({ "items": [second] })).await.expect("outcomes");
+        assert_eq!(answer["items"][0]["status"], 404);
+        let seen: Value = desk.get(&format!("/v1/activities/{}", first["id"].as_str().expect("an id"))).await.expect("it stays");
+        assert_eq!(seen["daybook_id"], json!(book));
+        // Back again, and never there.
+        put(&mut desk, &member, &json!({ "capacity": "lay", "from_day": "2026-11-01" })).await;
+        let answer: Value = asha.post("/v1/activities", &json!({ "items": [second] })).await.expect("outcomes");
+        assert_eq!(answer["items"][0]["status"], 201);
+        let me = desk.party;
+        assert_eq!(asked(&mut desk, Method::DELETE, &format!("/v1/parties/{friends}/members/{me}")).await, None);
+        let nobody = desk.uuid();
+        let answer = asked(&mut desk, Method::DELETE, &format!("/v1/parties/{friends}/members/{nobody}")).await;
+        assert_eq!(answer, Some((404, "not_found".to_owned())));
     }
 }

@@ -80,15 +80,17 @@ impl Case {
         (undecided && !left_to_rules) || self.judgement.audit || self.judgement.unanswered
     }
 
-    /// Notes when it was first received, if its first version is among these.
-    pub fn first_received<'r>(&mut self, rows: impl IntoIterator<Item = &'r activity_version::Model>) {
+    /// Notes whom the last of these versions names besides its owner, taken up at a journal number; of one that cannot
+    /// be read nobody knows. And when the activity was first received, if the first version is among them.
+    pub fn names<'r>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'r activity_version::Model>,
+        activity: Option<&Activity>,
+        owner: PartyId,
+        no: i64,
+    ) {
         let first = rows.into_iter().find(|row| row.version == 1);
         self.received_at_ms = first.map_or(self.received_at_ms, |row| Some(row.received_at_ms));
-    }
-
-    /// Notes whom a version names besides its owner, taken up at a journal number. Of one that cannot be read
-    /// nobody knows.
-    pub fn names(&mut self, activity: Option<&Activity>, owner: PartyId, no: i64) {
         let Some(activity) = activity else { return };
         let named = activity.parties.iter().filter(|party| party.minutes > 0).map(|party| party.party_id);
         let named: BTreeSet<PartyId> =

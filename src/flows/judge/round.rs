@@ -211,8 +211,7 @@ fn take_up(
         if !brief.rows.is_empty() {
             case.part_of = brief.part_of();
             case.confirms = brief.confirms();
-            case.first_received(&brief.rows);
-            case.names(brief.activity.as_ref(), brief.owner, case.journal_no);
+            case.names(&brief.rows, brief.activity.as_ref(), brief.owner, case.journal_no);
         }
     });
     if let Some(confirmed) =

@@ -332,8 +332,7 @@ impl<'a> Replay<'a> {
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
             case.part_of = activity.as_ref().and_then(|activity| activity.part_of);
-            case.first_received(rows.iter().map(|(row, _)| row));
-            case.names(activity.as_ref(), owner, no);
+            case.names(rows.iter().map(|(row, _)| row), activity.as_ref(), owner, no);
             case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);

@@ -139,6 +139,7 @@ impl World {
             ("neighbourhoods", "id") => self.app.neighbourhood.to_string(),
             ("parties", "id") => self.group.to_string(),
             ("periods", "id") => self.period.clone(),
+            ("roles", "role") => "coordinator".to_owned(),
             ("rules", "version") => "1".to_owned(),
             (_, "hash") => self.refused.clone(),
             _ => panic!("say in conventions/world.rs what stands for {name} after {before}"),

@@ -107,6 +107,20 @@ async fn plain(world: &mut World, operation: &Operation, fresh: Uuid) -> Made {
             (instead, json!({ "reason": "Entered twice." }))
         }
         "put_member" => (vec![], json!({ "capacity": "lay", "from_day": "2026-11-01" })),
+        "delete_member" => {
+            let path = format!("/v1/parties/{}/members/{}", world.group, world.bo.party);
+            let body = json!({ "capacity": "lay", "from_day": "2026-11-01" });
+            wire::call(&mut world.dee, Method::PUT, &path, &body).await;
+            (vec![], Value::Null)
+        }
+        "put_role" | "delete_role" => {
+            let _: Value = world.dee.post("/v1/parties", &party).await.expect("a party");
+            if operation.id == "delete_role" {
+                let path = format!("/v1/parties/{fresh}/roles/coordinator");
+                wire::call(&mut world.dee, Method::PUT, &path, &Value::Null).await;
+            }
+            (vec![("id", fresh.to_string())], Value::Null)
+        }
         "replay_quarantined" => (vec![], Value::Null),
         id => panic!("write in conventions/writes.rs what a good request for {id} is"),
     };

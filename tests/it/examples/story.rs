@@ -48,6 +48,8 @@ pub async fn told() -> Value {
     story.access(&mut asha, &mut second, group).await;
     let a_week_later = json!({ "now": "2026-11-28T10:00:00Z" });
     send(&mut bilal, Method::PUT, "/v1/neighbourhood/clock", Some(a_week_later)).await;
+    let member = format!("/v1/parties/{group}/members/{}", asha.party);
+    send(&mut bilal, Method::DELETE, &member, None).await;
     story.recorder.examples()
 }
 
@@ -382,6 +384,9 @@ impl Story {
         let body = json!({ "id": bilal.uuid(), "reason": reason });
         let path = format!("/v1/accounts/{}/closing", recorded.carol);
         let _: Value = bilal.post(&path, &body).await.expect("closed");
+        let path = format!("/v1/parties/{}/roles/coordinator", asha.party);
+        send(bilal, Method::PUT, &path, None).await;
+        send(bilal, Method::DELETE, &path, None).await;
     }
 
     /// A token for a script; the tablet is lost; a fresh access token.

@@ -1,0 +1,160 @@
+//! Who is in a group or organisation, and who has which role: coordinators say so.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::Json;
+use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, LAST_COORDINATOR, NOT_FOUND, NOT_RESIDENTS};
+use super::extract::{Coordinator, scope};
+use super::params::{IdOf, Ids};
+use super::types::word;
+use crate::app::{Access, App};
+use crate::domain::ids::{NeighbourhoodId, PartyId};
+use crate::domain::time::{civil_day, parse_day};
+use crate::flows;
+use crate::flows::roles::Changed;
+use crate::store;
+use crate::store::parties::COORDINATOR;
+
+/// A member's place in a group or organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRequest {
+    pub capacity: MemberCapacity,
+    /// The first day; today if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date, example = "2026-11-01")]
+    pub from_day: Option<String>,
+}
+
+/// In which capacity somebody is a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberCapacity {
+    Professional,
+    Lay,
+}
+
+/// What somebody may do for the neighbourhood. More will come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Coordinator,
+}
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    super::openapi::guarded!(put_member, delete_member).merge(super::openapi::guarded!(put_role, delete_role))
+}
+
+/// Put somebody into a group or organisation. An alias stands for its party.
+#[utoipa::path(
+    put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
+    params(
+        ("id" = uuid::Uuid, Path, description = "The group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("party_id" = uuid::Uuid, Path, description = "The member.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b78"),
+    ),
+    responses((status = 204, description = "A member now."))
+)]
+pub async fn put_member(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Ids(group, member): Ids,
+    Json(body): Json<MemberRequest>,
+) -> ApiResult<StatusCode> {
+    let access = &caller.access;
+    let from_day = match body.from_day {
+        Some(day) if parse_day(&day).is_none() => {
+            return Err(ApiError::field("/from_day", "day", "At /from_day: a day as 2026-11-21."));
+        }
+        Some(day) => day,
+        None => today(&app, access.neighbourhood).await?,
+    };
+    let (group, member) = (PartyId(group), PartyId(member));
+    flows::parties::put_member(&app, access, group, member, &word(&body.capacity), from_day).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End somebody's membership of a group or organisation: today is its last day.
+///
+/// What they did as a member stays counted so. They no longer see or write in the group's daybooks. Who is no member,
+/// or none any more, is answered the same.
+#[utoipa::path(
+    delete, path = "/v1/parties/{id}/members/{party_id}", tag = "people",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("party_id" = uuid::Uuid, Path, description = "The member.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b78"),
+    ),
+    responses((status = 204, description = "No member from now on."))
+)]
+pub async fn delete_member(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    Ids(group, member): Ids,
+) -> ApiResult<StatusCode> {
+    let until_day = today(&app, caller.access.neighbourhood).await?;
+    flows::parties::end_membership(&app, &caller.access, PartyId(group), PartyId(member), until_day).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn today(app: &App, neighbourhood: NeighbourhoodId) -> ApiResult<String> {
+    let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
+    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    Ok(civil_day(app.now_in(neighbourhood), zone).map(|day| day.to_string()).unwrap_or_default())
+}
+
+/// Make a resident a coordinator. An alias stands for its party.
+///
+/// A phone of theirs may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+#[utoipa::path(
+    put, path = "/v1/parties/{id}/roles/{role}", tag = "people",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The resident.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("role" = inline(Role), Path, description = "The role.", example = "coordinator"),
+    ),
+    responses((status = 204, description = "Has the role now."))
+)]
+pub async fn put_role(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    IdOf(id, role): IdOf,
+) -> ApiResult<StatusCode> {
+    change(&app, &caller.access, (id, &role), true).await
+}
+
+/// Take a role from a resident, from oneself too: but not from the last who has it.
+#[utoipa::path(
+    delete, path = "/v1/parties/{id}/roles/{role}", tag = "people",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The resident.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("role" = inline(Role), Path, description = "The role.", example = "coordinator"),
+    ),
+    responses((status = 204, description = "Has the role no more."))
+)]
+pub async fn delete_role(
+    State(app): State<App>,
+    caller: Coordinator<scope::Manage>,
+    IdOf(id, role): IdOf,
+) -> ApiResult<StatusCode> {
+    change(&app, &caller.access, (id, &role), false).await
+}
+
+async fn change(
+    app: &App,
+    access: &Access,
+    (id, role): (uuid::Uuid, &str),
+    coordinates: bool,
+) -> ApiResult<StatusCode> {
+    if role != COORDINATOR {
+        return Err(NOT_FOUND.into());
+    }
+    match flows::roles::put(app, access, PartyId(id), coordinates).await? {
+        Changed::Done => Ok(StatusCode::NO_CONTENT),
+        Changed::NotCoordinator => Err(INSUFFICIENT_SCOPE.into()),
+        Changed::NotResident => Err(NOT_RESIDENTS.into()),
+        Changed::Last => Err(LAST_COORDINATOR.into()),
+    }
+}
