@@ -232,7 +232,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List activities, newest received first: your own; with `reconcile` the neighbourhood's.
+         * List activities, newest received first: those in daybooks of yours and of your groups; with `reconcile` the
+         *     neighbourhood's.
          * @description With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
          *     may have fewer items than asked for, or none, and a `next`.
          */
@@ -551,7 +552,8 @@ export interface paths {
          * List what happened, oldest first, by the journal's numbers: nothing is skipped.
          * @description You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
          *     an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
-         *     anew what has a higher `revision` than your copy. A cursor is good for 30 days; then 410, and list again.
+         *     anew what has a higher `revision` than your copy. A cursor is good for 30 days, and for as long as you may see the same:
+         *     not once you join or leave a group; then 410, and list again.
          *
          *     With `Accept: text/event-stream` the answer is a stream of the same events (`id:` is the cursor, `event:` the type,
          *     `data:` the event), which begins with one called `ready`. It ends after five minutes: come back with
@@ -927,8 +929,8 @@ export interface paths {
         post?: never;
         /**
          * End somebody's membership of a group or organisation: today is its last day.
-         * @description What they did as a member stays counted so. They no longer see or write in the group's daybooks. Who is no member,
-         *     or none any more, is answered the same.
+         * @description What they did as a member stays counted so. They no longer see or write in the group's daybooks. Where the membership
+         *     has ended already, or never was, the answer is the same.
          */
         delete: operations["delete_member"];
         options?: never;
@@ -2105,7 +2107,7 @@ export interface components {
             subject: string;
             /**
              * @description `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
-             *     `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
+             *     `activity.removed`, `transfer.posted`; for coordinators also `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
              *     `period.closed`, `party.joined`, `account.closed`. More will come.
              * @example activity.posted
              */
@@ -4476,7 +4478,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: A party is no alias of itself. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: It takes two parties. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -4930,7 +4932,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9ooKRO2GAt_YPXGJWZGdMzsAI7NLQ",
                      *       "items": [
                      *         {
                      *           "contribution_minutes": 240,
@@ -5123,7 +5125,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -5227,7 +5229,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5774,7 +5776,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -5907,7 +5909,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "changed": [
@@ -6127,7 +6129,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9oebzj-liABwPwnNop51RPlQ",
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9ooKRO2NPiPZoxhjV0HCbQ1mSplag",
                      *       "items": [
                      *         {
                      *           "activities": [
@@ -6386,7 +6388,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "changes": 10,
@@ -6600,7 +6602,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oOKpXi7Ae37viueW7tA-aHg",
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oiYo4Vo5UpkeO2VM8sccy_GBslgY",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
@@ -6664,7 +6666,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNGM9Sl_vdfCJuwPzy3r9oSge49C_zaI6fKJqX2eOuDQ",
+                     *       "events_after": "rGS-T-piPRLNGM9Sl_vdfCJuwPzy3r9ooKRO2IkpDnb43qEcyP6rnfUBot8",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
@@ -6936,7 +6938,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oxuEPyoVOl4R42kyZI1xoyw",
+                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:05:00.000Z",
@@ -7191,46 +7193,46 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w",
+                     *       "events_after": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T11:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g",
+                     *           "id": "rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw",
                      *           "revision": 4,
                      *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w",
+                     *           "id": "rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so",
                      *           "revision": 4,
                      *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w",
+                     *           "id": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4",
                      *           "revision": 2,
                      *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                      *           "type": "activity.recorded"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w"
+                     *       "next": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4"
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
                     /**
-                     * @example id: rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g
+                     * @example id: rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oGPKqjwlnN-Kf3Wxd1X1v8g","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w
+                     *     id: rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oXHsGE1PWz2279K3P7Wj53w","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w
+                     *     id: rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4
                      *     event: activity.recorded
-                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKP350jR6WUuSwI-r5r9o0iXFt8KosXgJIGxQv1lj9w","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };
@@ -7269,7 +7271,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNSBC1Gaal8k0fwIGD579opJUw4sQruz_W6Dh1bp-myA",
+                     *       "events_after": "rGS-T-piPRLNSBC1Gaal8k0fwIGD579oDnEi0FeTSYqMBiTU0TRoEw6KynM",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
@@ -7516,7 +7518,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oOKpXi7Ae37viueW7tA-aHg",
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oiYo4Vo5UpkeO2VM8sccy_GBslgY",
                      *       "items": [
                      *         {
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
@@ -7574,7 +7576,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNBn-P3q974VpkwPOH2b9owYjSkFJuiBt9TZDubbI0bQ",
+                     *       "events_after": "rGS-T-piPRLNBn-P3q974VpkwPOH2b9ooKRO2GTwCwNFxxiHRSQQoRj0xyY",
                      *       "items": [
                      *         {
                      *           "coordinator": false,
@@ -7743,7 +7745,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oiYo4VpfL4vO9T0pj6wns_By-aFo",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -8205,7 +8207,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "info": {
-                     *         "description": "The API that residents' phones, coordinators and other people's apps share: sync offline daybooks, reconcile what was recorded, read the neighbourhood's ledger. The token names the neighbourhood; paths do not. Times are RFC 3339 in UTC, days are civil days, minutes are integers. Errors are problems (RFC 9457) with a stable code.",
+                     *         "description": "The API that residents' phones, coordinators and other people's apps share: sync offline daybooks, reconcile what was recorded, read the neighbourhood's ledger.\n\nWhat holds everywhere:\n\n- **Tokens** name their neighbourhood and their holder; paths name neither. What a token may do is what its scopes and its holder's role allow together. What it may not see is `404`.\n- **Ids** are lower-case UUIDs (version 7), made by whoever creates the thing, and never say an order.\n- **Sending again** changes nothing: the first answer is `201`, the same again `200` with the same body, other content under the same id `409 id_reused`. So whatever was not answered can be sent again as it was.\n- **Lists** are `{items, next, events_after}`, newest first where nothing else is said. Send `next` as `after`, or follow the `Link` header. A page may be short, or empty, and still have a `next`: only without it the list has ended. `events_after` is where `GET /v1/events` goes on.\n- **Batches** answer `200` with one outcome for each item, in order: each has a `status`, and where it is refused a `code`, and `present` where that is why.\n- **Revisions**: `revision` rises with any change of an object, and `etag` names it for who looks. `If-None-Match` answers `304`; what a `PATCH` needs as `If-Match` is the `etag` that was seen.\n- **Versions** of activities are names such as `3-5bb5a4c5`; where a version is a number, it is the one before the dash.\n- **Times** are RFC 3339 in UTC, days are civil days in the neighbourhood's time zone, durations are whole minutes, places are degrees.\n- **Unknown fields** are refused in a request (`422`, with a pointer to them) and to be ignored in an answer. **Words are open**: wherever an answer has one of a list of words, a later server may have more; take one that you do not know as \"something else\", and do not fail on it.\n- **Errors** are problems (RFC 9457). Programs decide by `code`; `detail` says what to change, and `/docs/errors#<code>` what to do. `429` and `503` say when in `Retry-After`; nothing was written then, or it counts once.\n- **Every answer** carries `X-Request-Id`. Bodies may be compressed with `zstd`, `br` or `gzip`, both ways.\n\nGuides with requests to try are at `/docs/guides`; the format of a daybook, byte by byte, is at `/docs/guides/document`.\n",
                      *         "license": {
                      *           "identifier": "Apache-2.0 OR MIT",
                      *           "name": "Apache-2.0 OR MIT"
@@ -8249,7 +8251,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNElPLo4oc6cpRwPzy3r9oaYRXIBvfIgm8DiRjeJV9qQ",
+                     *       "events_after": "rGS-T-piPRLNElPLo4oc6cpRwPzy3r9ooKRO2Dlr8KZFO5lOEa3j8-SUNnU",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:01:00.000Z",
@@ -8607,6 +8609,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -8748,7 +8751,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oPlkjRG7a4Gsq5FXVXc2QEg",
+                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oiYo4VpfL4vO9T0pj6wns_By-aFo",
                      *       "items": [
                      *         {
                      *           "closed_at": "2026-11-21T13:57:00.000Z",
@@ -9352,7 +9355,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9oebzj-liABwPwnNop51RPlQ",
+                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9ooKRO2NPiPZoxhjV0HCbQ1mSplag",
                      *       "items": [
                      *         {
                      *           "about": [

@@ -113,7 +113,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(super::openapi::guarded!(list_versions))
 }
 
-/// List activities, newest received first: your own; with `reconcile` the neighbourhood's.
+/// List activities, newest received first: those in daybooks of yours and of your groups; with `reconcile` the
+/// neighbourhood's.
 ///
 /// With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
 /// may have fewer items than asked for, or none, and a `next`.
@@ -180,16 +181,16 @@ async fn filter(
         }
         None => None,
     };
-    let party = if access.scopes.has(Scope::Reconcile) || named {
-        asked.or(owner)
-    } else {
-        asked.or(owner).filter(|party| access.owners.contains(party)).or(Some(access.party))
+    let all = access.scopes.has(Scope::Reconcile) || named;
+    let parties = match asked.or(owner) {
+        Some(party) if all || access.owners.contains(&party) => vec![party],
+        Some(_) if asked.is_some() => return Err(NOT_FOUND.into()),
+        Some(_) => vec![access.party],
+        None if all => Vec::new(),
+        None => access.owners.clone(),
     };
-    if asked.is_some() && asked != party {
-        return Err(NOT_FOUND.into());
-    }
     Ok(Filter {
-        party,
+        parties,
         daybook: params.daybook_id,
         kind: params.kind.map(|kind| word(&kind)),
         programme: params.programme,

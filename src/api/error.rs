@@ -50,11 +50,11 @@ codes! {
     KEY_REUSED: 409 "key_reused" "The key belongs to a device that is enrolled already" "Make a new key pair for this enrolment; the old one stays with the device that has it.";
     PARTY_MET: 409 "party_met" "Others have recorded for this phone's party id" "Ask a coordinator for the invitation: what belongs to an id moves only where somebody else has seen whose it is.";
     PERIOD_OVERLAPS: 409 "period_overlaps" "Some of the days are in a closed period" "See GET /v1/periods for those that are closed, and close days that none of them holds.";
-    SAME_PARTY: 409 "same_party" "A party is no alias of itself" "Name two parties: the one that stays, and the one that becomes its alias.";
+    SAME_PARTY: 409 "same_party" "It takes two parties" "Name two: nobody is an alias of themselves, nor a member.";
     ALIAS_ELSEWHERE: 409 "alias_elsewhere" "It is an alias of another party" "See detail for the party that it stands for; an alias stays what it is.";
     IS_ALIAS: 409 "is_alias" "The id is an alias" "Use the id in detail: that of the party that it stands for.";
-    NOT_RESIDENTS: 409 "not_residents" "Only residents can be that" "Name residents: a group or an organisation keeps its account, and acts through its members.";
-    LAST_COORDINATOR: 409 "last_coordinator" "Somebody has to coordinate" "Give the role to somebody else first: a neighbourhood is never without a coordinator.";
+    NOT_RESIDENTS: 409 "not_residents" "Only residents can be that" "Name residents whom the neighbourhood knows: a group or an organisation keeps its account, and acts through its members.";
+    LAST_COORDINATOR: 409 "last_coordinator" "Somebody has to coordinate" "Give the role to somebody else first, who has a phone that syncs or a token with manage: a neighbourhood is never without a coordinator.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
     NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
@@ -225,6 +225,7 @@ impl From<FlowError> for ApiError {
             FlowError::NotFound => NOT_FOUND.into(),
             FlowError::Gone => GONE.into(),
             FlowError::IdReused => ID_REUSED.into(),
+            FlowError::SameParty => SAME_PARTY.into(),
             FlowError::InvitationInvalid => INVITATION_INVALID.into(),
             FlowError::InvitationUsed => INVITATION_USED.into(),
             FlowError::KeyReused => KEY_REUSED.into(),

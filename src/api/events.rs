@@ -1,6 +1,6 @@
 //! Following along: what happened, as JSON to be asked for, or as a stream that wakes up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant as Until;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -46,7 +47,7 @@ pub struct Event {
     /// Where it stands: `after` of what comes next, and `Last-Event-ID` of a stream.
     pub id: String,
     /// `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
-    /// `activity.removed`; for coordinators also `transfer.posted`, `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
+    /// `activity.removed`, `transfer.posted`; for coordinators also `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
     /// `period.closed`, `party.joined`, `account.closed`. More will come.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "activity.posted")]
@@ -87,7 +88,8 @@ pub fn routes() -> OpenApiRouter<App> {
 ///
 /// You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
 /// an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
-/// anew what has a higher `revision` than your copy. A cursor is good for 30 days; then 410, and list again.
+/// anew what has a higher `revision` than your copy. A cursor is good for 30 days, and for as long as you may see the same:
+/// not once you join or leave a group; then 410, and list again.
 ///
 /// With `Accept: text/event-stream` the answer is a stream of the same events (`id:` is the cursor, `event:` the type,
 /// `data:` the event), which begins with one called `ready`. It ends after five minutes: come back with
@@ -142,17 +144,33 @@ pub(super) async fn events_after(app: &App, access: &Access) -> ApiResult<String
 }
 
 fn cursor(app: &App, access: &Access, place: Place) -> ApiResult<String> {
-    sealed(app, LIST, &(place.no, place.chain, app.now_in(access.neighbourhood)))
+    sealed(app, LIST, &(place.no, place.chain, app.now_in(access.neighbourhood), sees(access)))
+}
+
+/// Whose records a reader hears of, in short: what somebody may see more or no longer, no event is about, so a copy has
+/// to be listed anew then.
+fn sees(access: &Access) -> [u8; 4] {
+    let mut hasher = Sha256::new();
+    if access.scopes.has(Scope::Reconcile) {
+        hasher.update("everything");
+    } else {
+        for parties in [&access.owners, &access.names] {
+            let parties: BTreeSet<_> = parties.iter().collect();
+            hasher.update([0]);
+            parties.into_iter().for_each(|party| hasher.update(party.0));
+        }
+    }
+    let [a, b, c, d, ..]: [u8; 32] = hasher.finalize().into();
+    [a, b, c, d]
 }
 
 /// The place of a cursor, if the journal has it.
 async fn place(app: &App, access: &Access, text: Option<&str>) -> ApiResult<Place> {
-    let Some((no, chain, at_ms)) = opened::<(i64, [u8; CHAIN_BYTES], i64)>(app, LIST, text)? else {
-        return Ok(BEGINNING);
-    };
+    let opened = opened::<(i64, [u8; CHAIN_BYTES], i64, [u8; 4])>(app, LIST, text)?;
+    let Some((no, chain, at_ms, seen)) = opened else { return Ok(BEGINNING) };
     let place = Place { no, chain };
     let fresh = app.now_in(access.neighbourhood).saturating_sub(at_ms) <= EVENTS_LIFE_MS;
-    if fresh && following::has(app, access.neighbourhood, place).await? {
+    if fresh && seen == sees(access) && following::has(app, access.neighbourhood, place).await? {
         return Ok(place);
     }
     Err(CURSOR_EXPIRED.into())
@@ -229,12 +247,16 @@ impl Open {
 
     async fn may_read(&mut self) -> bool {
         let now = access_of(&self.app, self.access.neighbourhood, self.access.grant).await;
-        let Ok(Some(access)) = now else { return false };
+        let Ok(Some(now)) = now else { return false };
+        // The token may say less than its grant.
+        let scopes = now.scopes.iter().filter(|scope| self.access.scopes.has(*scope)).collect();
+        let access = Access { scopes, ..(*now).clone() };
         let good = !access.revoked
             && access.expires_at_ms > self.app.now_ms()
             && access.scopes.has(Scope::ActivitiesRead)
-            && access.token_hash == self.access.token_hash;
-        self.access = access;
+            && access.token_hash == self.access.token_hash
+            && sees(&access) == sees(&self.access);
+        self.access = Arc::new(access);
         good
     }
 

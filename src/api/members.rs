@@ -80,8 +80,8 @@ pub async fn put_member(
 
 /// End somebody's membership of a group or organisation: today is its last day.
 ///
-/// What they did as a member stays counted so. They no longer see or write in the group's daybooks. Who is no member,
-/// or none any more, is answered the same.
+/// What they did as a member stays counted so. They no longer see or write in the group's daybooks. Where the membership
+/// has ended already, or never was, the answer is the same.
 #[utoipa::path(
     delete, path = "/v1/parties/{id}/members/{party_id}", tag = "people",
     params(
@@ -149,7 +149,10 @@ async fn change(
     coordinates: bool,
 ) -> ApiResult<StatusCode> {
     if role != COORDINATOR {
-        return Err(NOT_FOUND.into());
+        return Err(ApiError::new(
+            NOT_FOUND,
+            format!("There is no role of this name: a role is {COORDINATOR}."),
+        ));
     }
     match flows::roles::put(app, access, PartyId(id), coordinates).await? {
         Changed::Done => Ok(StatusCode::NO_CONTENT),

@@ -82,7 +82,7 @@ use crate::domain::limits::BODY_BYTES_MAX;
 #[openapi(
     info(
         title = "Daybook",
-        description = "The API that residents' phones, coordinators and other people's apps share: sync offline daybooks, reconcile what was recorded, read the neighbourhood's ledger. The token names the neighbourhood; paths do not. Times are RFC 3339 in UTC, days are civil days, minutes are integers. Errors are problems (RFC 9457) with a stable code.",
+        description = include_str!("about.md"),
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     servers((url = "/", description = "This server")),

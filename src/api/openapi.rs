@@ -263,6 +263,7 @@ const FURTHER: &[(&str, &[u16])] = &[
     ("create_party", &[409]),
     ("update_party", &[412, 428]),
     ("put_alias", &[409]),
+    ("put_member", &[409]),
     ("put_role", &[409]),
     ("delete_role", &[409]),
     ("close_account", &[409]),

@@ -63,6 +63,9 @@ pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError>
         return replay(app, &txn, &invitation, device).await;
     }
     check(&invitation, app.now_ms())?;
+    if !still_invites(&txn, &invitation).await? {
+        return Err(FlowError::InvitationInvalid);
+    }
     let party = join(app, &mut sitting, &invitation, &request).await?;
     super::daybooks::insert(app, &txn, neighbourhood, request.daybook, party).await?;
     let enrolled = insert_device(app, &txn, neighbourhood, party, &request).await?;
@@ -86,6 +89,21 @@ fn check(invitation: &invitation::Model, now_ms: i64) -> Result<(), FlowError> {
         return Err(FlowError::InvitationInvalid);
     }
     Ok(())
+}
+
+/// Whoever invited may still do so: whom a coordinator invited comes in only while they are one. The operator may
+/// always, and everybody invites their own devices.
+async fn still_invites(txn: &Transaction, invitation: &invitation::Model) -> Result<bool, FlowError> {
+    let Some(by) = invitation.created_by.map(PartyId) else { return Ok(true) };
+    let neighbourhood = NeighbourhoodId(invitation.neighbourhood_id);
+    let by = store::aliases::stands_for(txn, neighbourhood, by, None).await?;
+    let coordinators = store::parties::coordinators(txn, neighbourhood).await?;
+    if coordinators.contains(&by) {
+        return Ok(true);
+    }
+    let Some(party) = invitation.party_id.map(PartyId) else { return Ok(false) };
+    let own = store::aliases::stands_for(txn, neighbourhood, party, None).await? == by;
+    Ok(own && invitation.role.is_none())
 }
 
 /// The key is known: the answer was lost, or the key belongs to another enrolment.

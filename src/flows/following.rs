@@ -210,31 +210,36 @@ async fn concerning(
     limit: usize,
 ) -> Result<Read, FlowError> {
     let told = Told { owners: &access.owners, names: &access.names };
-    // One more for the number's own row.
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(2);
-    let found = store::verdicts::verdicts(app.db().read(), access.neighbourhood, told, after, most).await?;
+    // One more for the number's own row, and as many as may stand under the last number.
+    let most = limit.saturating_add(2).saturating_add(access.names.len());
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
+    let found = store::verdicts::verdicts(db, neighbourhood, told, after, most).await?;
     let accounts = access.owners.iter().chain(&access.names).map(|party| AccountId(party.0)).collect();
-    let closed = store::journal::closing_transfers(
-        app.db().read(),
-        access.neighbourhood,
-        &accounts,
-        (after, until),
-        most,
-    )
-    .await?;
-    // What is somebody's own and names them as well is their own.
-    let twice =
-        |row: &VerdictRow| row.still_named.is_some() && access.owners.contains(&PartyId(row.party_id));
+    let closed =
+        store::journal::closing_transfers(db, neighbourhood, &accounts, (after, until), most).await?;
+    // Where the rows were cut, those of the last number may not be all of them.
+    let cut = u64::try_from(found.rows.len() + 1).is_ok_and(|rows| rows >= most);
+    let until = found.rows.last().filter(|_| cut).map_or(until, |row| row.journal_no - 1);
     let nobody = Standing { activities: BTreeMap::new(), judged: BTreeMap::new() };
-    let rows = found.rows.iter().filter(|row| row.journal_no <= until);
-    let told = rows.map(|row| (of_verdict(row), twice(row)));
-    let mut read: Vec<(Happened, bool)> =
-        told.chain(closed.iter().map(|row| (nobody.event(row), false))).collect();
-    read.sort_by_key(|(event, _)| event.place.no);
-    let more = read.len() > limit;
-    read.truncate(limit);
+    let mut read: BTreeMap<i64, (Happened, bool)> = BTreeMap::new();
+    let left_out = found.rows.iter().filter(|row| row.still_named == Some(false));
+    let left_out: BTreeSet<ActivityId> = left_out.map(|row| ActivityId(row.activity_id)).collect();
+    let still = store::replies::naming_among(db, neighbourhood, &left_out, &access.names).await?;
+    // What is somebody's own and names them as well is their own; and it is gone only if it names them by no id.
+    for row in found.rows.iter().filter(|row| row.journal_no <= until) {
+        let own = row.still_named.is_some() && access.owners.contains(&PartyId(row.party_id));
+        let quiet = own || row.still_named == Some(false) && still.contains(&ActivityId(row.activity_id));
+        if read.get(&row.journal_no).is_none_or(|(_, quiet)| *quiet) {
+            read.insert(row.journal_no, (of_verdict(row), quiet));
+        }
+    }
+    let closed = closed.iter().filter(|row| row.no <= until);
+    read.extend(closed.map(|row| (row.no, (nobody.event(row), false))));
+    let more = cut || read.len() > limit;
+    let read: Vec<(Happened, bool)> = read.into_values().take(limit).collect();
     let last = read.last().map(|(event, _)| event.place);
-    let events = read.into_iter().filter(|(_, twice)| !twice).map(|(event, _)| event).collect();
+    let events = read.into_iter().filter(|(_, quiet)| !quiet).map(|(event, _)| event).collect();
     Ok(Read { events, last, more })
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::FlowError;
 use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::auth::secrets::{Minted, invitation_token};
 use crate::auth::signed;
 use crate::domain::ids::{InvitationId, NeighbourhoodId, PartyId};
@@ -81,7 +82,8 @@ pub async fn revoke(app: &App, caller: &Access, id: InvitationId) -> Result<(), 
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     let row = store::access::find_invitation(&txn, caller.neighbourhood, id, true).await?;
-    let mine = |row: &invitation::Model| caller.coordinator || row.created_by == Some(caller.party.0);
+    let any = caller.scopes.has(Scope::Manage);
+    let mine = |row: &invitation::Model| any || row.created_by == Some(caller.party.0);
     if !row.as_ref().is_some_and(mine) {
         return Err(FlowError::NotFound);
     }

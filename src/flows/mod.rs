@@ -45,6 +45,8 @@ pub enum FlowError {
     /// The id belongs to something with other content.
     #[error("the id belongs to something else")]
     IdReused,
+    #[error("a party was named twice where it takes two")]
+    SameParty,
     #[error("the invitation is not valid")]
     InvitationInvalid,
     #[error("the invitation was used by another device")]

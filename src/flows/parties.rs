@@ -72,6 +72,8 @@ pub async fn create(
 ) -> Result<(party::Model, bool), FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
+    // Records may wait for it: judging starts at the tip.
+    store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
     if let Some(there) = store::parties::find(&txn, caller.neighbourhood, id).await? {
         let (age_band, supervisors) = facts.age.columns()?;
         let same = (&there.name, &there.kind, &there.sector) == (&facts.name, &facts.kind, &facts.sector)
@@ -93,7 +95,10 @@ pub async fn create(
         supervisors,
     };
     store::parties::insert_new(&txn, vec![row.clone()]).await?;
+    let now_ms = app.now_in(caller.neighbourhood);
+    super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", now_ms).await?;
     timing.commit(txn.commit()).await?;
+    app.bell().ring(caller.neighbourhood);
     Ok((row, true))
 }
 
@@ -161,7 +166,7 @@ fn changed(mut row: party::Model, change: PartyChange) -> Result<party::Model, F
 /// Puts a member into a group or organisation, which is another from then on.
 ///
 /// # Errors
-/// [`FlowError::NotFound`] if either is not there, or the group is a resident.
+/// [`FlowError::SameParty`]; [`FlowError::NotFound`] if either is not there, or the group is a resident.
 pub async fn put_member(
     app: &App,
     caller: &Access,
@@ -175,6 +180,9 @@ pub async fn put_member(
     // Whoever is a member under an id that became another's is so under that.
     store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
     let member = store::aliases::stands_for(&txn, caller.neighbourhood, member, None).await?;
+    if member == group {
+        return Err(FlowError::SameParty);
+    }
     let found = store::parties::find(&txn, caller.neighbourhood, group).await?;
     let member_there = store::parties::find(&txn, caller.neighbourhood, member).await?.is_some();
     if !member_there || found.is_none_or(|group| group.kind == "resident") {

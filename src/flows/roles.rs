@@ -1,5 +1,7 @@
 //! Roles, given and taken: what coordinators do. Each is numbered in the journal.
 
+use std::collections::BTreeSet;
+
 use super::FlowError;
 use super::aliases::is_coordinator;
 use super::judge::Sitting;
@@ -16,9 +18,9 @@ pub enum Changed {
     Done,
     /// The caller's own role ended in the meantime.
     NotCoordinator,
-    /// Groups and organisations have none.
+    /// Groups and organisations have none, nor has somebody whom nobody has confirmed.
     NotResident,
-    /// Nobody would coordinate any more.
+    /// Nobody who can would coordinate any more.
     Last,
 }
 
@@ -50,12 +52,13 @@ pub async fn put(
         return Ok(Changed::Done);
     }
     if coordinates {
-        if row.kind != "resident" {
+        if row.kind != "resident" || !row.known {
             return Ok(Changed::NotResident);
         }
         store::parties::insert_role(&txn, neighbourhood, party, COORDINATOR, app.now_ms()).await?;
     } else {
-        if coordinators.len() == 1 {
+        let others: BTreeSet<PartyId> = coordinators.into_iter().filter(|other| *other != party).collect();
+        if !store::access::anybody_manages(&txn, neighbourhood, &others, app.now_ms()).await? {
             return Ok(Changed::Last);
         }
         store::aliases::end_roles(&txn, neighbourhood, party).await?;

@@ -396,3 +396,26 @@ pub async fn touch_grant(
         .await
         .map(|_| ())
 }
+
+/// Whether any of these parties has a grant with which it can manage.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn anybody_manages(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    parties: &BTreeSet<PartyId>,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    let scopes: Vec<String> = access_grant::Entity::find()
+        .select_only()
+        .column(access_grant::Column::Scopes)
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::PartyId.is_in(parties.iter().map(|party| party.0)))
+        .filter(access_grant::Column::RevokedAtMs.is_null())
+        .filter(access_grant::Column::ExpiresAtMs.gt(now_ms))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(scopes.iter().any(|scopes| scopes.split(' ').any(|scope| scope == "manage")))
+}

@@ -16,6 +16,7 @@ use super::entity::activity_version::Column as V;
 use super::entity::{activity, activity_version};
 use super::waiting::keys;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
+use crate::domain::limits::{ACCEPT_CHANGES_MAX, HELD_TAKEN_CHANGES_MAX};
 
 const LIST_MAX: usize = 400;
 
@@ -245,6 +246,26 @@ pub async fn version_at(
         .await
 }
 
+/// All versions of these activities, by activity and number.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn all_versions(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<ActivityId>,
+) -> Result<Vec<activity_version::Model>, DbErr> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        let query = activity_version::Entity::find()
+            .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(V::ActivityId.is_in(part.to_vec()));
+        found.extend(query.order_by_asc(V::ActivityId).order_by_asc(V::Version).all(db).await?);
+    }
+    Ok(found)
+}
+
 /// These versions, each named by activity and number.
 ///
 /// # Errors
@@ -276,7 +297,8 @@ struct Writer {
 }
 
 /// Who wrote these activities, in the order in which they first did: the parties of the grants that brought a version,
-/// or the change that a version ends with.
+/// or any change up to that with which the version ends that was accepted together with it: what waited for it may be
+/// somebody else's.
 ///
 /// # Errors
 /// `DbErr`.
@@ -293,9 +315,13 @@ pub async fn writers(
             "SELECT v.activity_id, g.party_id FROM activity_version AS v \
              JOIN daybook_change AS c ON c.neighbourhood_id = v.neighbourhood_id AND c.daybook_id = v.daybook_id \
              AND c.position = v.from_position \
-             JOIN access_grant AS g ON g.neighbourhood_id = v.neighbourhood_id AND g.id IN (v.grant_id, c.grant_id) \
+             JOIN daybook_change AS d ON d.neighbourhood_id = v.neighbourhood_id AND d.daybook_id = v.daybook_id \
+             AND d.position <= c.position AND d.position > c.position - {} AND d.accept_no = c.accept_no \
+             JOIN access_grant AS g ON g.neighbourhood_id = v.neighbourhood_id AND g.id IN (v.grant_id, d.grant_id) \
              WHERE v.neighbourhood_id = {} AND v.activity_id IN ({}) \
-             GROUP BY v.activity_id, g.party_id ORDER BY v.activity_id, MIN(v.version)",
+             GROUP BY v.activity_id, g.party_id \
+             ORDER BY v.activity_id, MIN(v.version), MIN(CASE WHEN g.id = v.grant_id THEN 0 ELSE 1 END)",
+            ACCEPT_CHANGES_MAX + HELD_TAKEN_CHANGES_MAX,
             bound.place(neighbourhood.0),
             bound.list(part.iter().map(|id| id.0)),
         );

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    Select, Statement,
+    Select, SelectGetableTuple, Selector, Statement,
 };
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ const CLOCKS_APART_MS: i64 = 60_000;
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Of these daybooks' owners; all if there is none.
-    pub party: Option<PartyId>,
+    pub parties: Vec<PartyId>,
     pub daybook: Option<Uuid>,
     pub kind: Option<String>,
     pub programme: Option<String>,
@@ -135,19 +135,45 @@ async fn look(
     limit: u64,
 ) -> Result<LookedAt, DbErr> {
     if let Some(names) = &filter.naming {
-        let most = if filter.is_selective() || filter.party.is_some() { BY_ID_MAX } else { limit };
+        let most = if filter.is_selective() || !filter.parties.is_empty() { BY_ID_MAX } else { limit };
         let places = super::replies::naming(db, neighbourhood, names, filter.after, most).await?;
-        let more = u64::try_from(places.len()).unwrap_or(u64::MAX) >= most;
-        let until = places.first().copied().filter(|_| more);
-        return Ok(LookedAt { among: Some(places.into_iter().map(|(_, id)| id).collect()), until });
+        return Ok(among(places, most));
     }
     if let Some(since_ms) = filter.changed_since_ms
         && let Some(among) = changed(db, neighbourhood, since_ms).await?
     {
         return Ok(LookedAt { among: Some(among), until: None });
     }
+    if filter.parties.len() > 1 {
+        let most = if filter.is_selective() { BY_ID_MAX } else { limit };
+        let mut places = BTreeSet::new();
+        // An index has those of one in order.
+        for party in &filter.parties {
+            let of_one = Filter { parties: vec![*party], after: filter.after, ..Filter::default() };
+            let newest = newest_first(ordered(neighbourhood, &of_one)).limit(most);
+            places.extend(in_place(newest).all(db).await?);
+        }
+        return Ok(among(newest_of(places, most), most));
+    }
     let until = if filter.is_selective() { last(db, neighbourhood, filter).await? } else { None };
     Ok(LookedAt { among: None, until })
+}
+
+/// The newest of these, so many.
+pub(super) fn newest_of(places: BTreeSet<Place>, most: u64) -> BTreeSet<Place> {
+    let surplus = places.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+    places.into_iter().skip(surplus).collect()
+}
+
+/// A page looks at these; there may be more where there are `most` of them.
+fn among(places: BTreeSet<Place>, most: u64) -> LookedAt {
+    let more = u64::try_from(places.len()).unwrap_or(u64::MAX) >= most;
+    let until = places.first().copied().filter(|_| more);
+    LookedAt { among: Some(places.into_iter().map(|(_, id)| id).collect()), until }
+}
+
+fn in_place(query: Select<activity::Entity>) -> Selector<SelectGetableTuple<Place>> {
+    query.select_only().columns([A::ReceivedAtMs, A::Id]).into_tuple()
 }
 
 /// All that may have changed since a time, if those are few: what was judged since, and what waits for that.
@@ -184,20 +210,14 @@ async fn last(
     neighbourhood: NeighbourhoodId,
     filter: &Filter,
 ) -> Result<Option<Place>, DbErr> {
-    newest_first(ordered(neighbourhood, filter))
-        .select_only()
-        .columns([A::ReceivedAtMs, A::Id])
-        .offset(PAGE_ROWS_LOOKED_AT - 1)
-        .limit(1)
-        .into_tuple()
-        .one(db)
-        .await
+    let last = newest_first(ordered(neighbourhood, filter)).offset(PAGE_ROWS_LOOKED_AT - 1).limit(1);
+    in_place(last).one(db).await
 }
 
 /// What an index has in order.
 fn ordered(neighbourhood: NeighbourhoodId, filter: &Filter) -> Select<activity::Entity> {
     let mut query = activity::Entity::find().filter(A::NeighbourhoodId.eq(neighbourhood.0));
-    if let Some(party) = filter.party {
+    if let [party] = filter.parties[..] {
         query = query.filter(A::PartyId.eq(party.0));
     }
     if let Some((at_ms, id)) = filter.after {
@@ -215,6 +235,9 @@ fn newest_first(query: Select<activity::Entity>) -> Select<activity::Entity> {
 
 fn narrowed(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
     Condition::all()
+        .add_option(
+            (filter.parties.len() > 1).then(|| A::PartyId.is_in(filter.parties.iter().map(|id| id.0))),
+        )
         .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
         .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
         .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))

@@ -143,6 +143,32 @@ pub async fn all_named(
     named_party::Entity::find().filter(P::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
 }
 
+/// Those of these activities that name somebody still, by any of these names.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn naming_among(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    activities: &BTreeSet<ActivityId>,
+    names: &[PartyId],
+) -> Result<BTreeSet<ActivityId>, DbErr> {
+    if activities.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let found: Vec<Uuid> = named_party::Entity::find()
+        .select_only()
+        .column(P::ActivityId)
+        .filter(P::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(P::PartyId.is_in(names.iter().map(|id| id.0)))
+        .filter(P::ActivityId.is_in(activities.iter().map(|id| id.0)))
+        .filter(P::Still.eq(true))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().map(ActivityId).collect())
+}
+
 /// Whether an activity names somebody still.
 ///
 /// # Errors
@@ -179,8 +205,7 @@ pub async fn naming(
         let newest = naming_one(neighbourhood, *name, after, limit);
         found.extend(newest.into_tuple::<(i64, Uuid)>().all(db).await?);
     }
-    let surplus = found.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(found.into_iter().skip(surplus).collect())
+    Ok(super::activity_pages::newest_of(found, limit))
 }
 
 pub(super) fn naming_one(

@@ -15,7 +15,7 @@ use mirror::Mirror;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::support::desk::{decide, post, rules};
+use crate::support::desk::{decide, group, post, rules};
 use crate::support::{TestApp, TestPhone, both};
 
 const DAY: &str = "2026-11-20";
@@ -136,9 +136,9 @@ both! {
     async fn a_resident_hears_of_what_closed_an_account_of_theirs_and_nobody_else_does(app: TestApp) {
         let mut desk = app.coordinator("Dee").await;
         rules(&mut desk, json!({ "audit_percent": 0 })).await;
-        let (mut asha, mut again, mut bo) = (app.phone("Asha").await, app.phone("Asha K.").await, app.phone("Bo").await);
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
         let (token, other) = (app.personal_token(&mut asha, READS).await, app.personal_token(&mut bo, READS).await);
-        for (phone, minutes) in [(&mut asha, 30), (&mut again, 40), (&mut bo, 50)] {
+        for (phone, minutes) in [(&mut asha, 30), (&mut bo, 50)] {
             hours(phone, minutes);
             post(&app, phone).await;
         }
@@ -148,25 +148,83 @@ both! {
             assert!(told(&page).iter().all(|(kind, _)| kind.starts_with("activity.")), "{page}");
             after.push(page["events_after"].as_str().expect("a cursor").to_owned());
         }
-        let path = format!("/v1/parties/{}/aliases/{}", asha.party, again.party);
-        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
-        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
-        // Out of one account and into the other, one at a time.
+        let body = json!({ "id": desk.uuid(), "reason": "She moved away." });
+        let _: Value = desk.post(&format!("/v1/accounts/{}/closing", asha.party), &body).await.expect("closed");
+        let last = hours(&mut asha, 20);
+        post(&app, &mut asha).await;
+        // One at a time, in order.
         let (mut seen, mut cursor) = (Vec::new(), after[0].clone());
         loop {
             let (_, page) = events(&app, &token, &format!("after={cursor}&limit=1")).await;
-            seen.extend(told(&page).into_iter().map(|(kind, _)| kind.to_owned()));
+            seen.extend(told(&page).into_iter().map(|(kind, subject)| (kind.to_owned(), subject.to_owned())));
             cursor = page["events_after"].as_str().expect("a cursor").to_owned();
             if page["next"].is_null() {
                 break;
             }
         }
-        seen.retain(|kind| kind == "transfer.posted");
-        assert_eq!(seen.len(), 2, "and each once");
+        let kinds: Vec<&str> = seen.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(kinds, ["transfer.posted", "activity.posted"]);
+        assert_eq!(seen[1].1, last.to_string());
         let (_, page) = events(&app, &other, &format!("after={}", after[1])).await;
         assert_eq!(told(&page), [], "Bo's account is as it was");
-        let (_, page) = events(&app, &token, &format!("after={cursor}")).await;
-        assert_eq!(told(&page), []);
+    }
+}
+
+both! {
+    async fn who_may_see_more_or_less_than_before_lists_again(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let (token, other) = (app.personal_token(&mut asha, READS).await, app.personal_token(&mut bo, READS).await);
+        let cursor = async |token: &str| {
+            let (_, page) = events(&app, token, "").await;
+            page["events_after"].as_str().expect("a cursor").to_owned()
+        };
+        let (mine, theirs) = (cursor(&token).await, cursor(&other).await);
+        let (friends, book) = group(&mut desk, &mut asha, &[]).await;
+        let expired = async |token: &str, after: &str| {
+            let (status, page) = events(&app, token, &format!("after={after}")).await;
+            (status, page["code"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(expired(&token, &mine).await, (410, "cursor_expired".to_owned()), "she is in a group now");
+        assert_eq!(expired(&other, &theirs).await.0, 200);
+        // What is in the group's daybook is hers to follow, until she leaves.
+        let item = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY });
+        let _: Value = asha.post("/v1/activities", &json!({ "items": [item] })).await.expect("recorded");
+        app.judge().await;
+        let (_, page) = events(&app, &token, "").await;
+        assert_eq!(told(&page).len(), 1);
+        let mine = page["events_after"].as_str().expect("a cursor").to_owned();
+        let member = format!("/v1/parties/{friends}/members/{}", asha.party);
+        desk.request(Method::DELETE, &member, "application/json", Vec::new()).await.expect("left");
+        assert_eq!(expired(&token, &mine).await, (410, "cursor_expired".to_owned()));
+        // Whoever is named by two ids hears once, and of a record that still names them by one that it is there.
+        let old = app.phone("Bo's old phone").await;
+        let (b, alias) = (bo.party, old.party);
+        let path = format!("/v1/parties/{b}/aliases/{alias}");
+        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
+        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
+        let theirs = cursor(&other).await;
+        let id = asha.record(Kind::Hours, DAY, |a| _ = a.minutes(b, 20).minutes(alias, 20)).expect("recorded");
+        post(&app, &mut asha).await;
+        for limit in [1, 50] {
+            let (_, page) = events(&app, &other, &format!("after={theirs}&limit={limit}")).await;
+            assert_eq!(told(&page).len(), 1, "{page}");
+        }
+        asha.edit(id, |a| _ = a.minutes(alias, 0)).expect("edited");
+        post(&app, &mut asha).await;
+        for limit in [1, 50] {
+            let (mut after, mut kinds) = (theirs.clone(), Vec::new());
+            loop {
+                let (_, page) = events(&app, &other, &format!("after={after}&limit={limit}")).await;
+                kinds.extend(told(&page).into_iter().map(|(kind, _)| kind.to_owned()));
+                after = page["events_after"].as_str().expect("a cursor").to_owned();
+                if page["next"].is_null() {
+                    break;
+                }
+            }
+            assert!(!kinds.is_empty() && kinds.iter().all(|kind| kind != "activity.removed"), "{limit}: {kinds:?}");
+        }
     }
 }
 

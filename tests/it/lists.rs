@@ -193,6 +193,21 @@ both! {
             assert_eq!(listed(&mut asha, &query).await.len(), 1, "{query}");
             assert_eq!(listed(&mut desk, &query).await.len(), 1, "{query}");
         }
+        // Without either it is all that is theirs, newest received first.
+        let mut expected = vec![item["id"].as_str().expect("an id").to_owned()];
+        for nth in 0..5 {
+            app.pass(1_000);
+            let mut next = json!({ "id": asha.uuid(), "kind": if nth == 4 { "repair" } else { "hours" }, "day": DAY });
+            if nth % 2 == 0 {
+                next["daybook_id"] = json!(book);
+            }
+            let _: Value = asha.post("/v1/activities", &json!({ "items": [next] })).await.expect("outcomes");
+            expected.insert(0, next["id"].as_str().expect("an id").to_owned());
+        }
+        assert_eq!(all_pages(&mut asha, "limit=2").await, expected);
+        assert_eq!(all_pages(&mut asha, "limit=2&kind=hours").await, expected[1..]);
+        assert_eq!(all_pages(&mut asha, "limit=50").await, expected);
+        assert_eq!(all_pages(&mut bo, "limit=2").await, Vec::<String>::new());
         assert_eq!(listed(&mut bo, &format!("daybook_id={book}")).await.len(), 0);
         assert_eq!(refused(bo.get::<Value>(&format!("/v1/activities?party_id={group}")).await).0, 404);
         assert_eq!(listed(&mut desk, &format!("daybook_id={}", app.app.uuid())).await.len(), 0);

@@ -1,12 +1,16 @@
 //! Stories of people who have no phone, and of those who write down for them.
 
 use axum::http::Method;
+use daybook::api::sync::OutcomeKind;
+use daybook::domain::activity::Kind;
+use daybook::domain::ids::ActivityId;
 use daybook::phone::PhoneError;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::desk::{balance, change, group, rebuilt_is_live, rules};
 use crate::support::{TestPhone, both};
+use crate::wire;
 
 /// An item for hours of a party on a day.
 fn hours(id: Uuid, party: impl std::fmt::Display, minutes: i64) -> Value {
@@ -217,5 +221,85 @@ both! {
         app.judge().await;
         assert_eq!((balance(&mut desk, a).await, balance(&mut desk, b).await), (60, 1));
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn whose_change_came_in_with_anothers_push_wrote_it_too(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        rules(&mut desk, json!({ "mode": "peer", "audit_percent": 0 })).await;
+        let (_, book) = group(&mut desk, &mut asha, &[bo.party]).await;
+        let (a, b, id) = (asha.party, bo.party, ActivityId(asha.uuid()));
+        for phone in [&mut asha, &mut bo] {
+            let held = phone.book(book).unsent().len();
+            phone.sync().await.expect("synced");
+            assert_eq!(held, 0, "nothing of its own yet");
+        }
+        asha.edit_in(book, id, |r| _ = r.kind(Kind::Hours).day("2026-11-20").minutes(a, 1).minutes(b, 10)).expect("recorded");
+        let first: Vec<Vec<u8>> = asha.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        // From phone to phone; Bo raises what is his, and pushes it before the server has what it builds on.
+        bo.book(book).apply(&first).expect("taken");
+        bo.edit_in(book, id, |r| _ = r.minutes(b, 470)).expect("edited");
+        let mine = bo.book(book).unsent().pop().map(|(_, bytes)| bytes).expect("a change");
+        let answer = wire::send_changes(&mut bo, book, &[mine]).await;
+        assert_eq!(wire::outcomes(&answer)[0].0, OutcomeKind::Held);
+        asha.edit_in(book, id, |r| _ = r.note("By the canal")).expect("edited");
+        let all: Vec<Vec<u8>> = asha.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        wire::send_changes(&mut asha, book, &all).await;
+        let word = json!({ "id": bo.uuid(), "kind": "hours", "day": "2026-11-20", "confirms": id });
+        assert_eq!(record(&mut bo, &word).await["status"], 201);
+        app.judge().await;
+        assert_eq!((balance(&mut desk, a).await, balance(&mut desk, b).await), (0, 0), "nobody else saw 470");
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_word_is_as_old_as_the_version_that_first_says_it(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        rules(&mut desk, json!({ "mode": "peer", "audit_percent": 0 })).await;
+        let (a, older) = (asha.party, json!({ "id": bo.uuid(), "kind": "hours", "day": "2026-11-20" }));
+        let said = record(&mut bo, &older).await;
+        app.pass(2_000);
+        // An old record that confirms from now on what there is now.
+        let item = hours(asha.uuid(), a, 30);
+        record(&mut asha, &item).await;
+        app.pass(2_000);
+        let word = json!({ "change_id": bo.uuid(), "base_version": said["activity"]["version"], "set": { "confirms": item["id"] } });
+        let id = older["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        assert_eq!(patch(&mut bo, id, &word).await["confirms"], item["id"]);
+        app.judge().await;
+        assert_eq!(balance(&mut asha, a).await, 30);
+        // A word for what nobody has written yet is for nothing.
+        let next = with(&hours(asha.uuid(), a, 300), json!({ "day": "2026-11-18" }));
+        let early = json!({ "id": bo.uuid(), "kind": "hours", "day": "2026-11-20", "confirms": next["id"] });
+        assert_eq!(record(&mut bo, &early).await["status"], 201);
+        app.pass(2_000);
+        record(&mut asha, &next).await;
+        app.judge().await;
+        assert_eq!(balance(&mut asha, a).await, 30);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn whom_a_record_waits_for_may_be_entered_as_well_as_confirmed(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let mut asha = app.phone("Asha").await;
+        let (a, rose) = (asha.party, asha.uuid());
+        let parties = json!([{ "party_id": a, "minutes": 60 }, { "party_id": rose, "minutes": 30 }]);
+        let item = with(&hours(asha.uuid(), a, 60), json!({ "parties": parties }));
+        record(&mut asha, &item).await;
+        app.judge().await;
+        assert_eq!(balance(&mut asha, a).await, 0, "who is Rose?");
+        let body = json!({ "id": rose, "name": "Rose", "kind": "resident", "sector": "resident" });
+        let _: Value = desk.post("/v1/parties", &body).await.expect("entered");
+        app.judge().await;
+        assert_eq!((balance(&mut asha, a).await, balance(&mut desk, rose).await), (60, 30));
     }
 }

@@ -197,17 +197,55 @@ both! {
         assert_eq!(asked(&mut bo, Method::PUT, &role(stayed.party)).await, None);
         let me: Value = left.get("/v1/me").await.expect("me");
         assert_eq!((&me["party_id"], &me["roles"]), (&json!(left.party), &json!(["coordinator"])));
-        // Who has none.
+        // Who has none; and who cannot act counts for nobody.
         let friends = entered(&mut bo, "group", "Friends").await;
-        assert_eq!(asked(&mut bo, Method::PUT, &role(friends)).await, Some((409, "not_residents".to_owned())));
+        let met = left.meet("Cy");
+        let me = left.party;
+        left.record(daybook::domain::activity::Kind::Hours, "2026-11-20", |a| _ = a.minutes(me, 30).minutes(met, 30)).expect("recorded");
+        left.sync().await.expect("synced");
+        for nobody in [friends, met] {
+            assert_eq!(asked(&mut bo, Method::PUT, &role(nobody)).await, Some((409, "not_residents".to_owned())));
+        }
+        let rose = entered(&mut bo, "resident", "Rose").await;
+        assert_eq!(asked(&mut bo, Method::PUT, &role(rose)).await, None);
+        assert_eq!(asked(&mut bo, Method::DELETE, &role(left.party)).await, None);
+        assert_eq!(asked(&mut bo, Method::DELETE, &his).await, Some((409, "last_coordinator".to_owned())));
         for path in [role(PartyId(bo.uuid())), format!("/v1/parties/{}/roles/king", bo.party)] {
             assert_eq!(asked(&mut bo, Method::PUT, &path).await, Some((404, "not_found".to_owned())), "{path}");
         }
         let entries: Value = bo.get("/v1/journal/entries?limit=200").await.expect("entries");
         let kinds = entries["items"].as_array().expect("items").iter().map(|entry| entry["kind"].as_str().expect("a kind"));
         let kinds: Vec<&str> = kinds.filter(|kind| kind.starts_with("role_")).collect();
-        assert_eq!(kinds, ["role_given", "role_taken", "role_given", "role_given"], "each once");
+        assert_eq!(kinds, ["role_given", "role_taken", "role_given", "role_given", "role_given", "role_taken"], "each once");
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn whom_somebody_invited_who_coordinates_no_more_does_not_come_in(app: TestApp) {
+        let (mut dee, mut eve) = (app.coordinator("Dee").await, app.coordinator("Eve").await);
+        let invited = async |desk: &mut TestPhone, more: Value| {
+            let mut body = json!({ "id": desk.uuid() });
+            body.as_object_mut().expect("a body").extend(more.as_object().expect("fields").clone());
+            let made: Value = desk.post("/v1/invitations", &body).await.expect("invited");
+            made["token"].as_str().expect("a token").to_owned()
+        };
+        let mut tokens = Vec::new();
+        for more in [json!({ "coordinator": true }), json!({ "party_id": dee.party }), json!({})] {
+            tokens.push(invited(&mut eve, more).await);
+        }
+        let me = eve.party;
+        let own = invited(&mut eve, json!({ "party_id": me })).await;
+        let path = format!("/v1/parties/{}/roles/coordinator", eve.party);
+        assert_eq!(asked(&mut dee, Method::DELETE, &path).await, None);
+        for token in &tokens {
+            let answer = app.new_phone("Mallory").enrol(token).await;
+            assert_eq!(refused(answer), (404, "invitation_invalid".to_owned()));
+        }
+        app.new_phone("Eve's tablet").enrol(&own).await.expect("a device of her own");
+        // With the role they would be good again: it is for the invitations to be taken back.
+        assert_eq!(asked(&mut dee, Method::PUT, &path).await, None);
+        app.new_phone("Fay").enrol(&tokens[2]).await.expect("enrolled");
     }
 }
 
@@ -237,6 +275,10 @@ both! {
         assert_eq!(answer["items"][0]["status"], 201);
         let me = desk.party;
         assert_eq!(asked(&mut desk, Method::DELETE, &format!("/v1/parties/{friends}/members/{me}")).await, None);
+        let itself = format!("/v1/parties/{friends}/members/{friends}");
+        let body = br#"{"capacity":"lay"}"#.to_vec();
+        let answer = desk.request(Method::PUT, &itself, "application/json", body).await;
+        assert_eq!(refused(answer), (409, "same_party".to_owned()));
         let nobody = desk.uuid();
         let answer = asked(&mut desk, Method::DELETE, &format!("/v1/parties/{friends}/members/{nobody}")).await;
         assert_eq!(answer, Some((404, "not_found".to_owned())));

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::FlowError;
 use super::facts::{Brief, People};
 use super::sitting::Sitting;
+use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, PartyId};
+use crate::domain::reading::Reading;
 use crate::domain::rules::Mode;
 use crate::ledger::{self, Corrections, Decided, raises_nothing};
 use crate::store;
@@ -20,9 +22,16 @@ const SECOND_MS: i64 = 1_000;
 pub struct Words {
     /// Who wrote an activity, in the order in which they began to: of what is judged and of what confirms it.
     writers: BTreeMap<ActivityId, Vec<PartyId>>,
-    /// By what is confirmed and what confirms it: how the one read when the other was written; nothing where that is as
-    /// it reads now.
-    seen: BTreeMap<(ActivityId, ActivityId), Option<Brief>>,
+    /// By what is confirmed and what confirms it: how the one read when the other was written.
+    seen: BTreeMap<(ActivityId, ActivityId), Seen>,
+}
+
+/// What there was to confirm.
+#[derive(Debug)]
+enum Seen {
+    Nothing,
+    AsNow,
+    Then(Box<Brief>),
 }
 
 impl Sitting<'_> {
@@ -48,29 +57,40 @@ impl Sitting<'_> {
         for (id, party) in store::activities::writers(txn, neighbourhood, &ids).await? {
             words.writers.entry(id).or_default().push(party);
         }
-        let firsts: Vec<(ActivityId, i64)> =
-            pairs.iter().map(|(_, by)| *by).collect::<BTreeSet<_>>().into_iter().map(|by| (by, 1)).collect();
-        let firsts = store::activities::versions_named(txn, neighbourhood, &firsts).await?;
-        let written: BTreeMap<ActivityId, i64> =
-            firsts.iter().map(|row| (ActivityId(row.activity_id), written_ms(row))).collect();
+        let confirming: BTreeSet<ActivityId> = pairs.iter().map(|(_, by)| *by).collect();
+        let mut written: BTreeMap<(ActivityId, ActivityId), i64> = BTreeMap::new();
+        for row in store::activities::all_versions(txn, neighbourhood, &confirming).await? {
+            let by = ActivityId(row.activity_id);
+            let reading: Reading = serde_json::from_str(&row.reading)?;
+            let Some(of) = Activity::from_reading(&reading, self.zone).ok().and_then(|read| read.confirms)
+            else {
+                continue;
+            };
+            // A record that was there before is a word from when it first said so.
+            written.entry((of, by)).or_insert_with(|| written_ms(&row));
+        }
         for (of, by) in pairs {
-            let (Some(brief), Some(at_ms)) = (judged.get(&of), written.get(&by)) else { continue };
+            let (Some(brief), Some(at_ms)) = (judged.get(&of), written.get(&(of, by))) else { continue };
             let seen = self.seen(brief, *at_ms, people).await?;
             self.near.words.seen.insert((of, by), seen);
         }
         Ok(())
     }
 
-    /// How it read at a time, if not as now.
-    async fn seen(&self, brief: &Brief, at_ms: i64, people: &mut People) -> Result<Option<Brief>, FlowError> {
-        if brief.version == 1 {
-            return Ok(None);
-        }
+    /// How it read at a time.
+    async fn seen(&self, brief: &Brief, at_ms: i64, people: &mut People) -> Result<Seen, FlowError> {
         let row = store::activities::version_at(self.txn(), self.neighbourhood(), brief.id, at_ms).await?;
-        let Some(row) = row.filter(|row| row.version != brief.version) else { return Ok(None) };
+        let Some(row) = row else { return Ok(Seen::Nothing) };
+        // Neither the server nor, by its own clock, the phone that wrote it had it then.
+        if row.received_at_ms > at_ms && row.recorded_at_ms > at_ms {
+            return Ok(Seen::Nothing);
+        }
+        if row.version == brief.version {
+            return Ok(Seen::AsNow);
+        }
         let seen = Brief::read(self, Vec::new(), &row)?;
         people.learn(self, std::slice::from_ref(&seen)).await?;
-        Ok(Some(seen))
+        Ok(Seen::Then(Box::new(seen)))
     }
 
     /// Whether others stand behind every line of it: they wrote that they confirm it, each in their own daybook and
@@ -84,11 +104,11 @@ impl Sitting<'_> {
                 .is_some_and(|writers| writers.iter().all(|writer| *writer == owner) && !writers.is_empty())
         };
         let no_more = |id: &ActivityId| match words.seen.get(&(brief.id, *id)) {
-            Some(None) => true,
-            Some(Some(seen)) => seen.activity.as_ref().is_some_and(|activity| {
+            Some(Seen::AsNow) => true,
+            Some(Seen::Then(seen)) => seen.activity.as_ref().is_some_and(|activity| {
                 raises_nothing(&people.decide(activity, &Corrections::default()), decided)
             }),
-            None => false,
+            Some(Seen::Nothing) | None => false,
         };
         let confirming = self.cases().filter(|(id, case)| {
             case.confirms == Some(brief.id)
