@@ -1,6 +1,7 @@
 /**
  * Records a litter pick in a daybook of its own and syncs it, as a phone with stock Automerge does.
  *
+ *     npm install @automerge/automerge tsx
  *     export DAYBOOK_URL=http://127.0.0.1:8080 DAYBOOK_TOKEN=dbp_…
  *     npx tsx record.ts --minutes 40 --bags 2 --note "Along the canal" --offline
  *     npx tsx record.ts
@@ -456,4 +457,8 @@ async function main(): Promise<void> {
   for (const id of Object.keys(phone.doc).sort()) show(id, phone.doc[id]!);
 }
 
-await main();
+// Not awaited at the top: a folder without `"type": "module"` does not know that.
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -2455,6 +2455,21 @@ export interface components {
              */
             from_day?: string | null;
         };
+        /** @description A member of a group or organisation. */
+        MemberView: {
+            /**
+             * @description `lay` or `professional`.
+             * @example lay
+             */
+            capacity: string;
+            /**
+             * Format: date
+             * @description The first day.
+             * @example 2026-11-01
+             */
+            from_day: string;
+            party_id: components["schemas"]["PartyId"];
+        };
         /** @description Somebody whom a phone met offline. */
         MetParty: {
             id: components["schemas"]["PartyId"];
@@ -2835,6 +2850,8 @@ export interface components {
             kind: string;
             /** @description Enrolled, or confirmed by a coordinator. */
             known: boolean;
+            /** @description Who is in the group or organisation now, by id; not in lists. */
+            members?: components["schemas"]["MemberView"][];
             /** @description As people call it. */
             name: string;
             /**

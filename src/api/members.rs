@@ -17,6 +17,7 @@ use crate::domain::time::{civil_day, parse_day};
 use crate::flows;
 use crate::flows::roles::Changed;
 use crate::store;
+use crate::store::entity::membership;
 use crate::store::parties::COORDINATOR;
 
 /// A member's place in a group or organisation.
@@ -28,6 +29,24 @@ pub struct MemberRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Date, example = "2026-11-01")]
     pub from_day: Option<String>,
+}
+
+/// A member of a group or organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    pub party_id: PartyId,
+    /// `lay` or `professional`.
+    #[schema(example = "lay")]
+    pub capacity: String,
+    /// The first day.
+    #[schema(format = Date, example = "2026-11-01")]
+    pub from_day: String,
+}
+
+impl From<membership::Model> for MemberView {
+    fn from(row: membership::Model) -> Self {
+        Self { party_id: PartyId(row.member_id), capacity: row.capacity, from_day: row.from_day }
+    }
 }
 
 /// In which capacity somebody is a member.

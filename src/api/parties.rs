@@ -15,6 +15,7 @@ use super::body::Json;
 use super::conditions::{Tagged, answer, object, saw, tag};
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Coordinator, scope};
+use super::members::MemberView;
 use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Instant, Page, check_name, word};
 use crate::app::{Access, App};
@@ -140,6 +141,9 @@ pub struct PartyView {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["coordinator"]))]
     pub roles: Vec<String>,
+    /// Who is in the group or organisation now, by id; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberView>,
     /// `under_18`; absent for adults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "under_18")]
@@ -165,6 +169,7 @@ impl From<party::Model> for PartyView {
             known: row.known,
             alias_of: None,
             roles: Vec::new(),
+            members: Vec::new(),
             age_band: row.age_band,
             supervisors: row.supervisors.and_then(|ids| serde_json::from_str(&ids).ok()).unwrap_or_default(),
             created_at: Instant(row.created_at_ms),
@@ -253,7 +258,9 @@ pub async fn get_party(
 async fn seen(app: &App, access: &Access, row: party::Model) -> ApiResult<PartyView> {
     let mut views = [PartyView::from(row)];
     standing_for(app, access, &mut views).await?;
-    let [view] = views;
+    let [mut view] = views;
+    let members = store::parties::members(app.db().read(), access.neighbourhood, view.id).await?;
+    view.members = members.into_iter().map(MemberView::from).collect();
     Ok(view)
 }
 

@@ -343,6 +343,24 @@ pub async fn memberships(
         .await
 }
 
+/// Who is in a group or organisation today, by id.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn members(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    group: PartyId,
+) -> Result<Vec<membership::Model>, DbErr> {
+    membership::Entity::find()
+        .filter(membership::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(membership::Column::GroupId.eq(group.0))
+        .filter(membership::Column::UntilDay.is_null())
+        .order_by_asc(membership::Column::MemberId)
+        .all(db)
+        .await
+}
+
 /// Puts a member into a group or organisation, or changes capacity and days.
 ///
 /// # Errors

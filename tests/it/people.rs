@@ -264,6 +264,8 @@ both! {
             assert_eq!(asked(&mut desk, Method::DELETE, &member).await, None);
         }
         assert_eq!(revisions(&mut desk, &[friends]).await, [before[0] + 1]);
+        let seen: Value = desk.get(&format!("/v1/parties/{friends}")).await.expect("a party");
+        assert_eq!(seen["members"], Value::Null);
         let second = item(&mut asha);
         let answer: Value = asha.post("/v1/activities", &json!({ "items": [second] })).await.expect("outcomes");
         assert_eq!(answer["items"][0]["status"], 404);
@@ -271,6 +273,8 @@ both! {
         assert_eq!(seen["daybook_id"], json!(book));
         // Back again, and never there.
         put(&mut desk, &member, &json!({ "capacity": "lay", "from_day": "2026-11-01" })).await;
+        let seen: Value = desk.get(&format!("/v1/parties/{friends}")).await.expect("a party");
+        assert_eq!(seen["members"], json!([{ "party_id": asha.party, "capacity": "lay", "from_day": "2026-11-01" }]));
         let answer: Value = asha.post("/v1/activities", &json!({ "items": [second] })).await.expect("outcomes");
         assert_eq!(answer["items"][0]["status"], 201);
         let me = desk.party;
