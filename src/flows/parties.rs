@@ -180,13 +180,13 @@ pub async fn put_member(
     // Whoever is a member under an id that became another's is so under that.
     store::ledger::lock_tip(&txn, caller.neighbourhood, true).await?;
     let member = store::aliases::stands_for(&txn, caller.neighbourhood, member, None).await?;
-    if member == group {
-        return Err(FlowError::SameParty);
-    }
     let found = store::parties::find(&txn, caller.neighbourhood, group).await?;
     let member_there = store::parties::find(&txn, caller.neighbourhood, member).await?.is_some();
     if !member_there || found.is_none_or(|group| group.kind == "resident") {
         return Err(FlowError::NotFound);
+    }
+    if member == group {
+        return Err(FlowError::SameParty);
     }
     let row = membership::Model {
         neighbourhood_id: caller.neighbourhood.0,
