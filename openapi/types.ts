@@ -2361,7 +2361,7 @@ export interface components {
             /** @description What the entry commits to, without telling it. */
             commitment: components["schemas"]["Hash"];
             /**
-             * @description `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, `grant_revoked`, … More will come.
+             * @description `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, `grant_revoked`, `role_given`, `role_taken`, … More will come.
              * @example transfer
              */
             kind?: string | null;

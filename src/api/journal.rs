@@ -26,7 +26,7 @@ use crate::store::entity::journal;
 pub struct JournalEntry {
     /// 1, 2, 3 … without gaps.
     pub no: i64,
-    /// `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, `grant_revoked`, … More will come.
+    /// `version` (taken up), `decision`, `transfer`, `rules`, `period` (closed), `party_alias`, `account_closed`, `device_enrolled`, `grant_revoked`, `role_given`, `role_taken`, … More will come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "transfer")]
     pub kind: Option<String>,

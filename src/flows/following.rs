@@ -220,7 +220,7 @@ async fn concerning(
         store::journal::closing_transfers(db, neighbourhood, &accounts, (after, until), most).await?;
     // Where the rows were cut, those of the last number may not be all of them.
     let cut = u64::try_from(found.rows.len() + 1).is_ok_and(|rows| rows >= most);
-    let until = found.rows.last().filter(|_| cut).map_or(until, |row| row.journal_no - 1);
+    let until = found.rows.last().filter(|_| cut).map_or(until, |row| until.min(row.journal_no - 1));
     let nobody = Standing { activities: BTreeMap::new(), judged: BTreeMap::new() };
     let mut read: BTreeMap<i64, (Happened, bool)> = BTreeMap::new();
     let left_out = found.rows.iter().filter(|row| row.still_named == Some(false));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use sea_orm::ConnectionTrait as _;
+
 use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
@@ -96,7 +98,8 @@ pub async fn create(
     };
     store::parties::insert_new(&txn, vec![row.clone()]).await?;
     let now_ms = app.now_in(caller.neighbourhood);
-    super::judge::look_again(&txn, caller.neighbourhood, "unknown_party", now_ms).await?;
+    let due = store::aliases::make_due(txn.get_database_backend(), caller.neighbourhood, &[id], now_ms);
+    txn.execute_raw(due).await?;
     timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);
     Ok((row, true))

@@ -6,6 +6,7 @@ use super::FlowError;
 use super::aliases::is_coordinator;
 use super::judge::Sitting;
 use crate::app::{Access, App};
+use crate::auth::scopes::{Scope, Scopes};
 use crate::domain::ids::PartyId;
 use crate::metrics::Flow;
 use crate::store;
@@ -58,7 +59,8 @@ pub async fn put(
         store::parties::insert_role(&txn, neighbourhood, party, COORDINATOR, app.now_ms()).await?;
     } else {
         let others: BTreeSet<PartyId> = coordinators.into_iter().filter(|other| *other != party).collect();
-        if !store::access::anybody_manages(&txn, neighbourhood, &others, app.now_ms()).await? {
+        let scopes = store::access::scopes_of(&txn, neighbourhood, &others, app.now_ms()).await?;
+        if !scopes.iter().any(|scopes| Scopes::known(scopes).has(Scope::Manage)) {
             return Ok(Changed::Last);
         }
         store::aliases::end_roles(&txn, neighbourhood, party).await?;

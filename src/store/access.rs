@@ -16,11 +16,9 @@ use crate::domain::ids::{DeviceId, GrantId, InvitationId, NeighbourhoodId, Party
 pub type After = Option<(i64, Uuid)>;
 
 /// What lies after a place, in a list that is newest first.
-fn older<C: ColumnTrait>(after: After, created_at_ms: C, id: C) -> Condition {
+pub(super) fn older<C: ColumnTrait>(after: After, at_ms_of: C, id: C) -> Condition {
     let Some((at_ms, last)) = after else { return Condition::all() };
-    Condition::any()
-        .add(created_at_ms.lt(at_ms))
-        .add(Condition::all().add(created_at_ms.eq(at_ms)).add(id.lt(last)))
+    Condition::any().add(at_ms_of.lt(at_ms)).add(Condition::all().add(at_ms_of.eq(at_ms)).add(id.lt(last)))
 }
 
 /// One invitation; `lock` keeps others from redeeming it meanwhile.
@@ -397,17 +395,17 @@ pub async fn touch_grant(
         .map(|_| ())
 }
 
-/// Whether any of these parties has a grant with which it can manage.
+/// The scopes of each grant of these parties that is in force.
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn anybody_manages(
+pub async fn scopes_of(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
     parties: &BTreeSet<PartyId>,
     now_ms: i64,
-) -> Result<bool, DbErr> {
-    let scopes: Vec<String> = access_grant::Entity::find()
+) -> Result<Vec<String>, DbErr> {
+    access_grant::Entity::find()
         .select_only()
         .column(access_grant::Column::Scopes)
         .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
@@ -416,6 +414,5 @@ pub async fn anybody_manages(
         .filter(access_grant::Column::ExpiresAtMs.gt(now_ms))
         .into_tuple()
         .all(db)
-        .await?;
-    Ok(scopes.iter().any(|scopes| scopes.split(' ').any(|scope| scope == "manage")))
+        .await
 }

@@ -17,7 +17,8 @@ use super::entity::{activity, judgement};
 use crate::domain::ids::{ActivityId, NeighbourhoodId, PartyId};
 use crate::domain::limits::PAGE_ROWS_LOOKED_AT;
 
-/// Rows that a page fetches by their ids at most: a thousand so cost four times what a thousand in order do.
+/// Rows that a page fetches by their ids at most: a thousand so took 33 ms of processor
+/// on SQLite, a thousand in order 8.
 const BY_ID_MAX: u64 = 200;
 /// By how much the clocks of two replicas may differ: one judges what another received.
 const CLOCKS_APART_MS: i64 = 60_000;
@@ -220,11 +221,12 @@ fn ordered(neighbourhood: NeighbourhoodId, filter: &Filter) -> Select<activity::
     if let [party] = filter.parties[..] {
         query = query.filter(A::PartyId.eq(party.0));
     }
-    if let Some((at_ms, id)) = filter.after {
-        let older = Condition::any()
-            .add(A::ReceivedAtMs.lt(at_ms))
-            .add(Condition::all().add(A::ReceivedAtMs.eq(at_ms)).add(A::Id.lt(id)));
-        query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(older);
+    if let Some((at_ms, _)) = filter.after {
+        query = query.filter(A::ReceivedAtMs.lte(at_ms)).filter(super::access::older(
+            filter.after,
+            A::ReceivedAtMs,
+            A::Id,
+        ));
     }
     query
 }

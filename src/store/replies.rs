@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::{ExprTrait, OnConflict};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
@@ -220,9 +220,12 @@ pub(super) fn naming_one(
         .filter(P::NeighbourhoodId.eq(neighbourhood.0))
         .filter(P::PartyId.eq(name.0))
         .filter(P::Still.eq(true));
-    if let Some((at_ms, id)) = after {
-        let older = P::ReceivedAtMs.lt(at_ms).or(P::ReceivedAtMs.eq(at_ms).and(P::ActivityId.lt(id)));
-        query = query.filter(P::ReceivedAtMs.lte(at_ms)).filter(older);
+    if let Some((at_ms, _)) = after {
+        query = query.filter(P::ReceivedAtMs.lte(at_ms)).filter(super::access::older(
+            after,
+            P::ReceivedAtMs,
+            P::ActivityId,
+        ));
     }
     query.order_by_desc(P::ReceivedAtMs).order_by_desc(P::ActivityId).limit(limit)
 }
