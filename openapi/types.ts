@@ -924,7 +924,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Put somebody into a group or organisation. An alias stands for its party. */
+        /**
+         * Put somebody into a group or organisation. An alias stands for its party.
+         * @description From now on they may sync a group's daybooks; `from_day` says from which day what they do may be done for it.
+         */
         put: operations["put_member"];
         post?: never;
         /**
@@ -1350,7 +1353,10 @@ export interface components {
             part_of?: components["schemas"]["ActivityId"] | null;
             /** @description Who gave how many minutes. */
             parties: components["schemas"]["PartyMinutes"][];
-            /** @description The party whose daybook it is. */
+            /**
+             * @description The party whose daybook it is. Where two parties were made one it becomes the one that stays, which changes
+             *     `etag` and no `revision`.
+             */
             party_id: components["schemas"]["PartyId"];
             /**
              * Format: int64
@@ -2108,7 +2114,8 @@ export interface components {
             /**
              * @description `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
              *     `activity.removed`, `transfer.posted`; for coordinators also `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
-             *     `period.closed`, `party.joined`, `account.closed`. More will come.
+             *     `period.closed`, `party.joined` (the subject is now an alias: its records are another party's, list those of
+             *     that party again), `account.closed`. More will come.
              * @example activity.posted
              */
             type: string;
@@ -5198,9 +5205,9 @@ export interface operations {
                 /** @description `next` of the page before. */
                 after?: string;
                 /** @description The party whose daybook it is; an alias stands for its party. */
-                party_id?: string;
+                party_id?: components["schemas"]["PartyId"];
                 /** @description The daybook that it was recorded in. */
-                daybook_id?: string;
+                daybook_id?: components["schemas"]["DaybookId"];
                 /**
                  * @description Only this kind.
                  * @example litter_pick
@@ -5267,7 +5274,7 @@ export interface operations {
                      *           "day": "2026-11-21",
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "decision_seq": 3,
-                     *           "etag": "\"13-exact\"",
+                     *           "etag": "\"13-exact-c24f\"",
                      *           "grade": {
                      *             "after": "A",
                      *             "before": "C"
@@ -5416,7 +5423,7 @@ export interface operations {
                      *             "day": "2026-11-20",
                      *             "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *             "decision_seq": 0,
-                     *             "etag": "\"1-exact\"",
+                     *             "etag": "\"1-exact-c24f\"",
                      *             "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
                      *             "judged_version": 0,
                      *             "kind": "litter_pick",
@@ -5554,7 +5561,7 @@ export interface operations {
                      *       "day": "2026-11-21",
                      *       "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *       "decision_seq": 3,
-                     *       "etag": "\"13-exact\"",
+                     *       "etag": "\"13-exact-c24f\"",
                      *       "grade": {
                      *         "after": "A",
                      *         "before": "C"
@@ -5689,7 +5696,7 @@ export interface operations {
                      *       "day": "2026-11-20",
                      *       "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *       "decision_seq": 0,
-                     *       "etag": "\"2-exact\"",
+                     *       "etag": "\"2-exact-c24f\"",
                      *       "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
                      *       "judged_version": 0,
                      *       "kind": "litter_pick",
@@ -6157,7 +6164,7 @@ export interface operations {
                      *                 "day": "2026-11-21",
                      *                 "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *                 "decision_seq": 1,
-                     *                 "etag": "\"4-exact\"",
+                     *                 "etag": "\"4-exact-c24f\"",
                      *                 "id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
                      *                 "judged_version": 1,
                      *                 "kind": "repair",
@@ -6195,7 +6202,7 @@ export interface operations {
                      *                 "day": "2026-11-21",
                      *                 "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *                 "decision_seq": 0,
-                     *                 "etag": "\"2-exact\"",
+                     *                 "etag": "\"2-exact-c24f\"",
                      *                 "id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
                      *                 "judged_version": 1,
                      *                 "kind": "repair",
@@ -6667,7 +6674,7 @@ export interface operations {
                  * @description Only decisions about this activity.
                  * @example 01a1fdb1-f260-717c-ab82-83e7e9d1d6c6
                  */
-                activity_id?: string;
+                activity_id?: components["schemas"]["ActivityId"];
             };
             header?: never;
             path?: never;
@@ -7519,7 +7526,7 @@ export interface operations {
                 /** @description `next` of the page before. */
                 after?: string;
                 /** @description Only of this daybook. */
-                daybook_id?: string;
+                daybook_id?: components["schemas"]["DaybookId"];
             };
             header?: never;
             path?: never;
@@ -7746,7 +7753,7 @@ export interface operations {
                  * @description Only entries about this activity: of your daybooks; with `reconcile` any.
                  * @example 01a1fdad-5e80-7b3d-9692-d9a1ea78d97e
                  */
-                activity_id?: string;
+                activity_id?: components["schemas"]["ActivityId"];
             };
             header?: never;
             path?: never;
@@ -9573,7 +9580,7 @@ export interface operations {
                  */
                 programme?: string;
                 /** @description Only this party's account: your own or a group's of yours; with `reconcile` anyone's. */
-                party_id?: string;
+                party_id?: components["schemas"]["PartyId"];
                 /**
                  * @description First day.
                  * @example 2026-11-01

@@ -41,9 +41,9 @@ pub struct ActivityFilter {
     /// `next` of the page before.
     pub after: Option<String>,
     /// The party whose daybook it is; an alias stands for its party.
-    pub party_id: Option<Uuid>,
+    pub party_id: Option<PartyId>,
     /// The daybook that it was recorded in.
-    pub daybook_id: Option<Uuid>,
+    pub daybook_id: Option<DaybookId>,
     /// Only this kind.
     #[param(inline)]
     pub kind: Option<Kind>,
@@ -168,13 +168,13 @@ async fn filter(
     }
     // What is not the caller's own is not there.
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-    let asked = match params.party_id.map(PartyId) {
+    let asked = match params.party_id {
         Some(asked) => Some(store::aliases::stands_for(db, neighbourhood, asked, None).await?),
         None => None,
     };
     let named = params.names_me == Some(true);
     // A daybook's records are found by whose it is; one that there is not is nobody's.
-    let owner = match params.daybook_id.map(DaybookId) {
+    let owner = match params.daybook_id {
         Some(id) => {
             let row = store::daybooks::find(db, neighbourhood, id).await?;
             Some(row.map_or(PartyId(Uuid::nil()), |row| PartyId(row.party_id)))
@@ -191,7 +191,7 @@ async fn filter(
     };
     Ok(Filter {
         parties,
-        daybook: params.daybook_id,
+        daybook: params.daybook_id.map(|id| id.0),
         kind: params.kind.map(|kind| word(&kind)),
         programme: params.programme,
         day_from: params.day_from,
@@ -258,7 +258,7 @@ async fn judged(app: &App, access: &Access, row: &activity::Model) -> ApiResult<
 }
 
 fn tag_of(row: &activity::Model, judged: Option<&judgement::Model>, exact: bool) -> ApiResult<HeaderValue> {
-    let tag = etag(row.revision + judged.map_or(0, |judged| judged.revision), exact);
+    let tag = etag(row, judged, exact);
     Ok(HeaderValue::from_str(&tag).map_err(flows::FlowError::internal)?)
 }
 

@@ -44,10 +44,13 @@ pub async fn tenant(app: &App, access: &Access) -> ApiResult<Tenant> {
     Ok(Tenant { zone: row.time_zone.parse().unwrap_or(chrono_tz::UTC), salt: row.salt.unwrap_or_default() })
 }
 
-/// The entity tag of an activity for those who see places exactly, and for the others.
+/// The entity tag of an activity for those who see places exactly, and for the others. Whose the daybook is stands in
+/// it: two parties made one raise no revision of what either recorded.
 #[must_use]
-pub fn etag(revision: i64, exact: bool) -> String {
-    format!("\"{revision}-{}\"", if exact { "exact" } else { "coarse" })
+pub fn etag(row: &activity::Model, judged: Option<&judgement::Model>, exact: bool) -> String {
+    let revision = row.revision + judged.map_or(0, |judged| judged.revision);
+    let [.., a, b] = row.party_id.into_bytes();
+    format!("\"{revision}-{}-{a:02x}{b:02x}\"", if exact { "exact" } else { "coarse" })
 }
 
 /// Builds the view.
@@ -67,6 +70,7 @@ pub fn view(
     let named = VersionName::of(&tenant.salt, ActivityId(row.id), row.version, &reading.hash());
     let mut view = bare(row, &reading, &judgement, revision, exact);
     view.version = named.to_string();
+    view.etag = etag(row, judged, exact);
     view.replies = judged.and_then(|row| row.replies).unwrap_or_default();
     if !judgement.settled.is_empty() && row.version == judgement.judged_version {
         let state = ActivityState::decode(&row.state).ok()?;
@@ -168,7 +172,7 @@ fn bare(
         judged_version: judgement.judged_version,
         revision,
         decision_seq: judgement.decision_seq,
-        etag: etag(revision, exact),
+        etag: String::new(),
         occurred: None,
         recorded_at: Instant(row.recorded_at_ms),
         received_at: Instant(row.received_at_ms),

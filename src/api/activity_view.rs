@@ -16,7 +16,8 @@ use crate::domain::review::{Conflict, Review};
 pub struct ActivityView {
     pub id: ActivityId,
     pub daybook_id: DaybookId,
-    /// The party whose daybook it is.
+    /// The party whose daybook it is. Where two parties were made one it becomes the one that stays, which changes
+    /// `etag` and no `revision`.
     pub party_id: PartyId,
     /// Who wrote it down, where that is another: a member, in the daybook of a group; or a coordinator,
     /// on behalf of somebody.

@@ -130,7 +130,7 @@ pub struct DecisionFilter {
     /// `next` of the page before.
     pub after: Option<String>,
     /// Only decisions about this activity.
-    pub activity_id: Option<Uuid>,
+    pub activity_id: Option<ActivityId>,
 }
 
 /// The routes of this file.
@@ -215,7 +215,7 @@ pub async fn list_decisions(
 ) -> ApiResult<(HeaderMap, axum::Json<Page<DecisionView>>)> {
     let (access, after) = (&caller.access, params.after.as_deref());
     let asked: Asked<i64> = Asked::of(&app, Some(access), "decisions", after, params.limit).await?;
-    let activity = params.activity_id.map(ActivityId);
+    let activity = params.activity_id;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let (before, rows) = (asked.after, asked.rows());
     let rows = store::judgements::decisions(db, neighbourhood, activity, before, rows).await?;

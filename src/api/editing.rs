@@ -26,7 +26,7 @@ use super::types::Instant;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
-use crate::domain::ids::ActivityId;
+use crate::domain::ids::{ActivityId, read_uuid};
 use crate::domain::key::{Key, MEASURES, PLAIN, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
 use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
@@ -39,6 +39,7 @@ use crate::flows::edit::{Edited, Wanted, edit};
 #[serde(deny_unknown_fields)]
 pub struct EditRequest {
     /// A UUID, made and stored by the client before sending: the same again changes nothing.
+    #[serde(deserialize_with = "read_uuid")]
     pub change_id: Uuid,
     /// `version` of the activity that the person saw. What was written since is concurrent with this edit, never
     /// overwritten by it.

@@ -159,6 +159,12 @@ impl ApiError {
         error
     }
 
+    /// What is said beyond the code's advice.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
     /// One field that does not fit.
     #[must_use]
     pub fn field(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {

@@ -48,7 +48,8 @@ pub struct Event {
     pub id: String,
     /// `activity.recorded`, `activity.edited`, `activity.conflicted`, `activity.reviewed`, `activity.posted`,
     /// `activity.removed`, `transfer.posted`; for coordinators also `device.enrolled`, `device.revoked`, `grant.revoked`, `rules.put`,
-    /// `period.closed`, `party.joined`, `account.closed`. More will come.
+    /// `period.closed`, `party.joined` (the subject is now an alias: its records are another party's, list those of
+    /// that party again), `account.closed`. More will come.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "activity.posted")]
     pub kind: EventType,

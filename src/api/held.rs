@@ -61,7 +61,7 @@ pub struct HeldFilter {
     /// `next` of the page before.
     pub after: Option<String>,
     /// Only of this daybook.
-    pub daybook_id: Option<Uuid>,
+    pub daybook_id: Option<DaybookId>,
 }
 
 /// The routes of this file.
@@ -82,7 +82,7 @@ pub async fn list_held(
 ) -> ApiResult<(HeaderMap, axum::Json<Page<HeldView>>)> {
     let (access, after) = (&caller.access, params.after.as_deref());
     let asked: Asked<Place> = Asked::of(&app, Some(access), "held", after, params.limit).await?;
-    let daybooks = daybooks(&app, access, params.daybook_id).await?;
+    let daybooks = daybooks(&app, access, params.daybook_id.map(|id| id.0)).await?;
     let db = app.db().read();
     let (daybooks, after) = (daybooks.as_deref(), asked.after.clone());
     let rows = store::held::page(db, access.neighbourhood, daybooks, after, asked.rows()).await?;

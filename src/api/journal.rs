@@ -65,7 +65,7 @@ pub struct EntryFilter {
     /// `next` of the page before.
     pub after: Option<String>,
     /// Only entries about this activity: of your daybooks; with `reconcile` any.
-    pub activity_id: Option<Uuid>,
+    pub activity_id: Option<ActivityId>,
 }
 
 /// Kinds that the owner of the activity may read; what else is about it is for those who reconcile.
@@ -104,7 +104,7 @@ pub async fn list_entries(
     Params(params): Params<EntryFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<JournalEntry>>)> {
     let (access, after) = (&caller.access, params.after.as_deref());
-    let only = params.activity_id.map(ActivityId);
+    let only = params.activity_id;
     // A cursor is of its list: what numbers one leaves out another may hold.
     let asked: Asked<i64> = Asked::of(&app, Some(access), here.clone(), after, params.limit).await?;
     let db = app.db().read();

@@ -70,6 +70,8 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Put somebody into a group or organisation. An alias stands for its party.
+///
+/// From now on they may sync a group's daybooks; `from_day` says from which day what they do may be done for it.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(

@@ -2,7 +2,8 @@
 //! `application/json`: stock libraries read nothing else.
 
 use axum::Form;
-use axum::extract::{Request, State};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -121,14 +122,11 @@ pub async fn issue_token(State(app): State<App>, _: Public, request: Request) ->
         Err(error) => return not_proved(&app, &error),
     };
     let request = Request::from_parts(parts, body);
-    let Ok(Form(form)) =
-        <Form<TokenRequest> as axum::extract::FromRequest<_>>::from_request(request, &app).await
-    else {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "send grant_type and refresh_token as a form",
-        );
+    let form = match <Form<TokenRequest> as FromRequest<_>>::from_request(request, &app).await {
+        Ok(Form(form)) => form,
+        Err(rejection) => {
+            return refuse(StatusCode::BAD_REQUEST, "invalid_request", &not_that_form(&rejection));
+        }
     };
     if form.grant_type != "refresh_token" {
         return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be refresh_token");
@@ -147,12 +145,25 @@ pub async fn issue_token(State(app): State<App>, _: Public, request: Request) ->
     }
 }
 
+/// What the form is, and where what was sent is another.
+fn not_that_form(rejection: &FormRejection) -> String {
+    let text = match rejection {
+        FormRejection::FailedToDeserializeForm(_) | FormRejection::FailedToDeserializeFormBody(_) => {
+            let text = rejection.body_text();
+            text.rsplit_once(": ").map_or(text.clone(), |(_, why)| why.to_owned())
+        }
+        FormRejection::InvalidFormContentType(_) => "another content type came".to_owned(),
+        _ => "the body cannot be read".to_owned(),
+    };
+    format!("send grant_type and refresh_token as application/x-www-form-urlencoded: {text}")
+}
+
 fn not_proved(app: &App, error: &ApiError) -> Response {
     let (code, text) = match error.code().code {
         "use_dpop_nonce" => {
             ("use_dpop_nonce", "send the proof again with the nonce of the DPoP-Nonce header")
         }
-        _ => ("invalid_dpop_proof", "the proof does not fit this request"),
+        _ => ("invalid_dpop_proof", error.detail().unwrap_or("the proof does not fit this request")),
     };
     let mut response = refuse(StatusCode::BAD_REQUEST, code, text);
     if let Ok(nonce) = nonce_make(&app.keys(), app.now_ms())
@@ -184,7 +195,9 @@ fn failed(error: FlowError) -> Response {
 }
 
 fn refuse(status: StatusCode, error: &str, text: &str) -> Response {
-    let body = TokenError { error: error.to_owned(), error_description: text.to_owned() };
+    // RFC 6749, section 5.2: printable ASCII without quotes and backslashes.
+    let fits = |letter: &char| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\');
+    let body = TokenError { error: error.to_owned(), error_description: text.chars().filter(fits).collect() };
     (status, [(CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
 }
 

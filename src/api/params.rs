@@ -16,6 +16,7 @@ use super::types::Page;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::auth::signed;
+use crate::domain::ids::parse_id;
 use crate::domain::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 
 /// The id in a path; what is not a lower-case UUID names nothing.
@@ -39,11 +40,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let Ok(Path(text)) = found else { return Err(NOT_FOUND.into()) };
         parse_id(&text).map(Self).ok_or_else(|| NOT_FOUND.into())
     }
-}
-
-/// A lower-case UUID with hyphens, and nothing else.
-pub fn parse_id(text: &str) -> Option<Uuid> {
-    Uuid::parse_str(text).ok().filter(|id| id.to_string() == text)
 }
 
 /// Two ids in a path.

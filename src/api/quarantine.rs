@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::Operator;
-use super::params::{Asked, Id, IdParam, Params, count, parse_id};
+use super::params::{Asked, Id, IdParam, Params, count};
 use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
-use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
+use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId, parse_id};
 use crate::flows;
 use crate::flows::accept::Became;
 use crate::flows::quarantine::{Replayed, Superseded};

@@ -4,7 +4,6 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use uuid::Uuid;
 
 use super::error::{ApiError, ApiResult, NOT_FOUND};
 use super::extract::{Resident, scope};
@@ -89,7 +88,7 @@ pub struct TotalsQuery {
     #[param(example = "canal", pattern = r"^[^\x00]*$")]
     pub programme: Option<String>,
     /// Only this party's account: your own or a group's of yours; with `reconcile` anyone's.
-    pub party_id: Option<Uuid>,
+    pub party_id: Option<PartyId>,
     /// First day.
     #[param(format = Date, example = "2026-11-01")]
     pub day_from: Option<String>,
@@ -201,7 +200,7 @@ async fn narrowed(app: &App, access: &Access, query: TotalsQuery) -> ApiResult<N
         return Err(ApiError::query("programme", "programme is text without NUL."));
     }
     Ok(Narrowed {
-        account: account(app, access, query.party_id.map(PartyId)).await?,
+        account: account(app, access, query.party_id).await?,
         kind: query.kind.map(|kind| word(&kind)),
         programme: query.programme,
         day_from: query.day_from,

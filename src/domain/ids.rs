@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What an id looks like, in words.
-pub const UUID_FORM: &str = "a UUID, as 0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77";
+pub const UUID_FORM: &str = "a lower-case UUID, as 0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77";
 
 /// Ids are text in every form, CBOR included: one schema describes all.
 struct Text;
@@ -22,8 +22,24 @@ impl de::Visitor<'_> for Text {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Uuid, E> {
-        Uuid::parse_str(text).map_err(|_| E::custom(format_args!("expected {UUID_FORM}")))
+        parse_id(text).ok_or_else(|| E::custom(format_args!("expected {UUID_FORM}")))
     }
+}
+
+/// A lower-case UUID with hyphens, and nothing else: one thing has one name, in paths, queries and bodies.
+#[must_use]
+pub fn parse_id(text: &str) -> Option<Uuid> {
+    // The other forms that the crate reads have other lengths.
+    let plain = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    plain.then(|| Uuid::parse_str(text).ok()).flatten()
+}
+
+/// Reads an id that has no type of its own, as [`parse_id`] says.
+///
+/// # Errors
+/// What is no such text.
+pub fn read_uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
+    deserializer.deserialize_str(Text)
 }
 
 macro_rules! id {

@@ -148,8 +148,14 @@ both! {
             before.push(totals(&mut desk, by).await);
         }
 
+        let record = |page: Value| page["items"][0].clone();
+        let was = record(desk.get(&format!("/v1/activities?party_id={other}")).await.expect("a page"));
+
         let (status, alias) = join(&mut desk, me, other).await;
         assert_eq!(status, 201, "{alias}");
+        let is: Value = desk.get(&format!("/v1/activities/{}", was["id"].as_str().expect("an id"))).await.expect("it");
+        assert_eq!((&was["party_id"], &is["party_id"]), (&json!(other), &json!(me)));
+        assert!(is["etag"] != was["etag"] && is["revision"] == was["revision"], "{was} {is}");
         let no = alias["journal_no"].as_i64().expect("a number");
         let said = json!({
             "alias_id": other, "party_id": me, "made_by": desk.party, "reason": WHY, "contribution_minutes": 30,

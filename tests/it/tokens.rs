@@ -61,6 +61,36 @@ both! {
 }
 
 both! {
+    async fn the_token_endpoint_says_what_is_missing(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        asha.get::<Value>("/v1/me").await.expect("enrolled");
+        let url = format!("{PUBLIC_URL}/oauth/token");
+        let proof = |nonce: Option<&str>, url: &str| {
+            asha.session.key.proof("POST", url, nonce, None, app.app.now_ms() / 1_000, "once").expect("a proof")
+        };
+        let form = "application/x-www-form-urlencoded";
+        let (_, headers, _) = app.raw(Method::POST, "/oauth/token", &[("dpop", &proof(None, &url))], "").await;
+        let nonce = headers["dpop-nonce"].to_str().expect("text").to_owned();
+        let (good, elsewhere) = (proof(Some(&nonce), &url), proof(Some(&nonce), "https://elsewhere.example/token"));
+        let wrong: [(&[(&str, &str)], &str, &str, &str); 7] = [
+            (&[], "", "invalid_dpop_proof", "one DPoP header"),
+            (&[("dpop", "x")], "", "invalid_dpop_proof", "The DPoP proof does not fit"),
+            (&[("dpop", &elsewhere)], "", "invalid_dpop_proof", &url),
+            (&[("dpop", &good)], "", "invalid_request", "application/x-www-form-urlencoded: another content type came"),
+            (&[("dpop", &good), ("content-type", "application/json")], "{}", "invalid_request", "another content type came"),
+            (&[("dpop", &good), ("content-type", form)], "grant_type=refresh_token", "invalid_request", "missing field `refresh_token`"),
+            (&[("dpop", &good), ("content-type", form)], "refresh_token=x", "invalid_request", "missing field `grant_type`"),
+        ];
+        for (headers, body, error, says) in wrong {
+            let (status, told) = app.request(Method::POST, "/oauth/token", headers, body).await;
+            assert_eq!((status, &told["error"]), (StatusCode::BAD_REQUEST, &json!(error)), "{told}");
+            let text = told["error_description"].as_str().expect("a text");
+            assert!(text.contains(says), "{says:?} in {text:?}");
+        }
+    }
+}
+
+both! {
     async fn a_grant_ends_after_half_a_year_without_use(app: TestApp) {
         let mut used = app.phone("Used").await;
         let mut idle = app.phone("Idle").await;
