@@ -264,6 +264,7 @@ BEYOND_SCHEMAS = {
     ("narrow_grant", "/scope", "*"): "within the scopes that the grant has",
     ("narrow_grant", "/expires_at", "out_of_range"): "in the future, and not after the end that the grant has",
     ("create_neighbourhood", "/time_zone", "time_zone"): "names of IANA",
+    ("put_clock", "/now", "out_of_range"): "at most ten years ahead of the machine",
     ("create_period", "/day_until", "*"): "not before day_from, not after today",
     ("reply_to_activity", "/text", "required"): "a message needs a text, the others do not",
     ("lease_card", "/release", "not_here"): "take over or give back",
