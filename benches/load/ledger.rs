@@ -27,7 +27,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::book_rows;
-use crate::database::{Kind, Place};
+use crate::database::{Eye, Kind, Place};
+use crate::process::Used;
 use crate::records::Record;
 
 const SECRET: [u8; 32] = [7; 32];
@@ -72,8 +73,46 @@ pub struct Ledger {
     pub transfers: u64,
     pub reads: Vec<Read>,
     pub judged_per_s: f64,
+    /// Processor a version.
+    pub judging: Processor,
     /// Single durable commits of one row.
     pub commits_per_s: f64,
+}
+
+/// Milliseconds of processor: of this process, and of the database where it is another.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Processor {
+    pub own_ms: f64,
+    pub database_ms: f64,
+}
+
+impl Processor {
+    fn a_version(self, versions: u64) -> Self {
+        let each = |ms: f64| ms / versions.max(1) as f64;
+        Self { own_ms: each(self.own_ms), database_ms: each(self.database_ms) }
+    }
+}
+
+/// Looks at what is used, from before to after.
+struct Meter {
+    eye: Eye,
+    own: Used,
+    database: Used,
+}
+
+impl Meter {
+    async fn start(place: &Place) -> anyhow::Result<Self> {
+        let eye = place.look().await?;
+        let (own, database) = (Used::by(std::process::id())?, eye.used()?);
+        Ok(Self { eye, own, database })
+    }
+
+    async fn stop(self) -> anyhow::Result<Processor> {
+        let own = Used::by(std::process::id())?.since(&self.own);
+        let database = self.eye.used()?.since(&self.database);
+        self.eye.close().await?;
+        Ok(Processor { own_ms: own.total_ms(), database_ms: database.total_ms() })
+    }
 }
 
 /// Judging over many neighbourhoods.
@@ -86,6 +125,8 @@ pub struct Many {
     pub judged_per_s: f64,
     /// By several at once.
     pub together_per_s: f64,
+    /// Processor a version, by several at once.
+    pub judging: Processor,
     pub commits_per_s: f64,
 }
 
@@ -139,6 +180,7 @@ struct Book {
     reads: Vec<(&'static str, String, Vec<f64>)>,
     judged: u64,
     judging: Duration,
+    used: Processor,
 }
 
 impl Book {
@@ -161,9 +203,13 @@ impl Book {
         let mut phone = self.desk.phone(self.neighbourhood, &format!("Phone {number}"), false).await?;
         write(&mut phone, number, number * APART, versions).await?;
         self.desk.settle(&["ANALYZE"]).await?;
+        let meter = Meter::start(&self.desk.place).await?;
         let started = Instant::now();
         self.judged += judge::until_quiet(&self.desk.app, self.neighbourhood).await?;
         self.judging += started.elapsed();
+        let used = meter.stop().await?;
+        self.used.own_ms += used.own_ms;
+        self.used.database_ms += used.database_ms;
         Ok(())
     }
 
@@ -179,6 +225,7 @@ impl Book {
             transfers: self.transfers,
             reads: reads.collect(),
             judged_per_s: per_s(self.judged, self.judging),
+            judging: self.used.a_version(self.judged),
             commits_per_s: self.commits_per_s,
         };
         self.desk.close().await?;
@@ -261,8 +308,8 @@ impl Desk {
             ("statement, a page in the middle", middle),
         ];
         let reads = reads.map(|(what, path)| (what, path, Vec::new())).into();
-        let (judged, judging) = (0, Duration::ZERO);
-        Ok(Book { desk: self, neighbourhood, token, transfers, commits_per_s, reads, judged, judging })
+        let (judged, judging, used) = (0, Duration::ZERO, Processor::default());
+        Ok(Book { desk: self, neighbourhood, token, transfers, commits_per_s, reads, judged, judging, used })
     }
 
     /// What PostgreSQL does by itself within a minute or two, and would otherwise do while something is measured.
@@ -303,6 +350,7 @@ impl Desk {
         }
         let took_alone = started.elapsed();
         let mut clerks = tokio::task::JoinSet::new();
+        let meter = Meter::start(&self.place).await?;
         let started = Instant::now();
         for part in several.chunks(several.len().div_ceil(CLERKS).max(1)) {
             let (app, part) = (self.app.clone(), part.to_vec());
@@ -319,6 +367,7 @@ impl Desk {
             together += judged??;
         }
         let took_together = started.elapsed();
+        let judging = meter.stop().await?.a_version(together);
         self.all_approved(plan.neighbourhoods * plan.each, alone + together).await?;
         Ok(Many {
             database: self.place.kind,
@@ -326,6 +375,7 @@ impl Desk {
             versions: alone + together,
             judged_per_s: per_s(alone, took_alone),
             together_per_s: per_s(together, took_together),
+            judging,
             commits_per_s,
         })
     }

@@ -182,32 +182,36 @@ fn ledgers(page: &mut String, ledgers: &Ledgers) {
         return;
     }
     page.push_str("\n## The ledger\nThe router and the clerk in one process, without sockets; the transfers before are bulk rows. A commit is one row, durable.\n\n");
-    page.push_str("| database | transfers before | read: p50 / p95 ms | versions judged/s | commits/s | judged to a commit |\n|---|---|---|---|---|---|\n");
+    page.push_str("| database | transfers before | read: p50 / p95 ms | versions judged/s | processor a version, ms: own + database | commits/s | judged to a commit |\n|---|---|---|---|---|---|---|\n");
     for ledger in &ledgers.ledgers {
         let reads = ledger.reads.iter();
         let reads: Vec<String> =
             reads.map(|read| format!("{}: {:.2} / {:.2}", read.what, read.p50_ms, read.p95_ms)).collect();
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.0} | {:.0} | {:.1}× |",
+            "| {} | {} | {} | {:.0} | {:.3} + {:.3} | {:.0} | {:.1}× |",
             ledger.database.as_str(),
             ledger.transfers,
             reads.join("; "),
             ledger.judged_per_s,
+            ledger.judging.own_ms,
+            ledger.judging.database_ms,
             ledger.commits_per_s,
             ledger.judged_per_s / ledger.commits_per_s,
         );
     }
-    page.push_str("\n| database | neighbourhoods | versions | judged/s by one clerk | by four at once | commits/s |\n|---|---|---|---|---|---|\n");
+    page.push_str("\n| database | neighbourhoods | versions | judged/s by one clerk | by four at once | processor a version, ms: own + database | commits/s |\n|---|---|---|---|---|---|---|\n");
     for many in &ledgers.many {
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.0} | {:.0} | {:.3} + {:.3} | {:.0} |",
             many.database.as_str(),
             many.neighbourhoods,
             many.versions,
             many.judged_per_s,
             many.together_per_s,
+            many.judging.own_ms,
+            many.judging.database_ms,
             many.commits_per_s,
         );
     }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::ids::{ActivityId, PartyId};
 use super::key::Key;
+use super::limits::PARTIES_MAX;
 use super::reading::{Field, Reading, Unreadable, Value};
 use super::time::{civil_day, parse_day};
 
@@ -152,7 +153,7 @@ impl Activity {
             place_id: text(reading, &Key::PlaceId).map(str::to_owned),
             part_of: text(reading, &Key::PartOf).and_then(|id| id.parse().ok()),
             confirms: text(reading, &Key::Confirms).and_then(|id| id.parse().ok()),
-            parties: parties(reading),
+            parties: parties(reading)?,
             people: integer(reading, &Key::People),
             person_minutes: integer(reading, &Key::PersonMinutes),
             tallies: tallies(reading)?,
@@ -179,14 +180,15 @@ fn integer(reading: &Reading, key: &Key<'_>) -> Option<i64> {
     }
 }
 
-fn parties(reading: &Reading) -> Vec<PartyMinutes> {
+fn parties(reading: &Reading) -> Result<Vec<PartyMinutes>, Unreadable> {
     let minutes = |(key, field): (&String, &Field)| match (Key::parse(key), field.first()) {
         (Key::Party { party, organisation }, Some(Value::Integer(minutes))) => {
             Some(PartyMinutes { party_id: party, organisation_id: organisation, minutes: *minutes })
         }
         _ => None,
     };
-    reading.fields.iter().filter_map(minutes).collect()
+    let parties: Vec<PartyMinutes> = reading.fields.iter().filter_map(minutes).collect();
+    if parties.len() > PARTIES_MAX { Err(Unreadable::TooManyParties) } else { Ok(parties) }
 }
 
 fn tallies(reading: &Reading) -> Result<Vec<Tally>, Unreadable> {

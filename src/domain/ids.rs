@@ -42,6 +42,16 @@ pub fn read_uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::
     deserializer.deserialize_str(Text)
 }
 
+/// The same where it may be `null`.
+///
+/// # Errors
+/// As [`read_uuid`].
+pub fn read_uuid_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
+    #[derive(Deserialize)]
+    struct Plain(#[serde(deserialize_with = "read_uuid")] Uuid);
+    Ok(Option::<Plain>::deserialize(deserializer)?.map(|Plain(id)| id))
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -120,6 +120,8 @@ pub const SHARE_DECISIONS_MAX: u64 = 5_000;
 pub const REPLY_CHARACTERS_MAX: usize = 1_000;
 /// Replies about one activity.
 pub const REPLIES_MAX: i64 = 100;
+/// Parties that one record names; with more it waits for a person, who asks for `people` and `person_minutes` instead.
+pub const PARTIES_MAX: usize = 500;
 /// People named in somebody else's record who are told of it, those with the least ids first.
 pub const NAMED_PARTIES_MAX: usize = 200;
 /// Fields that one decision settles.

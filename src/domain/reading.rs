@@ -58,6 +58,8 @@ pub enum Unreadable {
     DayMissing,
     /// The same activity id was brought first in another daybook.
     IdElsewhere,
+    /// More parties than [`crate::domain::limits::PARTIES_MAX`].
+    TooManyParties,
 }
 
 /// An activity as read.

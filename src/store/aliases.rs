@@ -1,17 +1,19 @@
 //! Two parties that are one person: what pointed at the one points at the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UnionType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QueryTrait, Statement,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
+use uuid::Uuid;
 
 use super::entity::{
     access_grant, activity, activity_version, daybook, device, invitation, judgement, membership,
     party_alias, party_role,
 };
+use super::parties::LIST_MAX;
 use crate::domain::ids::{AccountId, NeighbourhoodId, PartyId};
 
 /// What an id stands for, if it was made to.
@@ -42,6 +44,35 @@ pub async fn stands_for(
         party = PartyId(row.party_id);
     }
     Ok(party)
+}
+
+/// Whether any of these ids is an alias, or has one.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn any_among(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    ids: &BTreeSet<PartyId>,
+) -> Result<bool, DbErr> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    for part in ids.chunks(LIST_MAX) {
+        // One index for each: by an OR SQLite reads all of the neighbourhood's.
+        let by = |column: party_alias::Column| {
+            party_alias::Entity::find()
+                .select_only()
+                .column(party_alias::Column::AliasId)
+                .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+                .filter(column.is_in(part.to_vec()))
+                .into_query()
+        };
+        let mut query = by(party_alias::Column::AliasId);
+        query.union(UnionType::All, by(party_alias::Column::PartyId)).limit(1);
+        if db.query_one_raw(db.get_database_backend().build(&query)).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Adds an alias.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, UnionType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Statement,
@@ -40,23 +40,29 @@ pub async fn of_ids(
     Ok(found)
 }
 
-/// The judgements of the parts of occasions.
+/// The judgements of these activities and of their parts; one that is both may come twice.
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn parts_of(
+pub async fn with_parts(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    occasions: &BTreeSet<ActivityId>,
+    ids: &BTreeSet<ActivityId>,
 ) -> Result<Vec<judgement::Model>, DbErr> {
-    if occasions.is_empty() {
-        return Ok(Vec::new());
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        let among = |column: J| {
+            judgement::Entity::find()
+                .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+                .filter(column.is_in(part.to_vec()))
+                .into_query()
+        };
+        let query = among(J::ActivityId).union(UnionType::All, among(J::PartOf)).to_owned();
+        let statement = db.get_database_backend().build(&query);
+        found.extend(judgement::Entity::find().from_raw_sql(statement).all(db).await?);
     }
-    judgement::Entity::find()
-        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(J::PartOf.is_in(occasions.iter().map(|id| id.0)))
-        .all(db)
-        .await
+    Ok(found)
 }
 
 /// The judgements of activities that confirm these.

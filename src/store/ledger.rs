@@ -151,11 +151,13 @@ pub async fn accounts_of(
     neighbourhood: NeighbourhoodId,
     ids: &BTreeSet<AccountId>,
 ) -> Result<Vec<account::Model>, DbErr> {
-    account::Entity::find()
-        .filter(account::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(account::Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .all(db)
-        .await
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut found = Vec::new();
+    for part in ids.chunks(LIST_MAX) {
+        let query = account::Entity::find().filter(account::Column::NeighbourhoodId.eq(neighbourhood.0));
+        found.extend(query.filter(account::Column::Id.is_in(part.to_vec())).all(db).await?);
+    }
+    Ok(found)
 }
 
 /// Accounts by id, after `after`.
@@ -312,7 +314,13 @@ pub async fn minutes_of_days(
     if accounts.is_empty() || days.is_empty() {
         return Ok(Vec::new());
     }
-    minutes_query(neighbourhood, accounts, days).into_model::<DayMinutes>().all(db).await
+    let accounts: Vec<AccountId> = accounts.iter().copied().collect();
+    let mut found = Vec::new();
+    for part in accounts.chunks(LIST_MAX) {
+        let query = minutes_query(neighbourhood, &part.iter().copied().collect(), days);
+        found.extend(query.into_model::<DayMinutes>().all(db).await?);
+    }
+    Ok(found)
 }
 
 pub(super) fn minutes_query(

@@ -15,6 +15,8 @@ use crate::domain::ids::{NeighbourhoodId, PartyId};
 
 /// The role that reconciles.
 pub const COORDINATOR: &str = "coordinator";
+/// Ids in one statement: on SQLite it takes 32,766 values, and what phones name together has no bound.
+pub(super) const LIST_MAX: usize = 1_000;
 
 /// One party, by its own id (aliases are resolved with [`resolve`]).
 ///
@@ -38,11 +40,13 @@ pub async fn of_ids(
     ids: impl Iterator<Item = PartyId>,
 ) -> Result<Vec<party::Model>, DbErr> {
     let ids: BTreeSet<Uuid> = ids.map(|id| id.0).collect();
-    party::Entity::find()
-        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party::Column::Id.is_in(ids))
-        .all(db)
-        .await
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for part in ids.chunks(LIST_MAX) {
+        let query = party::Entity::find().filter(party::Column::NeighbourhoodId.eq(neighbourhood.0));
+        found.extend(query.filter(party::Column::Id.is_in(part.to_vec())).all(db).await?);
+    }
+    Ok(found)
 }
 
 /// Parties of a neighbourhood by id, at most `limit`, after `after`.
@@ -148,15 +152,9 @@ pub async fn resolve_rows(
         further = alias_targets(db, neighbourhood, &further.into_values().collect()).await?;
         targets.values_mut().for_each(|target| *target = *further.get(target).unwrap_or(target));
     }
-    let wanted: BTreeSet<Uuid> = raw.iter().map(|id| *targets.get(id).unwrap_or(id)).collect();
-    let rows: BTreeMap<Uuid, party::Model> = party::Entity::find()
-        .filter(party::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party::Column::Id.is_in(wanted))
-        .all(db)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, row))
-        .collect();
+    let wanted = raw.iter().map(|id| PartyId(*targets.get(id).unwrap_or(id)));
+    let rows = of_ids(db, neighbourhood, wanted).await?.into_iter();
+    let rows: BTreeMap<Uuid, party::Model> = rows.map(|row| (row.id, row)).collect();
     Ok(ids
         .iter()
         .filter_map(|id| {
@@ -172,15 +170,29 @@ async fn alias_targets(
     neighbourhood: NeighbourhoodId,
     ids: &BTreeSet<Uuid>,
 ) -> Result<BTreeMap<Uuid, Uuid>, DbErr> {
-    let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
-        .select_only()
-        .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
-        .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(party_alias::Column::AliasId.is_in(ids.iter().copied()))
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().collect())
+    Ok(alias_rows(db, neighbourhood, party_alias::Column::AliasId, ids.iter().copied())
+        .await?
+        .into_iter()
+        .collect())
+}
+
+/// Aliases, each with what it stands for, by either of the two.
+async fn alias_rows(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    by: party_alias::Column,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    let (ids, mut found): (Vec<Uuid>, Vec<(Uuid, Uuid)>) = (ids.collect(), Vec::new());
+    for part in ids.chunks(LIST_MAX) {
+        let query = party_alias::Entity::find()
+            .select_only()
+            .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
+            .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(by.is_in(part.to_vec()));
+        found.extend(query.into_tuple::<(Uuid, Uuid)>().all(db).await?);
+    }
+    Ok(found)
 }
 
 /// Those of `ids` that are groups.
@@ -336,11 +348,15 @@ pub async fn memberships(
     neighbourhood: NeighbourhoodId,
     members: &BTreeSet<PartyId>,
 ) -> Result<Vec<membership::Model>, DbErr> {
-    membership::Entity::find()
-        .filter(membership::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(membership::Column::MemberId.is_in(members.iter().map(|id| id.0)))
-        .all(db)
-        .await
+    let members: Vec<Uuid> = members.iter().map(|id| id.0).collect();
+    let mut found = Vec::new();
+    for part in members.chunks(LIST_MAX) {
+        let query = membership::Entity::find()
+            .filter(membership::Column::NeighbourhoodId.eq(neighbourhood.0))
+            .filter(membership::Column::MemberId.is_in(part.to_vec()));
+        found.extend(query.all(db).await?);
+    }
+    Ok(found)
 }
 
 /// Who is in a group or organisation today, by id.
@@ -389,14 +405,7 @@ pub async fn aliases_of(
     let mut standing_for: BTreeMap<Uuid, Uuid> = parties.iter().map(|id| (id.0, id.0)).collect();
     let (mut asked, mut found) = (standing_for.clone(), Vec::new());
     while !asked.is_empty() {
-        let rows: Vec<(Uuid, Uuid)> = party_alias::Entity::find()
-            .select_only()
-            .columns([party_alias::Column::AliasId, party_alias::Column::PartyId])
-            .filter(party_alias::Column::NeighbourhoodId.eq(neighbourhood.0))
-            .filter(party_alias::Column::PartyId.is_in(asked.keys().copied()))
-            .into_tuple()
-            .all(db)
-            .await?;
+        let rows = alias_rows(db, neighbourhood, party_alias::Column::PartyId, asked.keys().copied()).await?;
         let new = rows.into_iter().filter(|(alias, _)| !standing_for.contains_key(alias));
         asked = new.filter_map(|(alias, of)| Some((alias, *asked.get(&of)?))).collect();
         standing_for.extend(asked.clone());

@@ -7,12 +7,12 @@ use automerge::ChangeHash;
 use daybook::api::sync::{DaybookState, OutcomeKind};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId};
-use daybook::domain::limits::{ACCEPT_CHANGES_MAX, HEADS_MAX};
+use daybook::domain::limits::{ACCEPT_CHANGES_MAX, HEADS_MAX, PARTIES_MAX};
 use daybook::phone::Book;
 use daybook::store::entity::daybook as row;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::app::activity;
 use crate::support::{TestPhone, both};
@@ -228,5 +228,35 @@ both! {
         let report = asha.sync().await.expect("synced");
         assert_eq!(report.accepted, 1);
         assert_eq!(activity(&mut asha, id).await["daybook_id"], lost.to_string());
+    }
+}
+
+both! {
+    async fn records_that_name_a_crowd_hold_up_no_other(app: TestApp) {
+        let (mut eve, mut asha) = (app.phone("Eve").await, app.phone("Asha").await);
+        let token = wire::bearer(&app, &mut eve, "activities:read activities:write").await;
+        let naming = |count: usize| {
+            let minutes = |_| json!({ "party_id": app.app.uuid(), "minutes": 1 });
+            let parties: Vec<Value> = (0..count).map(minutes).collect();
+            json!({ "id": app.app.uuid(), "kind": "hours", "day": "2026-11-20", "parties": parties })
+        };
+        // Together more than a statement takes values.
+        let together: Vec<Value> = (0..98).map(|_| naming(340)).chain([naming(PARTIES_MAX), naming(PARTIES_MAX + 1)]).collect();
+        let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+        let body = json!({ "items": together }).to_string();
+        let (status, told) = app.request(axum::http::Method::POST, "/v1/activities", &headers, body).await;
+        let items = told["items"].as_array().expect("items");
+        assert!(status == 200 && items.iter().all(|item| item["status"] == 201), "nothing of a meaning is refused: {told}");
+        let me = asha.party;
+        let honest = asha.record(Kind::Hours, "2026-11-20", |a| _ = a.minutes(me, 30)).expect("recorded");
+        asha.sync().await.expect("synced");
+        app.judge().await;
+        assert_eq!(activity(&mut asha, honest).await["review"], "approved");
+        for (at, unreadable) in [(97, Value::Null), (98, Value::Null), (99, json!("too_many_parties"))] {
+            let id = together[at]["id"].as_str().expect("an id").parse().expect("an id");
+            let seen = activity(&mut eve, id).await;
+            assert_eq!((&seen["review"], &seen["unreadable"]), (&json!("received"), &unreadable), "{at}");
+        }
+        crate::support::desk::rebuilt_is_live(&app).await;
     }
 }

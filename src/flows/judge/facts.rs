@@ -115,9 +115,15 @@ pub struct People {
     /// Every id that stands for a party, its own included.
     ids: BTreeMap<PartyId, BTreeSet<PartyId>>,
     memberships: Vec<membership::Model>,
+    groups: BTreeSet<PartyId>,
 }
 
 impl People {
+    /// Whether a party that was loaded is a group; nothing of others.
+    pub(super) fn is_group(&self, party: PartyId) -> Option<bool> {
+        self.ids.contains_key(&party).then(|| self.groups.contains(&party))
+    }
+
     /// Loads everybody that the briefs name.
     pub async fn load(sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<Self, FlowError> {
         let mut people = Self::default();
@@ -141,7 +147,14 @@ impl People {
             return Ok(());
         }
         let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
-        let rows = store::parties::resolve_rows(txn, neighbourhood, &ids).await?;
+        let aliased = store::aliases::any_among(txn, neighbourhood, &ids).await?;
+        let rows = if aliased {
+            store::parties::resolve_rows(txn, neighbourhood, &ids).await?
+        } else {
+            let rows = store::parties::of_ids(txn, neighbourhood, ids.iter().copied()).await?;
+            rows.into_iter().map(|row| (PartyId(row.id), row)).collect()
+        };
+        self.groups.extend(rows.values().filter(|row| row.kind == "group").map(|row| PartyId(row.id)));
         for row in rows.values().filter(|row| row.age_band.is_some()) {
             let supervisors = row.supervisors.as_ref().map(|ids| serde_json::from_str(ids)).transpose()?;
             let person = Person { minor: true, supervisors: supervisors.unwrap_or_default() };
@@ -154,7 +167,12 @@ impl People {
         let members: BTreeSet<PartyId> = parties.filter(|party| !self.ids.contains_key(party)).collect();
         self.known.extend(known);
         self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
-        for (alias, party) in store::parties::aliases_of(txn, neighbourhood, &members).await? {
+        let others = if aliased {
+            store::parties::aliases_of(txn, neighbourhood, &members).await?
+        } else {
+            Vec::new()
+        };
+        for (alias, party) in others {
             self.ids.entry(party).or_default().insert(alias);
             self.aliases.insert(alias, party);
         }
@@ -244,7 +262,7 @@ impl Sitting<'_> {
         let more: BTreeSet<ActivityId> = claimed.union(&ids).filter(known).copied().collect();
         self.load(&more).await?;
         let mut people = People::load(self, briefs).await?;
-        self.load_owners(briefs.iter().map(|brief| people.resolved(brief.owner)).collect()).await?;
+        self.note_owners(briefs.iter().map(|brief| people.resolved(brief.owner)), &people);
         self.load_days(briefs, &people).await?;
         self.look_around(briefs, &mut people).await?;
         self.load_accounts(&people).await?;

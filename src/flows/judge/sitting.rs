@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::FlowError;
 use super::case::{Case, judgement_row};
+use super::facts::People;
 use super::near::Near;
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
@@ -133,8 +134,7 @@ impl<'a> Sitting<'a> {
 
     /// Answers what was merged with what is loaded now, and is not loaded yet.
     async fn load_once(&mut self, ids: &BTreeSet<ActivityId>) -> Result<BTreeSet<ActivityId>, FlowError> {
-        let mut rows = store::judgements::of_ids(self.txn, self.neighbourhood, ids).await?;
-        rows.extend(store::judgements::parts_of(self.txn, self.neighbourhood, ids).await?);
+        let mut rows = store::judgements::with_parts(self.txn, self.neighbourhood, ids).await?;
         if self.pack.mode == Mode::Peer {
             rows.extend(store::judgements::confirming(self.txn, self.neighbourhood, ids).await?);
         }
@@ -156,6 +156,16 @@ impl<'a> Sitting<'a> {
         self.groups.extend(store::parties::groups_among(self.txn, self.neighbourhood, &new).await?);
         self.asked.extend(new);
         Ok(())
+    }
+
+    /// The same of owners that were loaded with the people.
+    pub(super) fn note_owners(&mut self, owners: impl Iterator<Item = PartyId>, people: &People) {
+        for (owner, group) in owners.filter_map(|owner| Some((owner, people.is_group(owner)?))) {
+            self.asked.insert(owner);
+            if group {
+                self.groups.insert(owner);
+            }
+        }
     }
 
     pub fn case(&self, id: ActivityId) -> Option<&Case> {
