@@ -4377,7 +4377,7 @@ export interface components {
          * @description Why a field or an activity cannot be read.
          * @enum {string}
          */
-        Unreadable: "wrong_type" | "out_of_range" | "too_many_values" | "nested" | "not_a_map" | "kind_missing" | "day_missing" | "id_elsewhere";
+        Unreadable: "wrong_type" | "out_of_range" | "too_many_values" | "nested" | "not_a_map" | "kind_missing" | "day_missing" | "id_elsewhere" | "too_many_parties";
         /** @description What a phone is told about one of its records. */
         Verdict: {
             activity_id: components["schemas"]["ActivityId"];
@@ -8070,7 +8070,7 @@ export interface operations {
                 /** @description `next` of the page before. */
                 after?: string;
                 /** @description Only of this daybook. */
-                daybook_id?: string;
+                daybook_id?: components["schemas"]["DaybookId"];
                 /**
                  * @description Only with this code.
                  * @example seq_gap
@@ -9363,7 +9363,7 @@ export interface operations {
                 /** @description `open` if not given. */
                 state?: "open" | "lapsed" | "settled";
                 /** @description Only about this activity. */
-                activity_id?: string;
+                activity_id?: components["schemas"]["ActivityId"];
             };
             header?: never;
             path?: never;

@@ -68,7 +68,7 @@ pub fn view(
     let fields = Fields(&reading);
     let revision = row.revision + judged.map_or(0, |row| row.revision);
     let named = VersionName::of(&tenant.salt, ActivityId(row.id), row.version, &reading.hash());
-    let mut view = bare(row, &reading, &judgement, revision, exact);
+    let mut view = bare(row, &reading, &judgement, revision);
     view.version = named.to_string();
     view.etag = etag(row, judged, exact);
     view.replies = judged.and_then(|row| row.replies).unwrap_or_default();
@@ -120,13 +120,7 @@ pub async fn name_recorders<'v>(
     Ok(())
 }
 
-fn bare(
-    row: &activity::Model,
-    reading: &Reading,
-    judgement: &Judgement,
-    revision: i64,
-    exact: bool,
-) -> ActivityView {
+fn bare(row: &activity::Model, reading: &Reading, judgement: &Judgement, revision: i64) -> ActivityView {
     ActivityView {
         id: ActivityId(row.id),
         daybook_id: DaybookId(row.daybook_id),

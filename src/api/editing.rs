@@ -26,7 +26,7 @@ use super::types::Instant;
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
-use crate::domain::ids::{ActivityId, read_uuid};
+use crate::domain::ids::{ActivityId, parse_id, read_uuid};
 use crate::domain::key::{Key, MEASURES, PLAIN, REPAIR_NUMBERS, REPAIR_TEXTS, SOURCE, STREET};
 use crate::domain::limits::{EDIT_FIELDS_MAX, EDIT_NAME_CHARACTERS_SHOWN};
 use crate::domain::reading::Value;
@@ -226,6 +226,9 @@ fn plain(key: &Key<'_>, value: &serde_json::Value) -> Option<Value> {
     match (key, value) {
         (Key::StartedAt | Key::Photo(_), value) => {
             serde_json::from_value(value.clone()).ok().map(|Instant(at_ms)| Value::Instant(at_ms))
+        }
+        (Key::PartOf | Key::Confirms, serde_json::Value::String(text)) => {
+            parse_id(text).map(|_| Value::Text(text.clone()))
         }
         (_, serde_json::Value::String(text)) => Some(Value::Text(text.clone())),
         (_, serde_json::Value::Bool(flag)) => Some(Value::Boolean(*flag)),

@@ -14,7 +14,7 @@ use super::error::{ApiError, ApiResult, FieldError, NOT_FOUND, PREVIEW_CHANGED};
 use super::extract::{Coordinator, scope};
 use super::params::{opened, sealed};
 use crate::app::{Access, App};
-use crate::domain::ids::{AccountId, ActivityId, DecisionId};
+use crate::domain::ids::{AccountId, ActivityId, DecisionId, read_uuid_or_none};
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::domain::review::Review;
 use crate::domain::version_name::VersionName;
@@ -32,7 +32,7 @@ pub struct PreviewRequest {
     #[schema(max_items = 100)]
     pub items: Vec<DecisionRequest>,
     /// `batch_id` of a batch that was applied: undoes its decisions, and takes its merges apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_uuid_or_none", skip_serializing_if = "Option::is_none")]
     pub undo_batch: Option<Uuid>,
 }
 

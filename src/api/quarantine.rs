@@ -60,7 +60,7 @@ pub struct QuarantineFilter {
     /// `next` of the page before.
     pub after: Option<String>,
     /// Only of this daybook.
-    pub daybook_id: Option<Uuid>,
+    pub daybook_id: Option<DaybookId>,
     /// Only with this code.
     #[param(example = "seq_gap", pattern = r"^[^\x00]*$")]
     pub code: Option<String>,
@@ -170,7 +170,8 @@ pub async fn list_quarantine(
     if params.code.as_ref().is_some_and(|code| code.contains('\0')) {
         return Err(ApiError::query("code", "code is text without NUL."));
     }
-    let filter = Filter { daybook: params.daybook_id, code: params.code, after: asked.after.clone() };
+    let filter =
+        Filter { daybook: params.daybook_id.map(|id| id.0), code: params.code, after: asked.after.clone() };
     let rows = store::quarantine::page(db, NeighbourhoodId(id), &filter, asked.rows()).await?;
     let path = format!("/v1/neighbourhoods/{id}/quarantine");
     let place = |row: &Kept| (row.received_at_ms, row.daybook_id, row.hash.clone());

@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
-use uuid::Uuid;
 
 use super::error::ApiResult;
 use super::extract::{Coordinator, scope};
@@ -70,7 +69,7 @@ pub struct SuspicionFilter {
     #[param(inline)]
     pub state: Option<SuspicionState>,
     /// Only about this activity.
-    pub activity_id: Option<Uuid>,
+    pub activity_id: Option<ActivityId>,
 }
 
 /// The routes of this file.
@@ -94,7 +93,7 @@ pub async fn list_suspicions(
     let (access, after) = (&caller.access, params.after.as_deref());
     let asked: Asked<i64> = Asked::of(&app, Some(access), "suspicions", after, params.limit).await?;
     let state = word(&params.state.unwrap_or_default());
-    let about = params.activity_id.map(ActivityId);
+    let about = params.activity_id;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let rows = store::suspicions::page(db, neighbourhood, &state, about, asked.after, asked.rows()).await?;
     let exact = access.scopes.has(Scope::PlacesExact);

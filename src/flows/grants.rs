@@ -87,6 +87,8 @@ pub async fn create_personal(
     let now_ms = app.now_ms();
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
+    // Behind the lock of the tip: who sends the same at the same moment is answered as it was.
+    let party = acting(&txn, caller).await?;
     if let Some(row) = store::access::find_grant(&txn, caller.neighbourhood, id).await? {
         let same = row.party_id == caller.party.0
             && row.name == name
@@ -100,7 +102,6 @@ pub async fn create_personal(
         let shown = if recent { Some(personal(app, caller, id, row.created_at_ms)?.0) } else { None };
         return Ok((row, shown, false));
     }
-    let party = acting(&txn, caller).await?;
     let (text, hash) = personal(app, caller, id, now_ms)?;
     let row = access_grant::Model {
         neighbourhood_id: caller.neighbourhood.0,

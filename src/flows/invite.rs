@@ -39,7 +39,8 @@ pub async fn create(
     let now_ms = app.now_ms();
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
-    if store::neighbourhoods::find(&txn, neighbourhood).await?.is_none() {
+    // Who sends the same at the same moment is answered as it was.
+    if store::ledger::lock_tip(&txn, neighbourhood, true).await?.is_none() {
         return Err(FlowError::NotFound);
     }
     if let Some(row) = store::access::find_invitation(&txn, neighbourhood, invited.id, false).await? {

@@ -271,6 +271,9 @@ both! {
         let body = json!({ "id": again.uuid() });
         let made: Value = again.post("/v1/daybooks", &body).await.expect("a daybook");
         assert_eq!(made["party_id"], json!(asha.party));
+        let item = json!({ "id": again.uuid(), "kind": "hours", "day": DAY });
+        let made: Value = again.post("/v1/activities", &json!({ "items": [item] })).await.expect("an answer");
+        assert_eq!(made["items"][0]["status"], 201, "{made}");
         app.judge().await;
         again.sync().await.expect("synced");
         assert_eq!(told(&again, id), (Review::Approved, Some(20), ""));

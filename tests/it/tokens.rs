@@ -61,6 +61,24 @@ both! {
 }
 
 both! {
+    async fn what_is_sent_twice_at_once_is_made_once(app: TestApp) {
+        let token = wire::bearer(&app, &mut app.coordinator("Dee").await, "manage activities:read").await;
+        for _ in 0..6 {
+            let grant = json!({ "id": app.app.uuid(), "name": "x", "scope": "activities:read", "expires_at": "2026-12-01T00:00:00Z" });
+            let invitation = json!({ "id": app.app.uuid() });
+            for (path, body) in [("/v1/grants", grant.to_string()), ("/v1/invitations", invitation.to_string())] {
+                let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+                let send = || app.request(Method::POST, path, &headers, body.clone());
+                let (one, other) = tokio::join!(send(), send());
+                let statuses = BTreeSet::from([one.0.as_u16(), other.0.as_u16()]);
+                assert_eq!(statuses, BTreeSet::from([200, 201]), "{path}: {} {}", one.1, other.1);
+                assert_eq!(one.1, other.1, "{path}");
+            }
+        }
+    }
+}
+
+both! {
     async fn the_token_endpoint_says_what_is_missing(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         asha.get::<Value>("/v1/me").await.expect("enrolled");
@@ -68,21 +86,21 @@ both! {
         let proof = |nonce: Option<&str>, url: &str| {
             asha.session.key.proof("POST", url, nonce, None, app.app.now_ms() / 1_000, "once").expect("a proof")
         };
-        let form = "application/x-www-form-urlencoded";
         let (_, headers, _) = app.raw(Method::POST, "/oauth/token", &[("dpop", &proof(None, &url))], "").await;
         let nonce = headers["dpop-nonce"].to_str().expect("text").to_owned();
         let (good, elsewhere) = (proof(Some(&nonce), &url), proof(Some(&nonce), "https://elsewhere.example/token"));
-        let wrong: [(&[(&str, &str)], &str, &str, &str); 7] = [
-            (&[], "", "invalid_dpop_proof", "one DPoP header"),
-            (&[("dpop", "x")], "", "invalid_dpop_proof", "The DPoP proof does not fit"),
-            (&[("dpop", &elsewhere)], "", "invalid_dpop_proof", &url),
-            (&[("dpop", &good)], "", "invalid_request", "application/x-www-form-urlencoded: another content type came"),
-            (&[("dpop", &good), ("content-type", "application/json")], "{}", "invalid_request", "another content type came"),
-            (&[("dpop", &good), ("content-type", form)], "grant_type=refresh_token", "invalid_request", "missing field `refresh_token`"),
-            (&[("dpop", &good), ("content-type", form)], "refresh_token=x", "invalid_request", "missing field `grant_type`"),
+        let (dpop, form) = (("dpop", good.as_str()), ("content-type", "application/x-www-form-urlencoded"));
+        let wrong = [
+            (vec![], "", "invalid_dpop_proof", "one DPoP header"),
+            (vec![("dpop", "x")], "", "invalid_dpop_proof", "The DPoP proof does not fit"),
+            (vec![("dpop", elsewhere.as_str())], "", "invalid_dpop_proof", url.as_str()),
+            (vec![dpop], "", "invalid_request", "application/x-www-form-urlencoded: another content type came"),
+            (vec![dpop, ("content-type", "application/json")], "{}", "invalid_request", "another content type came"),
+            (vec![dpop, form], "grant_type=refresh_token", "invalid_request", "missing field `refresh_token`"),
+            (vec![dpop, form], "refresh_token=x", "invalid_request", "missing field `grant_type`"),
         ];
         for (headers, body, error, says) in wrong {
-            let (status, told) = app.request(Method::POST, "/oauth/token", headers, body).await;
+            let (status, told) = app.request(Method::POST, "/oauth/token", &headers, body).await;
             assert_eq!((status, &told["error"]), (StatusCode::BAD_REQUEST, &json!(error)), "{told}");
             let text = told["error_description"].as_str().expect("a text");
             assert!(text.contains(says), "{says:?} in {text:?}");
