@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::FlowError;
-use super::accept::{heads, unsigned};
+use super::accept::{Once, heads, unsigned};
 use super::record::{bring, fields, written};
 use super::take::charge_bytes;
 use super::{daybooks, documents};
@@ -19,7 +19,7 @@ use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
 use crate::domain::reading::Reading;
 use crate::domain::version_name::VersionName;
 use crate::merge::write::{self, Base, Edit, Written};
-use crate::merge::{ActivityState, Hash, RefusalCode};
+use crate::merge::{ActivityState, Hash};
 use crate::metrics::DocumentReason;
 use crate::store;
 use crate::store::changes::Of;
@@ -81,17 +81,16 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
     let Some(bytes) = change(app, caller, &row, wanted, &actor).await? else {
         return Ok(Edited::VersionUnknown);
     };
-    match bring(app, caller, &row, &bytes).await? {
-        None => Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?))),
-        // The same request, twice at once.
-        Some((code, _)) if code == RefusalCode::ActorFork.as_str() => {
-            match sent_before(db, of, &actor).await? {
-                Some(true) => Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?))),
-                _ => Ok(Edited::ChangeIdReused),
-            }
+    match bring(app, caller, &row, &bytes, Once::Named(actor[..NAME_BYTES].to_vec())).await {
+        Ok(Some((code, detail))) => return Ok(Edited::Refused(code, detail)),
+        // Through another replica, in this very moment.
+        Err(FlowError::IdReused) if sent_before(db, of, &actor).await? != Some(true) => {
+            return Ok(Edited::ChangeIdReused);
         }
-        Some((code, detail)) => Ok(Edited::Refused(code, detail)),
+        Ok(None) | Err(FlowError::IdReused) => {}
+        Err(error) => return Err(error),
     }
+    Ok(Edited::Done(Box::new(own(db, caller, wanted.id).await?)))
 }
 
 /// Whether this edit was written before, so that nothing is left to be asked.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::FlowError;
-use super::accept::{Became, Bringer, Incoming, accept, heads, unsigned};
+use super::accept::{Became, Bringer, Incoming, Once, accept_once, heads, unsigned};
 use super::daybooks;
 use super::take::charge_bytes;
 use crate::app::{Access, App};
@@ -81,8 +81,13 @@ pub async fn record(
     let edit = Edit { id, state: None, fields: fields(draft) };
     let actor: [u8; 16] = app.random();
     let (_, bytes) = write::change(&actor, base, app.now_in(caller.neighbourhood) / 1_000, &[edit]);
-    match bring(app, caller, &row, &bytes).await {
+    match bring(app, caller, &row, &bytes, Once::Recorded(id)).await {
         Err(FlowError::Gone) => return Ok(Recorded::Gone),
+        // Somebody else was first in this very moment.
+        Err(FlowError::IdReused) => {
+            let there = store::activities::find(app.db().read(), caller.neighbourhood, id).await?;
+            return again(app, caller, there.ok_or(FlowError::Busy)?, &owners, draft).await;
+        }
         Ok(Some((code, detail))) => return Ok(Recorded::Refused(code, detail)),
         other => drop(other?),
     }
@@ -95,18 +100,19 @@ pub async fn record(
 }
 
 /// Brings a change of the server's own making to the one door, for whoever asked for it; code and detail where it is
-/// refused.
+/// refused. [`FlowError::IdReused`] where what it writes is there already.
 pub(super) async fn bring(
     app: &App,
     caller: &Access,
     row: &daybook::Model,
     bytes: &[u8],
+    once: Once,
 ) -> Result<Option<(String, String)>, FlowError> {
     charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
     let chunks: Vec<Incoming> = guard::inspect(bytes).into_iter().map(Incoming::from).collect();
     let bringer =
         Bringer { grant: Some(caller.grant), at_ms: app.now_in(caller.neighbourhood), skew_ms: None };
-    let accepted = accept(app, row, bringer, chunks).await?;
+    let accepted = accept_once(app, row, bringer, chunks, once).await?;
     match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
         Some(Became::Accepted | Became::Duplicate) => Ok(None),
         Some(Became::Refused(code, detail)) => Ok(Some((code, detail))),

@@ -239,3 +239,41 @@ both! {
         assert_eq!((&answer["items"][0]["status"], &answer["items"][1]["status"]), (&json!(200), &json!(201)), "{answer}");
     }
 }
+
+both! {
+    async fn of_two_contents_under_one_name_at_once_one_is_written(app: TestApp) {
+        let replica = app.another_replica().await;
+        let mut asha = app.phone("Asha").await;
+        let token = app.personal_token(&mut asha, SCOPES).await;
+        let said = |one: &Value, other: &Value| {
+            let mut both = [one["status"].as_u64(), other["status"].as_u64()];
+            both.sort_unstable();
+            both
+        };
+        for _ in 0..5 {
+            let (id, change_id) = (app.app.uuid(), app.app.uuid());
+            let item = |note: &str| json!({ "id": id, "kind": "hours", "day": DAY, "note": note });
+            let (x, y) = (item("x"), item("y"));
+            let (one, other) = tokio::join!(record(&app, &token, &x), record(&replica, &token, &y));
+            assert_eq!(said(&one, &other), [Some(201), Some(409)], "{one} {other}");
+            let first = if one["status"] == 201 { x } else { y };
+            let (one, other) = tokio::join!(record(&app, &token, &first), record(&replica, &token, &first));
+            assert_eq!(said(&one, &other), [Some(200), Some(200)], "{one} {other}");
+
+            let version = activity(&mut asha, ActivityId(id)).await["version"].clone();
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+            let path = format!("/v1/activities/{id}");
+            let edit = |note: &str| json!({ "change_id": change_id, "base_version": version, "set": { "note": note } }).to_string();
+            let (one, other) = tokio::join!(
+                app.request(Method::PATCH, &path, &headers, edit("a")),
+                replica.request(Method::PATCH, &path, &headers, edit("b")),
+            );
+            let statuses = std::collections::BTreeSet::from([one.0.as_u16(), other.0.as_u16()]);
+            assert_eq!(statuses, [200, 409].into(), "{} {}", one.1, other.1);
+            let seen = activity(&mut asha, ActivityId(id)).await;
+            assert_eq!((&seen["conflict"], seen["version"].as_str().map(|text| &text[..2])), (&json!("none"), Some("2-")), "{seen}");
+        }
+        rebuilt_is_live(&app).await;
+    }
+}

@@ -8,6 +8,7 @@
 mod counted;
 mod document;
 mod facts;
+mod once;
 mod plan;
 mod readings;
 mod rows;
@@ -31,6 +32,7 @@ use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
 pub(super) use facts::{Brought, hash, lookup, objects, signed, unsigned};
+pub use once::Once;
 pub use plan::{Became, Incoming};
 pub(super) use readings::{Bringer, Readings};
 pub(super) use rows::{Quarantine, own_change};
@@ -98,6 +100,7 @@ struct Accept<'a> {
     holds: bool,
     /// The daybook's revision as last read.
     revision: i64,
+    once: Option<Once>,
 }
 
 /// What one transaction did.
@@ -145,6 +148,21 @@ pub async fn accept(
     run(Accept::new(app, row, bringer, chunks, HashMap::new())).await
 }
 
+/// The same for what is written once only.
+///
+/// # Errors
+/// As [`accept`], and [`FlowError::IdReused`] if it is there already; nothing was written then.
+pub(super) async fn accept_once(
+    app: &App,
+    row: &daybook::Model,
+    bringer: Bringer,
+    chunks: Vec<Incoming>,
+    once: Once,
+) -> Result<Accepted, FlowError> {
+    let accept = Accept::new(app, row, bringer, chunks, HashMap::new());
+    run(Accept { once: Some(once), ..accept }).await
+}
+
 /// Accepts changes out of quarantine once more, as if their refusal had never been.
 pub(super) async fn accept_again(
     app: &App,
@@ -161,6 +179,7 @@ pub(super) async fn accept_again(
 async fn run(mut accept: Accept<'_>) -> Result<Accepted, FlowError> {
     let Settled { mut accepted, mut more } = accept.settle().await?;
     accept.chunks.clear();
+    accept.once = None;
     for _ in 0..ROUNDS_MAX {
         if !more {
             break;
@@ -187,7 +206,7 @@ impl<'a> Accept<'a> {
     ) -> Self {
         let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.id) };
         let holds = row.held_changes.unwrap_or_default() > 0;
-        Self { app, of, bringer, chunks, again, holds, revision: row.revision }
+        Self { app, of, bringer, chunks, again, holds, revision: row.revision, once: None }
     }
 
     /// Who brought a change that is not held.
@@ -248,6 +267,11 @@ impl<'a> Accept<'a> {
         let row = row.ok_or(FlowError::NotFound)?;
         if row.gone_at_ms.is_some() {
             return Err(FlowError::Gone);
+        }
+        if let Some(once) = &self.once
+            && once.is_there(&txn, self.of).await?
+        {
+            return Err(FlowError::IdReused);
         }
         if !held.is_of(&row) {
             return Ok(Attempt::Moved);
