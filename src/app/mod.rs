@@ -23,8 +23,9 @@ use crate::store::Database;
 pub use sandboxes::Sandboxes;
 pub use waking::{Bell, Followers, RungBy};
 
-/// How long a role or a grant is read from memory: also the longest that a revocation takes.
-pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(5);
+/// How long a role or a grant is read from memory. A revocation reaches every replica within five seconds: a second is
+/// left for what was being read or asked at that moment.
+pub const ACCESS_CACHE_TTL: Duration = Duration::from_secs(4);
 /// A grant that pushed nothing for so long has a full budget again.
 const BUDGETS_REMEMBERED: Duration = Duration::from_secs(2 * 3_600);
 /// Verified access tokens remembered, so that only the DPoP proof is verified at each request.
