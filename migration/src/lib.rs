@@ -28,7 +28,6 @@ mod m20261129_000020_places;
 mod m20261129_000021_sandboxes;
 mod m20261129_000022_recorders;
 mod m20261130_000023_narrowed_pages;
-mod m20261130_000024_unchecked_rows;
 
 mod sql;
 
@@ -62,7 +61,6 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000021_sandboxes::Migration),
             Box::new(m20261129_000022_recorders::Migration),
             Box::new(m20261130_000023_narrowed_pages::Migration),
-            Box::new(m20261130_000024_unchecked_rows::Migration),
         ]
     }
 }
