@@ -926,7 +926,7 @@ export interface paths {
         get?: never;
         /**
          * Put somebody into a group or organisation. An alias stands for its party.
-         * @description From now on they may sync a group's daybooks; `from_day` says from which day what they do may be done for it.
+         * @description From now on they may sync a group's daybooks. `from_day` is the first day of which hours may be given for it.
          */
         put: operations["put_member"];
         post?: never;

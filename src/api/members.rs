@@ -71,7 +71,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Put somebody into a group or organisation. An alias stands for its party.
 ///
-/// From now on they may sync a group's daybooks; `from_day` says from which day what they do may be done for it.
+/// From now on they may sync a group's daybooks. `from_day` is the first day of which hours may be given for it.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(

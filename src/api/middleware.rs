@@ -32,6 +32,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let mut counted = app.metrics().http.request(method.as_str(), route);
     let started = Instant::now();
     let trace_id = trace_id(request.headers());
+    // An error is logged with its request under any filter.
     let span = tracing::error_span!("request", request_id = %id, route, neighbourhood = Empty, trace_id);
     let answered = REQUEST.scope(Arc::clone(&id), next.run(request)).instrument(span.clone()).await;
     let mut response = answered;
