@@ -171,6 +171,7 @@ pub(super) async fn join(
     let stood = store::parties::aliases_of(txn, neighbourhood, &[alias].into()).await?;
     store::parties::raise(txn, neighbourhood, stood.into_iter().map(|(id, _)| id)).await?;
     store::aliases::insert(txn, row.clone()).await?;
+    sitting.note_alias();
     store::aliases::carry_memberships(txn, neighbourhood, alias, id).await?;
     store::aliases::end_roles(txn, neighbourhood, alias).await?;
     if let Some(other) = other {

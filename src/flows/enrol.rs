@@ -219,7 +219,9 @@ async fn alias(
             created_at_ms: sitting.now_ms(),
             journal_no: None,
         };
-        return Ok(store::aliases::insert(txn, row).await?);
+        store::aliases::insert(txn, row).await?;
+        sitting.note_alias();
+        return Ok(());
     }
     // An id is seen by whoever records for it: nobody takes its minutes over by their own word.
     if invitation.created_by == Some(party.0) {

@@ -42,6 +42,8 @@ pub struct Judged {
     pub postings: u64,
     /// Where the activities that were judged stand.
     pub reviews: Vec<Review>,
+    /// Some of them are due again already.
+    pub any_due: bool,
 }
 
 /// See the module.

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
-use super::entity::{neighbourhood, rule_pack};
+use super::entity::{judgement, neighbourhood, party_alias, rule_pack};
 use crate::domain::ids::{NeighbourhoodId, PartyId};
 use crate::domain::rules::RulePack;
 
@@ -82,19 +82,48 @@ pub async fn move_ahead(db: &impl ConnectionTrait, id: NeighbourhoodId, ahead_ms
     moved.filter(N::NeighbourhoodId.eq(id.0)).filter(N::ClockAheadMs.lt(ahead_ms)).exec(db).await.map(|_| ())
 }
 
-/// A neighbourhood's time zone and salt and the rules in force, in one statement: every judging asks.
+/// What a sitting begins with.
+#[derive(Debug)]
+pub struct ToJudge {
+    pub time_zone: String,
+    /// Of the names of versions.
+    pub salt: Vec<u8>,
+    /// Those in force.
+    pub rules: RulePack,
+    /// Some activity is due to be looked at again.
+    pub any_due: bool,
+    /// Some party of the neighbourhood has an alias.
+    pub any_alias: bool,
+}
+
+/// What a sitting begins with, in one statement.
 ///
 /// # Errors
 /// `DbErr`, also if the stored rules cannot be read.
-pub async fn tenant_and_rules(
+pub async fn to_judge(
     db: &impl ConnectionTrait,
     id: NeighbourhoodId,
-) -> Result<Option<(String, Vec<u8>, RulePack)>, DbErr> {
-    let found: Option<(String, Option<Vec<u8>>, String)> = neighbourhood::Entity::find_by_id(id.0)
+    now_ms: i64,
+) -> Result<Option<ToJudge>, DbErr> {
+    use judgement::Column as J;
+    let due = judgement::Entity::find()
+        .select_only()
+        .column(J::Revision)
+        .filter(J::NeighbourhoodId.eq(id.0))
+        .filter(J::DueAtMs.lte(now_ms))
+        .into_query();
+    let alias = party_alias::Entity::find()
+        .select_only()
+        .column(party_alias::Column::AliasId)
+        .filter(party_alias::Column::NeighbourhoodId.eq(id.0))
+        .into_query();
+    let found = neighbourhood::Entity::find_by_id(id.0)
         .select_only()
         .column(neighbourhood::Column::TimeZone)
         .column(neighbourhood::Column::Salt)
         .column(rule_pack::Column::Body)
+        .expr_as(Expr::exists(due), "any_due")
+        .expr_as(Expr::exists(alias), "any_alias")
         .join(
             JoinType::InnerJoin,
             neighbourhood::Entity::belongs_to(rule_pack::Entity)
@@ -103,10 +132,21 @@ pub async fn tenant_and_rules(
                 .into(),
         )
         .order_by_desc(rule_pack::Column::Version)
-        .into_tuple()
+        .into_model::<Found>()
         .one(db)
         .await?;
-    found.map(|(zone, salt, body)| Ok((zone, salt.unwrap_or_default(), read_rules(&body)?))).transpose()
+    let Some(Found { time_zone, salt, body, any_due, any_alias }) = found else { return Ok(None) };
+    let rules = read_rules(&body)?;
+    Ok(Some(ToJudge { time_zone, salt: salt.unwrap_or_default(), rules, any_due, any_alias }))
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Found {
+    time_zone: String,
+    salt: Option<Vec<u8>>,
+    body: String,
+    any_due: bool,
+    any_alias: bool,
 }
 
 /// The rules in force: the newest version.

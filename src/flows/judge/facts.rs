@@ -10,6 +10,7 @@ use super::around::{Found, times};
 use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, PartyId};
+use crate::domain::key::Key;
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::rules::Mode;
 use crate::domain::suspicion::{Person, Times};
@@ -49,9 +50,8 @@ impl Brief {
     ) -> Result<Self, FlowError> {
         let reading: Reading = serde_json::from_str(&newest.reading)?;
         let mut withdrawn_meanwhile = false;
-        for row in &rows {
-            let earlier: Reading = serde_json::from_str(&row.reading)?;
-            withdrawn_meanwhile |= row.version != newest.version && withdrawn(&earlier);
+        for row in rows.iter().filter(|row| row.version != newest.version) {
+            withdrawn_meanwhile |= withdrawn(&serde_json::from_str(&row.reading)?);
         }
         Ok(Self {
             id: ActivityId(newest.activity_id),
@@ -90,6 +90,14 @@ impl Brief {
         self.activity.as_ref().and_then(|activity| activity.part_of)
     }
 
+    /// Those that a field names with an organisation, whichever of its values is the one that counts.
+    fn acting_for_others(&self) -> impl Iterator<Item = PartyId> {
+        self.reading.fields.keys().filter_map(|key| match Key::parse(key) {
+            Key::Party { party, organisation: Some(_) } => Some(party),
+            _ => None,
+        })
+    }
+
     fn named(&self) -> BTreeSet<PartyId> {
         let parties = self.activity.iter().flat_map(|activity| &activity.parties);
         let mut named: BTreeSet<PartyId> =
@@ -115,6 +123,8 @@ pub struct People {
     /// Every id that stands for a party, its own included.
     ids: BTreeMap<PartyId, BTreeSet<PartyId>>,
     memberships: Vec<membership::Model>,
+    /// Whose memberships these are: of those who act for an organisation.
+    members: BTreeSet<PartyId>,
     groups: BTreeSet<PartyId>,
 }
 
@@ -133,7 +143,17 @@ impl People {
 
     /// Loads those that further briefs name.
     pub(super) async fn learn(&mut self, sitting: &Sitting<'_>, briefs: &[Brief]) -> Result<(), FlowError> {
-        self.learn_ids(sitting, briefs.iter().flat_map(Brief::named).collect()).await
+        self.learn_ids(sitting, briefs.iter().flat_map(Brief::named).collect()).await?;
+        let members: BTreeSet<PartyId> = briefs
+            .iter()
+            .flat_map(Brief::acting_for_others)
+            .map(|party| self.resolved(party))
+            .filter(|party| !self.members.contains(party))
+            .collect();
+        let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
+        self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
+        self.members.extend(members);
+        Ok(())
     }
 
     /// See [`Self::learn`].
@@ -147,7 +167,7 @@ impl People {
             return Ok(());
         }
         let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
-        let aliased = store::aliases::any_among(txn, neighbourhood, &ids).await?;
+        let aliased = sitting.any_alias && store::aliases::any_among(txn, neighbourhood, &ids).await?;
         let rows = if aliased {
             store::parties::resolve_rows(txn, neighbourhood, &ids).await?
         } else {
@@ -166,7 +186,6 @@ impl People {
         let parties = known.values().map(|(party, _)| *party);
         let members: BTreeSet<PartyId> = parties.filter(|party| !self.ids.contains_key(party)).collect();
         self.known.extend(known);
-        self.memberships.extend(store::parties::memberships(txn, neighbourhood, &members).await?);
         let others = if aliased {
             store::parties::aliases_of(txn, neighbourhood, &members).await?
         } else {

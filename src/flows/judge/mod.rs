@@ -1,7 +1,7 @@
 //! The clerk: takes up what waits in a neighbourhood, applies the rules, posts, numbers the journal.
 //!
 //! One transaction of at most [`CLERK_VERSIONS_MAX`] versions at a time; all of it serial within a
-//! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: the holder looks again.
+//! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: it is found within [`TICK`].
 
 mod around;
 mod case;
@@ -43,9 +43,11 @@ pub use sitting::journal_entry;
 
 /// How often the clerk looks for what waits without having been rung for: after a crash, or another replica's.
 const TICK: Duration = Duration::from_secs(1);
-/// From the first ring until the clerk looks: syncs that come together are judged together, which costs a
-/// neighbourhood one transaction instead of many. A phone asks again after five seconds.
+/// For so long nobody has rung for a neighbourhood when the clerk looks there: syncs that come together are judged
+/// together, which costs one transaction instead of many. A phone asks again after five seconds.
 const GATHER: Duration = Duration::from_millis(250);
+/// From the first ring until the clerk looks at the latest, however often it rings.
+const GATHER_MOST: Duration = Duration::from_secs(1);
 /// Between two rounds of one neighbourhood, so that people's decisions get their turn.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Neighbourhoods that one replica judges at the same time on PostgreSQL, each on a connection of its own: while the
@@ -58,10 +60,11 @@ pub async fn clerk(app: App) {
     // SQLite has one writer.
     let at_once = if app.db().backend() == DbBackend::Postgres { NEIGHBOURHOODS_AT_ONCE } else { 1 };
     while !app.is_draining() {
-        if tokio::time::timeout(TICK, app.bell().rung()).await.is_ok() {
+        let rings = app.bell().depth() > 0 || tokio::time::timeout(TICK, app.bell().rung()).await.is_ok();
+        if rings {
             tokio::time::sleep(GATHER).await;
         }
-        let mut waiting = app.bell().take();
+        let mut waiting = app.bell().take_quiet(Instant::now(), GATHER, GATHER_MOST);
         // However often the bell rings: nobody rings for what another replica left, or for what is due.
         if looked.elapsed() >= TICK {
             looked = Instant::now();
@@ -124,24 +127,21 @@ async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> 
 /// [`FlowError`] of the database; what was committed before stays.
 pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u64, FlowError> {
     let mut taken = 0;
-    let mut full = false;
-    loop {
-        let judged = if full || anything(app, neighbourhood).await? {
-            round(app, neighbourhood).await
-        } else {
-            Ok(None)
-        };
+    // Whoever asks knows that something waits, or finds out in the round as cheaply.
+    let mut more = true;
+    while more {
+        let judged = round(app, neighbourhood).await;
         app.metrics().clerk.round(match &judged {
             Ok(Some(_)) => RoundEnd::Judged,
             Ok(None) => RoundEnd::Nothing,
             Err(_) => RoundEnd::Failed,
         });
-        let Some(count) = judged? else { return Ok(taken) };
-        taken += count;
-        // After a full round there is more, as good as always.
-        full = count >= CLERK_VERSIONS_MAX;
+        let Some(round) = judged? else { break };
+        taken += round.taken;
+        more = round.more;
         tokio::time::sleep(PAUSE).await;
     }
+    Ok(taken)
 }
 
 async fn anything(app: &App, neighbourhood: NeighbourhoodId) -> Result<bool, FlowError> {
@@ -149,17 +149,30 @@ async fn anything(app: &App, neighbourhood: NeighbourhoodId) -> Result<bool, Flo
         .await?)
 }
 
+/// What one transaction of the clerk did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// Versions taken up, and activities looked at again.
+    pub taken: u64,
+    /// There is more to do at once.
+    pub more: bool,
+}
+
 /// One transaction of the clerk. Nothing if nothing waits or the tip is locked elsewhere.
 ///
 /// # Errors
 /// [`FlowError`] of the database.
-pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u64>, FlowError> {
+pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<Round>, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Judge);
     let txn = timing.begin(app.db().begin()).await?;
     let Some(mut sitting) = Sitting::open(app, &txn, neighbourhood, false).await? else { return Ok(None) };
     let oldest = store::waiting::waiting(&txn, neighbourhood, CLERK_VERSIONS_MAX).await?;
     let now_ms = app.now_in(neighbourhood);
-    let due = store::judgements::due(&txn, neighbourhood, now_ms, CLERK_VERSIONS_MAX).await?;
+    let due = if sitting.any_due {
+        store::judgements::due(&txn, neighbourhood, now_ms, CLERK_VERSIONS_MAX).await?
+    } else {
+        BTreeSet::new()
+    };
     if oldest.is_empty() && due.is_empty() {
         return Ok(None);
     }
@@ -171,7 +184,8 @@ pub async fn round(app: &App, neighbourhood: NeighbourhoodId) -> Result<Option<u
     timing.commit(txn.commit()).await?;
     app.metrics().clerk.judged(&judged);
     tracing::debug!(taken, versions = judged.versions, postings = judged.postings, "judged");
-    Ok(Some(taken))
+    // After a full round there is more, as good as always; and what was judged may have made others due.
+    Ok(Some(Round { taken, more: taken >= CLERK_VERSIONS_MAX || judged.any_due }))
 }
 
 /// Takes up what waits for some activities ahead of a person's decision; the rules decide nothing.

@@ -23,6 +23,7 @@ use crate::store::Transaction;
 use crate::store::entity::{
     account, activity_version, decision, journal, judgement, named_party, tip, transfer,
 };
+use crate::store::neighbourhoods::ToJudge;
 
 /// One transaction of judging.
 pub struct Sitting<'a> {
@@ -33,6 +34,10 @@ pub struct Sitting<'a> {
     /// Of the names of versions.
     pub salt: Vec<u8>,
     pub pack: RulePack,
+    /// Something was due when it began.
+    pub(super) any_due: bool,
+    /// Some party has an alias.
+    pub(super) any_alias: bool,
     /// max(now, last posted): posting times never run backwards.
     pub posted_at_ms: i64,
     tip: tip::Model,
@@ -70,16 +75,20 @@ impl<'a> Sitting<'a> {
         wait: bool,
     ) -> Result<Option<Self>, FlowError> {
         let Some(tip) = store::ledger::lock_tip(txn, neighbourhood, wait).await? else { return Ok(None) };
-        let (zone, salt, pack) =
-            store::neighbourhoods::tenant_and_rules(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
+        let now_ms = app.now_in(neighbourhood);
+        // Once the tip is locked: whoever changes one of these holds it too.
+        let found = store::neighbourhoods::to_judge(txn, neighbourhood, now_ms).await?;
+        let ToJudge { time_zone, salt, rules, any_due, any_alias } = found.ok_or(FlowError::NotFound)?;
         Ok(Some(Self {
             app,
             txn,
             neighbourhood,
-            zone: zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
+            zone: time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
             salt,
-            pack,
-            posted_at_ms: app.now_in(neighbourhood).max(tip.posted_at_ms),
+            pack: rules,
+            any_due,
+            any_alias,
+            posted_at_ms: now_ms.max(tip.posted_at_ms),
             tip,
             cases: BTreeMap::new(),
             looked_for: BTreeSet::new(),
@@ -98,6 +107,11 @@ impl<'a> Sitting<'a> {
             decisions: Vec::new(),
             judged: Judged::default(),
         }))
+    }
+
+    /// A party was given an alias meanwhile.
+    pub(in crate::flows) fn note_alias(&mut self) {
+        self.any_alias = true;
     }
 
     pub fn txn(&self) -> &'a Transaction {
@@ -347,7 +361,9 @@ impl<'a> Sitting<'a> {
         self.write_numbered(&mut batch);
         let mut judged = std::mem::take(&mut self.judged);
         let changed = self.cases.values().filter(|case| case.changed);
-        judged.reviews = changed.map(|case| case.judgement.review()).collect();
+        judged.reviews = changed.clone().map(|case| case.judgement.review()).collect();
+        let now_ms = self.now_ms();
+        judged.any_due = changed.filter_map(|case| case.due_at_ms).any(|due_at_ms| due_at_ms <= now_ms);
         let rows = self.judgement_rows()?;
         for part in rows.chunks(400) {
             batch.push(store::judgements::upsert(backend, part));
