@@ -59,6 +59,12 @@ impl<T: Ord> Bell<T> {
         taken.into_iter().map(|(place, rung)| (place, rung.by)).collect()
     }
 
+    /// Whether somebody rings for a place that was not taken yet.
+    #[must_use]
+    pub fn rings(&self, place: &T) -> bool {
+        self.lock().contains_key(place)
+    }
+
     /// How many neighbourhoods are rung for.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -176,7 +182,7 @@ mod tests {
         let bell = Bell { waiting: Mutex::new(places.into()), notify: Notify::new() };
         let taken: Vec<u8> = bell.take_quiet(now, QUIET, MOST).into_keys().collect();
         assert_eq!(taken, [1, 3]);
-        assert_eq!(bell.depth(), 1, "the other stays");
+        assert!(bell.rings(&2) && !bell.rings(&1), "the other stays");
         let taken = bell.take_quiet(now + Duration::from_millis(1), QUIET, MOST);
         assert_eq!(taken.into_keys().collect::<Vec<u8>>(), [2]);
     }

@@ -70,7 +70,7 @@ pub async fn clerk(app: App) {
             looked = Instant::now();
             match all_waiting(&app).await {
                 Ok(found) => {
-                    for neighbourhood in found {
+                    for neighbourhood in found.into_iter().filter(|found| !app.bell().rings(found)) {
                         waiting.entry(neighbourhood).or_default();
                     }
                 }
