@@ -87,14 +87,14 @@ impl Daybook {
         }
         let known = wanted.actors.iter().filter_map(|actor| Some((actor.clone(), *self.actors.get(actor)?)));
         facts.actors.extend(known);
-        for (actor, from, to) in wanted.ranges() {
-            let Some(rows) = self.by_actor.get(&actor) else { continue };
+        for (actor, from, to) in wanted.ranges().iter() {
+            let Some(rows) = self.by_actor.get(actor) else { continue };
             for (start_op, at) in rows.range(..=to).rev() {
                 let row = &self.rows[*at];
                 if row.max_op < from {
                     break;
                 }
-                facts.add_row(&actor, *start_op, position(at + 1), &row.objects)?;
+                facts.add_row(actor, *start_op, position(at + 1), &row.objects)?;
             }
         }
         assert!(facts.graph_after(changes).is_none(), "each change builds on everything before it");

@@ -1,6 +1,9 @@
 //! Daybooks: create, list, download.
 
-use axum::body::Body;
+use std::future::ready;
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
@@ -8,6 +11,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +23,7 @@ use super::params::{Asked, Id, IdParam, Paging, Params};
 use super::types::{Hash, Instant, Octets, Page};
 use crate::app::App;
 use crate::domain::ids::{DaybookId, PartyId};
+use crate::domain::limits::DOWNLOAD_PART_BYTES;
 use crate::flows;
 use crate::flows::FlowError;
 use crate::flows::documents::Download;
@@ -154,9 +159,15 @@ pub async fn download_daybook(
         if matches(&headers, IF_NONE_MATCH, &etag) {
             return Ok((StatusCode::NOT_MODIFIED, named).into_response());
         }
-        if let Some(bytes) = download.bytes(&app, of).await? {
-            let range = wanted_range(&headers, &etag, bytes.len());
-            return respond(bytes, range, named);
+        let length = download.bytes_count();
+        let range = wanted_range(&headers, &etag, length);
+        if range == Some(None) {
+            return Err(not_satisfiable(length));
+        }
+        let range = range.flatten();
+        let wanted = range.map_or(0..length, |(first, last)| first..last.saturating_add(1));
+        if let Some(body) = body(&app, of, download, wanted).await? {
+            return Ok(respond(body, range, length, named));
         }
         // A compaction has changed the stored bytes meanwhile.
     }
@@ -169,7 +180,7 @@ fn matches(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
 }
 
 /// The range asked for, unless `If-Range` names other bytes.
-fn wanted_range(headers: &HeaderMap, etag: &str, length: usize) -> Option<Option<(usize, usize)>> {
+fn wanted_range(headers: &HeaderMap, etag: &str, length: u64) -> Option<Option<(u64, u64)>> {
     let same = !headers.contains_key(IF_RANGE) || matches(headers, IF_RANGE, etag);
     let range = headers.get(RANGE).filter(|_| same)?;
     byte_range(range.to_str().ok()?, length)
@@ -177,40 +188,67 @@ fn wanted_range(headers: &HeaderMap, etag: &str, length: usize) -> Option<Option
 
 /// One range of RFC 9110, section 14: first and last byte. What is not one range of bytes is ignored, as the
 /// RFC allows; a range outside answers as such.
-fn byte_range(text: &str, length: usize) -> Option<Option<(usize, usize)>> {
+fn byte_range(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     if first.is_empty() {
-        let count: usize = last.parse().ok()?;
+        let count: u64 = last.parse().ok()?;
         return Some((count > 0 && length > 0).then(|| (length.saturating_sub(count), length - 1)));
     }
-    let first: usize = first.parse().ok()?;
-    let last = if last.is_empty() { usize::MAX } else { last.parse().ok()? };
+    let first: u64 = first.parse().ok()?;
+    let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
     if last < first {
         return None;
     }
     Some((first < length).then(|| (first, last.min(length - 1))))
 }
 
-fn respond(
-    bytes: Vec<u8>,
-    range: Option<Option<(usize, usize)>>,
-    named: [(HeaderName, String); 3],
-) -> ApiResult<Response> {
-    let kind = (CONTENT_TYPE, "application/octet-stream".to_owned());
-    let length = bytes.len();
-    match range {
-        None => {
-            let size = (CONTENT_LENGTH, length.to_string());
-            Ok((StatusCode::OK, named, [kind, size], Body::from(bytes)).into_response())
+/// The bytes, a part read each time that the reader has taken the one before: who reads slowly holds one part. The
+/// first is read before the answer begins, so that nothing has to be taken back where the bytes have just changed; if
+/// they change later, the body ends early, and the reader goes on as after any cut.
+async fn body(
+    app: &App,
+    of: Of,
+    mut download: Download,
+    wanted: Range<u64>,
+) -> Result<Option<Body>, FlowError> {
+    let up_to = move |at: u64| wanted.end.min(at.saturating_add(DOWNLOAD_PART_BYTES));
+    let end = up_to(wanted.start);
+    let Some(first) = download.part(app, of, wanted.start..end).await? else { return Ok(None) };
+    if end == wanted.end {
+        return Ok(Some(Body::from(first)));
+    }
+    let rest = stream::try_unfold((app.clone(), download, end), move |(app, mut download, at)| async move {
+        let end = up_to(at);
+        if end == at {
+            return Ok(None);
         }
-        Some(None) => Err(ApiError::new(RANGE_NOT_SATISFIABLE, format!("The daybook has {length} bytes."))
-            .header(CONTENT_RANGE, &format!("bytes */{length}"))),
-        Some(Some((first, last))) => {
-            let part = bytes.get(first..=last).unwrap_or_default().to_vec();
+        let part = download.part(&app, of, at..end).await?.ok_or(FlowError::Busy)?;
+        Ok(Some((Bytes::from(part), (app, download, end))))
+    });
+    let rest = rest.inspect(|part| {
+        if let Err(error) = part {
+            tracing::warn!(?error, "a download was cut");
+        }
+    });
+    Ok(Some(Body::from_stream(stream::once(ready(Ok::<_, FlowError>(Bytes::from(first)))).chain(rest))))
+}
+
+fn respond(body: Body, range: Option<(u64, u64)>, length: u64, named: [(HeaderName, String); 3]) -> Response {
+    let kind = (CONTENT_TYPE, "application/octet-stream".to_owned());
+    let size = |bytes: u64| (CONTENT_LENGTH, bytes.to_string());
+    match range {
+        None => (StatusCode::OK, named, [kind, size(length)], body).into_response(),
+        Some((first, last)) => {
             let which = (CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
-            Ok((StatusCode::PARTIAL_CONTENT, named, [kind, which], Body::from(part)).into_response())
+            let sized = [kind, size(last - first + 1), which];
+            (StatusCode::PARTIAL_CONTENT, named, sized, body).into_response()
         }
     }
+}
+
+fn not_satisfiable(length: u64) -> ApiError {
+    ApiError::new(RANGE_NOT_SATISFIABLE, format!("The daybook has {length} bytes."))
+        .header(CONTENT_RANGE, &format!("bytes */{length}"))
 }
 
 #[cfg(test)]

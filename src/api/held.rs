@@ -38,7 +38,8 @@ pub struct HeldView {
     /// Its size in bytes.
     #[schema(example = 312)]
     pub size: i64,
-    /// Operations in it, where they were counted.
+    /// What it counts against the daybook's operations, where that was counted: each of its operations, and each
+    /// predecessor beyond an operation's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<i64>,
     /// When the server received it.

@@ -35,7 +35,8 @@ pub struct SyncRequest {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(minimum = 0)]
     pub limit_bytes: Option<i64>,
-    /// People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them.
+    /// People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them. Each
+    /// who was not known yet counts as 1 KiB against what the device may push.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     #[schema(max_items = 500)]
     pub parties: Vec<MetParty>,
@@ -175,7 +176,8 @@ pub enum DaybookState {
     Busy,
     /// Erased.
     Gone,
-    /// Not there, or not yours: create it with `POST /v1/daybooks` under its id and push everything.
+    /// Not there, or not yours: create it with `POST /v1/daybooks` under its id, a group's with its `party_id`, and
+    /// push everything. Where that answers 404 or 409, keep what is unsent and go on with the others.
     NotFound,
 }
 

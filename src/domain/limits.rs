@@ -14,6 +14,16 @@ pub const CHANGE_DEPENDENCIES_MAX: usize = 4_096;
 pub const CHANGE_OPERATIONS_MAX: u64 = 250_000;
 /// See [`CHANGE_OPERATIONS_MAX`].
 pub const CHANGE_OPERATIONS_BASE: u64 = 20_000;
+/// Predecessors of one change: at most this, and [`CHANGE_PREDECESSORS_PER_OPERATION`] for each operation.
+///
+/// An operation names the values that it replaces, which are as many as were written to its place without knowing
+/// of each other: mostly one, and never more than changes may be concurrent ([`CHANGE_DEPENDENCIES_MAX`]). It is more
+/// all the same, since one hostile change may write as many values to one place as it has operations, and who writes
+/// there next names them all. Each one beyond an operation's first counts as an operation, here and wherever
+/// operations are counted.
+pub const CHANGE_PREDECESSORS_BASE: u64 = CHANGE_OPERATIONS_BASE;
+/// See [`CHANGE_PREDECESSORS_BASE`]; a field with more values than this is not read ([`FIELD_VALUES_MAX`]).
+pub const CHANGE_PREDECESSORS_PER_OPERATION: u64 = FIELD_VALUES_MAX as u64;
 /// Nesting of objects; the root is 0, an activity's map is 1.
 pub const OBJECT_DEPTH_MAX: u32 = 32;
 /// Operation counters must stay below this: Automerge panics near 2^32.
@@ -30,8 +40,20 @@ pub const FIELD_VALUES_MAX: usize = 64;
 pub const NOTE_CHARACTERS_MAX: usize = 2_000;
 /// Characters of any other text field.
 pub const TEXT_CHARACTERS_MAX: usize = 2_000;
+/// Bytes of an activity as it reads, in JSON; of a larger one only the fields that the API names are read, and where
+/// those are more, none. An honest one has some hundreds, with five hundred parties fifty thousand.
+pub const READING_BYTES_MAX: usize = 256 * 1024;
 /// Minutes of one party in one activity: a day.
 pub const PARTY_MINUTES_MAX: i64 = 1_440;
+/// Ranges of operations that one transaction looks up one by one, sixteen in a statement: 64 statements. Operations
+/// alone do not bound them: 250,000 that each name another element would make 15,000 statements under the daybook's
+/// lock. Where there are more, the spans of all its changes are gone through ([`LOOK_UP_SPANS_MAX`]).
+pub const LOOK_UP_RANGES_MAX: usize = 1_024;
+/// Spans of operations that one statement reads. With [`LOOK_UP_ROWS_MAX`] a daybook of 100,000 changes is gone
+/// through in 11 statements, and in 250 more if every single one of its changes is named.
+pub const LOOK_UP_SPANS_MAX: u64 = 10_000;
+/// Rows of changes that one statement reads for what is kept of their operations.
+pub const LOOK_UP_ROWS_MAX: usize = 400;
 /// Operations of one daybook beyond one per byte accepted in it; more are held (design: "Budgets").
 pub const DAYBOOK_OPERATIONS_BASE: u64 = 250_000;
 /// Chunks of one daybook that one request decodes; what is beyond is deferred.
@@ -90,6 +112,15 @@ pub const SYNC_ENTRIES_MAX: usize = 10_000;
 pub const SYNC_ANSWER_BYTES_DEFAULT: u64 = 1024 * 1024;
 /// See [`SYNC_ANSWER_BYTES_DEFAULT`].
 pub const SYNC_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Bytes of changes that one read for an answer takes at least, however little room is left: what a phone has sent
+/// itself takes no room, and is read by these. A read never takes more than this, or the room that is left, and one
+/// change.
+pub const SYNC_READ_BYTES_MIN: u64 = 256 * 1024;
+/// What a person met weighs in the budget of [`GRANT_BYTES_BURST`], if nobody knew them yet: about a row with a long
+/// name and its indexes. Two hundred people met on one day are three thousandths of it.
+pub const MET_PARTY_BYTES: usize = 1024;
+/// Bytes of a download that are read at once; who takes them slowly holds no more of them.
+pub const DOWNLOAD_PART_BYTES: u64 = 1024 * 1024;
 /// Verdicts of one answer.
 pub const SYNC_VERDICTS_MAX: u64 = 500;
 /// Items of a batch.
@@ -166,6 +197,10 @@ pub const DOCUMENT_LOAD_FACTOR: u64 = 12;
 /// Memory that all loads of one process may take at their peak; one that takes more is alone, and compaction
 /// takes half of it at most.
 pub const DOCUMENT_LOADS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Memory that a compaction may take at its peak, as [`DOCUMENT_LOAD_FACTOR`] says, which is about twice what it
+/// takes; of a daybook that needs more (some 50,000 activities) all changes are kept as they came, and its alarm says
+/// so: it must not take the process down, and again after each restart.
+pub const COMPACT_LOAD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// A document that took more bytes of changes than this, one by one, is not kept in memory: it stays as large as
 /// the load was.
 pub const DOCUMENT_RECEIVED_BYTES_MAX: u64 = 256 * 1024;

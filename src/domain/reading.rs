@@ -60,6 +60,8 @@ pub enum Unreadable {
     IdElsewhere,
     /// More parties than [`crate::domain::limits::PARTIES_MAX`].
     TooManyParties,
+    /// More than [`crate::domain::limits::READING_BYTES_MAX`].
+    TooLarge,
 }
 
 /// An activity as read.

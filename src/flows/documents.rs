@@ -3,6 +3,7 @@
 //! Stored are a snapshot, where compaction made one, and the changes after it. Nothing here locks anything:
 //! whoever reads while a compaction lets go of bytes sees a change without any, and reads again.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
@@ -10,7 +11,7 @@ use sea_orm::ConnectionTrait;
 use super::FlowError;
 use super::accept::{hash, unsigned};
 use crate::app::App;
-use crate::domain::limits::DOCUMENT_LOAD_FACTOR;
+use crate::domain::limits::{CHANGE_BYTES_MAX, DOCUMENT_LOAD_FACTOR, DOWNLOAD_PART_BYTES};
 use crate::merge::Hash;
 use crate::merge::guard::Checked;
 use crate::merge::loaded::{self, Loaded};
@@ -133,6 +134,17 @@ pub(super) fn about_to_be(accepted: &[Arc<Checked>]) -> Vec<(Hash, Vec<u8>)> {
 pub struct Download {
     pub row: daybook::Model,
     snapshot: Option<Named>,
+    /// Where the last part ended among the changes.
+    stopped: Option<Place>,
+}
+
+/// A place between two changes of a download.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Of the change before.
+    position: u64,
+    /// The byte that the next change begins with.
+    at: u64,
 }
 
 impl Download {
@@ -146,7 +158,7 @@ impl Download {
         let snapshot = store::snapshots::named(db, of).await?;
         let row =
             store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
-        Ok(Self { row, snapshot })
+        Ok(Self { row, snapshot, stopped: None })
     }
 
     /// Names the bytes: the chain names the changes and their order, the snapshot's hash how they are stored.
@@ -166,29 +178,104 @@ impl Download {
         unsigned(bytes.saturating_add(self.row.raw_bytes.saturating_sub(raw)))
     }
 
-    /// The bytes themselves; nothing where a compaction has changed them since, to be asked for anew.
+    /// A part of the bytes; nothing where a compaction has changed them since, to be asked for anew. Waits until
+    /// what it takes fits beside the documents that are loaded: together they stay within one bound.
     ///
     /// # Errors
     /// [`FlowError`] of the database.
-    pub async fn bytes(&self, app: &App, of: Of) -> Result<Option<Vec<u8>>, FlowError> {
-        let db = app.db().read();
-        let (mut bytes, mut after) = (Vec::new(), 0);
-        if let Some(snapshot) = &self.snapshot {
-            let Some(stored) = store::snapshots::bytes(db, of, snapshot.position).await? else {
-                return Ok(None);
-            };
-            (bytes, after) = (stored, unsigned(snapshot.position));
-        }
-        let last = unsigned(self.row.position);
-        while after < last {
-            let rows = store::changes::after(db, of, after, ROWS.min(last - after)).await?;
-            let Some(end) = rows.last() else { break };
-            if rows.iter().any(|row| row.bytes.is_empty()) {
-                return Ok(None);
+    pub async fn part(
+        &mut self,
+        app: &App,
+        of: Of,
+        wanted: Range<u64>,
+    ) -> Result<Option<Vec<u8>>, FlowError> {
+        let _room = app.room_to_load(self.part_bytes(&wanted)).await;
+        let mut bytes = Vec::new();
+        let kept = self.snapshot_bytes();
+        if let Some(snapshot) = self.snapshot.as_ref().filter(|_| wanted.start < kept) {
+            let count = wanted.end.min(kept).saturating_sub(wanted.start);
+            let (db, position) = (app.db().read(), snapshot.position);
+            match store::changes::of_snapshot(db, of, position, wanted.start, count).await? {
+                Some(stored) => bytes = stored,
+                None => return Ok(None),
             }
-            after = unsigned(end.position);
-            rows.iter().for_each(|row| bytes.extend_from_slice(&row.bytes));
         }
-        Ok(Some(bytes))
+        if wanted.end > kept && !self.changes_part(app, of, &wanted, &mut bytes).await? {
+            return Ok(None);
+        }
+        let whole = u64::try_from(bytes.len()).is_ok_and(|count| count == wanted.end - wanted.start);
+        Ok(whole.then_some(bytes))
+    }
+
+    /// What building a part takes at its peak. SQLite has a whole snapshot in memory to cut a part out of it.
+    fn part_bytes(&self, wanted: &Range<u64>) -> u64 {
+        let snapshot = if wanted.start < self.snapshot_bytes() { self.snapshot_bytes() } else { 0 };
+        let change = u64::try_from(CHANGE_BYTES_MAX).unwrap_or_default();
+        let rows = if wanted.end > self.snapshot_bytes() { DOWNLOAD_PART_BYTES + change } else { 0 };
+        snapshot.saturating_add(wanted.end.saturating_sub(wanted.start)).saturating_add(rows)
+    }
+
+    fn snapshot_bytes(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |row| unsigned(row.bytes_count))
+    }
+
+    /// Adds what a part has of the changes after the snapshot; says whether they all have their bytes.
+    async fn changes_part(
+        &mut self,
+        app: &App,
+        of: Of,
+        wanted: &Range<u64>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, FlowError> {
+        let (db, last) = (app.db().read(), unsigned(self.row.position));
+        let Some(mut place) = self.place(app, of, wanted.start).await? else { return Ok(false) };
+        while place.at < wanted.end && place.position < last {
+            let to = last.min(place.position.saturating_add(ROWS));
+            let most = DOWNLOAD_PART_BYTES.min(wanted.end - place.at);
+            let rows = store::changes::within(db, of, place.position, to, most).await?;
+            if rows.is_empty() || rows.iter().any(|row| row.bytes.is_empty()) {
+                return Ok(false);
+            }
+            for row in rows {
+                let end = place.at.saturating_add(u64::try_from(row.bytes.len()).unwrap_or_default());
+                let of_row =
+                    |at: u64| usize::try_from(at.clamp(place.at, end) - place.at).unwrap_or_default();
+                let part = of_row(wanted.start)..of_row(wanted.end);
+                bytes.extend_from_slice(row.bytes.get(part).unwrap_or_default());
+                if end > wanted.end {
+                    self.stopped = Some(place);
+                    return Ok(true);
+                }
+                place = Place { position: unsigned(row.position), at: end };
+            }
+        }
+        self.stopped = Some(place);
+        Ok(true)
+    }
+
+    /// The last place between two changes that is not behind a byte: where the part before ended, or looked up.
+    async fn place(&self, app: &App, of: Of, byte: u64) -> Result<Option<Place>, FlowError> {
+        let first = Place {
+            position: self.snapshot.as_ref().map_or(0, |row| unsigned(row.position)),
+            at: self.snapshot_bytes(),
+        };
+        if byte <= first.at {
+            return Ok(Some(first));
+        }
+        if let Some(stopped) = self.stopped.filter(|stopped| stopped.at <= byte) {
+            return Ok(Some(stopped));
+        }
+        let (db, last) = (app.db().read(), unsigned(self.row.position));
+        let holder = store::changes::holding(db, of, first.position, last, byte - first.at).await?;
+        // Where a compaction has let go of the bytes of any of these, the sizes are not what they were.
+        if store::snapshots::named(db, of).await?.map(|row| row.hash)
+            != self.snapshot.as_ref().map(|row| row.hash.clone())
+        {
+            return Ok(None);
+        }
+        Ok(holder.map(|(position, ahead)| Place {
+            position: unsigned(position).saturating_sub(1),
+            at: first.at.saturating_add(unsigned(ahead)),
+        }))
     }
 }

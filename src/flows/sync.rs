@@ -14,6 +14,7 @@ use super::take::{charge, take};
 use super::verdicts::{Verdicts, verdicts};
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, PartyId};
+use crate::domain::limits::SYNC_READ_BYTES_MIN;
 use crate::domain::time::skew_ms;
 use crate::merge::cursor::{CHAIN_START, Cursor};
 use crate::merge::intake;
@@ -22,7 +23,7 @@ use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, party};
 
-/// Rows read at once for an answer.
+/// Rows read at once for an answer, and no more bytes than it has room for: see [`read`].
 const ANSWER_ROWS: u64 = 256;
 
 /// What a phone sends.
@@ -117,39 +118,67 @@ async fn all(app: &App, caller: &Access, push: Push) -> Result<Synced, FlowError
     let clocks = [app.now_ms(), app.now_in(caller.neighbourhood)];
     let skews = clocks.map(|now_ms| skew_ms(push.device_time_ms, now_ms));
     let skew_ms = skews.into_iter().min_by_key(|skew| skew.map(i64::abs)).flatten();
-    charge(app, caller, &push)?;
-    meet(app, caller, push.parties).await?;
+    let new = strangers(app, caller, &push.parties).await?;
+    charge(app, caller, &push, new.len())?;
+    meet(app, caller, new).await?;
     let mut mine = caller.owners.clone();
-    let mut room = push.limit_bytes;
+    let mut room = Room { left: push.limit_bytes, untouched: true };
     let mut intake = intake::Room::default();
     let mut daybooks = Vec::with_capacity(push.daybooks.len());
     let mut waits = false;
     for daybook in push.daybooks {
         let begun = Instant::now();
-        let synced = sync_one(app, caller, &mut mine, daybook, room, &mut intake, skew_ms).await?;
+        let nothing = empty(daybook.id, daybook.cursor.clone());
+        let one = sync_one(app, caller, &mut mine, daybook, room, &mut intake, skew_ms).await;
+        // Others before it are committed already, so one that fails fails alone.
+        let synced =
+            one.unwrap_or_else(|error| DaybookSynced { state: failed(nothing.id, &error), ..nothing });
         waits |= synced.outcomes.iter().any(|outcome| !outcome.activities.is_empty());
         let sent: usize = synced.changes.iter().map(Vec::len).sum();
         app.metrics().sync.daybook(synced.state.as_str(), begun.elapsed());
         app.metrics().sync.sent(sent);
-        room = room.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
+        room.left = room.left.saturating_sub(u64::try_from(sent).unwrap_or(u64::MAX));
+        room.untouched &= sent == 0;
         daybooks.push(synced);
     }
     let verdicts = verdicts(app, caller, waits, push.verdicts_after.as_deref()).await?;
     Ok(Synced { server_time_ms: app.now_in(caller.neighbourhood), verdicts, daybooks })
 }
 
-/// Writes the people met, before anything that names them.
-async fn meet(app: &App, caller: &Access, met: Vec<(PartyId, String)>) -> Result<(), FlowError> {
-    if met.is_empty() {
-        return Ok(());
+/// What became of a daybook that could not be synced. Nothing of it may be written; sent again, it says what is.
+fn failed(daybook: DaybookId, error: &FlowError) -> State {
+    match error {
+        FlowError::Gone => State::Gone,
+        FlowError::NotFound => State::NotFound,
+        FlowError::Busy => {
+            tracing::warn!(%daybook, %error, "a daybook answers busy");
+            State::Busy
+        }
+        // With what is behind it, which the answer does not tell.
+        _ => {
+            tracing::error!(%daybook, ?error, "a daybook failed and answers busy");
+            State::Busy
+        }
     }
-    let now_ms = app.now_ms();
+}
+
+/// Those of the people met whom nobody knows yet.
+async fn strangers(
+    app: &App,
+    caller: &Access,
+    met: &[(PartyId, String)],
+) -> Result<BTreeMap<PartyId, String>, FlowError> {
     let ids: BTreeSet<PartyId> = met.iter().map(|(id, _)| *id).collect();
     let known = store::parties::resolve(app.db().read(), caller.neighbourhood, &ids).await?;
-    let new: BTreeMap<PartyId, String> = met.into_iter().filter(|(id, _)| !known.contains_key(id)).collect();
+    Ok(met.iter().filter(|(id, _)| !known.contains_key(id)).cloned().collect())
+}
+
+/// Writes the people met, before anything that names them.
+async fn meet(app: &App, caller: &Access, new: BTreeMap<PartyId, String>) -> Result<(), FlowError> {
     if new.is_empty() {
         return Ok(());
     }
+    let now_ms = app.now_ms();
     let rows = new.into_iter().map(|(id, name)| party::Model {
         neighbourhood_id: caller.neighbourhood.0,
         id: id.0,
@@ -174,7 +203,7 @@ async fn sync_one(
     caller: &Access,
     mine: &mut Vec<PartyId>,
     push: DaybookPush,
-    room: u64,
+    room: Room,
     intake: &mut intake::Room,
     skew_ms: Option<i64>,
 ) -> Result<DaybookSynced, FlowError> {
@@ -199,15 +228,7 @@ async fn sync_one(
         let bytes: usize = entries.iter().map(Vec::len).sum();
         app.metrics().sync.received(bytes);
         let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
-        match take(app, caller, &row, entries, intake, skew_ms).instrument(span).await {
-            Ok(accepted) => accepted,
-            Err(FlowError::Gone) => return Ok(nothing(State::Gone)),
-            Err(FlowError::NotFound) => return Ok(nothing(State::NotFound)),
-            Err(error) => {
-                tracing::warn!(%error, "a daybook answers busy");
-                return Ok(nothing(State::Busy));
-            }
-        }
+        take(app, caller, &row, entries, intake, skew_ms).instrument(span).await?
     };
     answer(app, caller, cursor, accepted, room).await
 }
@@ -231,7 +252,7 @@ async fn answer(
     caller: &Access,
     given: Option<String>,
     accepted: Accepted,
-    room: u64,
+    room: Room,
 ) -> Result<DaybookSynced, FlowError> {
     let Accepted { row, outcomes, before, taken } = accepted;
     let id = DaybookId(row.id);
@@ -295,42 +316,53 @@ struct Pulled {
     behind: bool,
 }
 
+/// Room in an answer for changes.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// In bytes.
+    left: u64,
+    /// There are no changes in it yet.
+    untouched: bool,
+}
+
+/// Reads by bytes and not only by rows: each row may hold a change of a MiB, and what is in memory for an answer
+/// stays what it may hold, and one change. The database itself stops at the size, so that who lacks a few small
+/// changes pays one statement, and who asks for a byte does not have 256 MiB read.
 async fn read(
     app: &App,
     of: Of,
     row: &daybook::Model,
     start: Cursor,
     own: &HashSet<[u8; 32]>,
-    room: u64,
+    room: Room,
 ) -> Result<Pulled, FlowError> {
-    let (mut cursor, mut changes, mut left) = (start, Vec::new(), room);
+    let Room { mut left, untouched } = room;
+    let (mut cursor, mut changes) = (start, Vec::new());
     let pulled = |end, changes, behind| Ok(Pulled { end, changes, behind });
+    // A commit since the daybook's row was read belongs to the next answer: its heads go with it.
     let last = u64::try_from(row.position).unwrap_or_default();
     while cursor.position < last {
-        let rows = store::changes::after(app.db().read(), of, cursor.position, ANSWER_ROWS).await?;
+        let to = last.min(cursor.position.saturating_add(ANSWER_ROWS));
+        let most = left.max(SYNC_READ_BYTES_MIN);
+        let rows = store::changes::within(app.db().read(), of, cursor.position, to, most).await?;
         if rows.is_empty() {
             break;
         }
         for row in rows {
-            let position = u64::try_from(row.position).unwrap_or_default();
-            // A commit since the daybook's row was read belongs to the next answer: its heads go with it.
-            if position > last {
-                return pulled(cursor, changes, false);
-            }
             let mine = <[u8; 32]>::try_from(row.hash.as_slice()).is_ok_and(|hash| own.contains(&hash));
             if !mine {
                 if row.bytes.is_empty() {
                     return pulled(cursor, changes, true);
                 }
                 let bytes = u64::try_from(row.bytes.len()).unwrap_or(u64::MAX);
-                // One change always goes out, or a large one would never arrive.
-                if bytes > left && !changes.is_empty() {
+                // One change always goes out in an answer, or a large one would never arrive.
+                if bytes > left && !(untouched && changes.is_empty()) {
                     return pulled(cursor, changes, false);
                 }
                 left = left.saturating_sub(bytes);
                 changes.push(row.bytes);
             }
-            cursor = cursor_at(position, &row.chain);
+            cursor = cursor_at(u64::try_from(row.position).unwrap_or_default(), &row.chain);
         }
     }
     pulled(cursor, changes, false)

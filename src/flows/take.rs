@@ -8,17 +8,21 @@ use super::accept::{Accepted, Bringer, Incoming, accept};
 use super::sync::Push;
 use crate::app::{Access, App};
 use crate::domain::ids::{DaybookId, NeighbourhoodId};
-use crate::domain::limits::{CHUNK_BYTES, INLINE_OPERATIONS_MAX, LIGHT_OPERATIONS_MAX, REQUEST_CHUNKS_MAX};
+use crate::domain::limits::{
+    CHUNK_BYTES, INLINE_OPERATIONS_MAX, LIGHT_OPERATIONS_MAX, MET_PARTY_BYTES, REQUEST_CHUNKS_MAX,
+};
 use crate::merge::intake::{self, Opened, Taken};
 use crate::metrics::{Laps, Phase};
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
-/// Takes the bytes of a push out of its grant's budget, or refuses all of it before anything is written.
-pub(super) fn charge(app: &App, caller: &Access, push: &Push) -> Result<(), FlowError> {
+/// Takes the bytes of a push, and the people met whom nobody knew yet, out of its grant's budget, or refuses all of it
+/// before anything is written.
+pub(super) fn charge(app: &App, caller: &Access, push: &Push, new_parties: usize) -> Result<(), FlowError> {
     let entries = push.daybooks.iter().flat_map(|daybook| &daybook.entries);
-    let bytes: usize = entries.map(|entry| entry.len().saturating_add(CHUNK_BYTES)).sum();
+    let pushed: usize = entries.map(|entry| entry.len().saturating_add(CHUNK_BYTES)).sum();
+    let bytes = pushed.saturating_add(new_parties.saturating_mul(MET_PARTY_BYTES));
     if bytes == 0 { Ok(()) } else { charge_bytes(app, caller, bytes) }
 }
 

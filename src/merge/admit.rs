@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::facts::Past;
-pub use super::facts::{ActorLast, Facts, References, references};
+pub use super::facts::{ActorLast, Facts, Ranges, References, references};
 use super::footprint::{Footprint, Found, ObjectInfo, Slot};
 use super::guard::Checked;
 use super::op::{Action, Actor, ObjId, ObjectKind, Op, OpId, OpKey};

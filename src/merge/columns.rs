@@ -6,11 +6,10 @@ use super::op::Hash;
 use super::refusal::RefusalCode;
 use crate::domain::limits::{
     ACTOR_BYTES_MAX, CHANGE_BYTES_MAX, CHANGE_DEPENDENCIES_MAX, CHANGE_OPERATIONS_BASE,
-    CHANGE_OPERATIONS_MAX, OPERATION_COUNTER_MAX,
+    CHANGE_OPERATIONS_MAX, CHANGE_PREDECESSORS_BASE, CHANGE_PREDECESSORS_PER_OPERATION,
+    OPERATION_COUNTER_MAX,
 };
 
-/// Predecessors of a change, as a multiple of the operations it may have.
-const PREDECESSORS_PER_OPERATION: u64 = 4;
 /// Bytes of keys and names once their run-lengths are expanded.
 const EXPANDED_BYTES_MAX: u64 = 64 * CHANGE_BYTES_MAX as u64;
 
@@ -25,6 +24,7 @@ type Refusal = (RefusalCode, String);
 /// What a change says of its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Measure {
+    /// Each predecessor beyond an operation's first counts as one more.
     pub operations: u64,
     pub dependencies: u64,
 }
@@ -77,7 +77,7 @@ fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -
         layout.push(column);
     }
     let mut last = None;
-    let mut operations: u64 = 0;
+    let (mut operations, mut further) = (0, 0);
     let operations_max = CHANGE_OPERATIONS_MAX.min(CHANGE_OPERATIONS_BASE.saturating_add(count(chunk_bytes)));
     for (spec, length) in layout {
         let spec = u32::try_from(spec).map_err(|_| unreadable("column"))?;
@@ -93,10 +93,8 @@ fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -
         last = Some(spec);
         match spec {
             ACTION => operations = limit(runs(data, Cell::Number, Sum::Rows), operations_max, TOO_MANY)?,
-            PREDECESSOR_COUNT => {
-                let max = operations_max.saturating_mul(PREDECESSORS_PER_OPERATION);
-                limit(runs(data, Cell::Number, Sum::Values), max, TOO_MANY)?;
-            }
+            // Columns come in order, so the operations are counted by now.
+            PREDECESSOR_COUNT => further = measure_predecessors(data, operations, operations_max)?,
             KEY_TEXT | MARK_NAME => {
                 limit(runs(data, Cell::Text, Sum::Values), EXPANDED_BYTES_MAX, RefusalCode::ChangeTooLarge)?;
             }
@@ -108,7 +106,24 @@ fn measure_columns(reader: &mut Reader<'_>, start_op: u64, chunk_bytes: usize) -
     if last_op >= OPERATION_COUNTER_MAX {
         return Err((RefusalCode::CounterTooLarge, format!("operation {last_op}")));
     }
-    Ok(operations)
+    Ok(operations.saturating_add(further))
+}
+
+/// How many predecessors there are beyond the first of each operation. A hundred bytes may name a million, each
+/// of them looked up like an object.
+fn measure_predecessors(data: &[u8], operations: u64, operations_max: u64) -> Result<u64, Refusal> {
+    let count = |sum| runs(data, Cell::Number, sum).ok_or_else(|| unreadable("run-lengths"));
+    let (named, further) = (count(Sum::Values)?, count(Sum::Further)?);
+    let per_operation = operations.saturating_mul(CHANGE_PREDECESSORS_PER_OPERATION);
+    let most = CHANGE_PREDECESSORS_BASE.saturating_add(per_operation);
+    if named > most {
+        return Err((TOO_MANY, format!("{named} predecessors, at most {most}")));
+    }
+    let weighed = operations.saturating_add(further);
+    if weighed > operations_max {
+        return Err((TOO_MANY, format!("{weighed} with their predecessors, at most {operations_max}")));
+    }
+    Ok(further)
 }
 
 const TOO_MANY: RefusalCode = RefusalCode::TooManyOperations;
@@ -134,6 +149,8 @@ enum Sum {
     Rows,
     /// The numbers themselves; of texts, their bytes.
     Values,
+    /// Of each number, what is beyond one.
+    Further,
 }
 
 /// Adds up a run-length encoded column, in as many steps as it has bytes at most.
@@ -144,16 +161,19 @@ fn runs(data: &[u8], cell: Cell, sum: Sum) -> Option<u64> {
         Cell::Number => reader.unsigned(),
         Cell::Text => reader.prefixed().map(|text| count(text.len())),
     };
+    let each = |value: u64| match sum {
+        Sum::Rows => 1,
+        Sum::Values => value,
+        Sum::Further => value.saturating_sub(1),
+    };
     while !reader.0.is_empty() {
         let length = reader.signed()?;
         if length > 0 {
             let value = value(&mut reader)?;
-            let each = if matches!(sum, Sum::Rows) { 1 } else { value };
-            total = total.saturating_add(each.saturating_mul(length.unsigned_abs()));
+            total = total.saturating_add(each(value).saturating_mul(length.unsigned_abs()));
         } else if length < 0 {
             for _ in 0..length.unsigned_abs() {
-                let value = value(&mut reader)?;
-                total = total.saturating_add(if matches!(sum, Sum::Rows) { 1 } else { value });
+                total = total.saturating_add(each(value(&mut reader)?));
             }
         } else {
             let nulls = reader.unsigned()?;
@@ -184,6 +204,8 @@ mod tests {
         let data = [5, 7, 0x7d, 1, 2, 3, 0, 4];
         assert_eq!(rows(&data), Some(12));
         assert_eq!(values(&data), Some(41));
+        // 5 × 6, then 0, 1, 2.
+        assert_eq!(runs(&data, Cell::Number, Sum::Further), Some(33));
         assert_eq!(rows(&[5]), None);
         assert_eq!(rows(&[0x7d, 1, 2]), None);
         // 20 million rows in five bytes.

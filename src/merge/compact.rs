@@ -53,6 +53,8 @@ pub enum CompactError {
     Bytes,
     #[error("activity {0} reads otherwise than its state")]
     Reading(ActivityId),
+    #[error("the document would take too much memory")]
+    TooLarge,
 }
 
 impl CompactError {
@@ -66,6 +68,7 @@ impl CompactError {
             Self::Changes => "changes",
             Self::Bytes => "bytes",
             Self::Reading(_) => "reading",
+            Self::TooLarge => "too_large",
         }
     }
 }

@@ -21,27 +21,46 @@ pub struct References {
 }
 
 impl References {
-    /// The operations as ranges of counters, ends included: find the rows of accepted changes with this
-    /// actor, `start_op` ≤ to and `max_op` ≥ from. Close ones are joined, so some rows may be more than
-    /// was asked for; deleting a text of a thousand letters is one range.
+    /// The operations as ranges of counters: find the rows of accepted changes with this actor, `start_op` ≤ to
+    /// and `max_op` ≥ from. Close ones are joined, so some rows may be more than was asked for; deleting a text
+    /// of a thousand letters is one range.
     #[must_use]
-    pub fn ranges(&self) -> Vec<(Actor, u64, u64)> {
-        let mut by_actor: BTreeMap<&Actor, BTreeSet<u64>> = BTreeMap::new();
+    pub fn ranges(&self) -> Ranges {
+        let mut ranges = Ranges::default();
+        // By counter first, so those of each actor come in order.
         for id in &self.op_ids {
-            by_actor.entry(&id.actor).or_default().insert(id.counter);
-        }
-        let mut ranges: Vec<(Actor, u64, u64)> = Vec::new();
-        for (actor, counters) in by_actor {
-            for counter in counters {
-                match ranges.last_mut() {
-                    Some((last, _, to)) if last == actor && counter.saturating_sub(*to) <= JOINED_MAX => {
-                        *to = counter;
-                    }
-                    _ => ranges.push((actor.clone(), counter, counter)),
-                }
+            let of_actor = ranges.0.entry(id.actor.clone()).or_default();
+            match of_actor.last_mut() {
+                Some((_, to)) if id.counter.saturating_sub(*to) <= JOINED_MAX => *to = id.counter,
+                _ => of_actor.push((id.counter, id.counter)),
             }
         }
         ranges
+    }
+}
+
+/// Ranges of operation counters by actor, ends included, in order and apart from each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ranges(BTreeMap<Actor, Vec<(u64, u64)>>);
+
+impl Ranges {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// Each with its actor, its first and its last counter.
+    pub fn iter(&self) -> impl Iterator<Item = (&Actor, u64, u64)> {
+        self.0.iter().flat_map(|(actor, of_actor)| of_actor.iter().map(move |(from, to)| (actor, *from, *to)))
+    }
+
+    /// Whether one of them overlaps the operations of a change; an empty change has none.
+    #[must_use]
+    pub fn overlap(&self, actor: &Actor, start_op: u64, max_op: u64) -> bool {
+        let Some(of_actor) = self.0.get(actor) else { return false };
+        let next = of_actor.get(of_actor.partition_point(|(_, to)| *to < start_op));
+        start_op <= max_op && next.is_some_and(|(from, _)| *from <= max_op)
     }
 }
 

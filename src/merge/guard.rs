@@ -47,13 +47,16 @@ pub struct Checked {
     pub bytes: Vec<u8>,
     /// In order; the n-th has the counter `start_op + n`.
     pub ops: Vec<Op>,
+    /// Counted once: this is asked again and again.
+    operations: u64,
 }
 
 impl Checked {
-    /// How many operations it has.
+    /// How many operations it counts as: each predecessor beyond an operation's first is one more, since each
+    /// is looked up, and kept in the document. `columns` says the same of it before it is decoded.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        u64::try_from(self.ops.len()).unwrap_or(u64::MAX)
+        self.operations
     }
 
     /// Its size in bytes.
@@ -183,7 +186,9 @@ fn convert(raw: RawChange, expanded: ExpandedChange, deps: Vec<Hash>) -> Checked
         // `measure` bounds the last counter.
         counter = counter.saturating_add(1);
     }
+    let counted: usize = ops.iter().map(|op| op.pred.len().max(1)).sum();
     Checked {
+        operations: u64::try_from(counted).unwrap_or(u64::MAX),
         hash: raw.hash,
         actor,
         seq: expanded.seq,

@@ -113,7 +113,8 @@ impl Opened {
         opened
     }
 
-    /// Operations that decoding would expand, each dependency counted as some.
+    /// Operations that decoding would expand, each dependency counted as some, and as one each predecessor beyond
+    /// an operation's first.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight

@@ -53,10 +53,10 @@ impl ActivityState {
             Action::Delete => {
                 let maps = op.pred.iter().filter(|pred| self.maps.contains_key(pred));
                 self.deleted.extend(maps.cloned());
-                return self.slot.retain(|(id, _)| !op.pred.contains(id));
+                return self.slot.retain(|(id, _)| !names(op, id));
             }
             Action::Increment(_) => {
-                return self.slot.retain(|(id, kind)| *kind == SlotKind::Counter || !op.pred.contains(id));
+                return self.slot.retain(|(id, kind)| *kind == SlotKind::Counter || !names(op, id));
             }
             Action::Make(ObjectKind::Map) => {
                 self.maps.insert(op.id.clone(), Fields::new());
@@ -65,7 +65,7 @@ impl ActivityState {
             Action::Put(Scalar::Counter(_)) => SlotKind::Counter,
             Action::Make(_) | Action::Put(_) => SlotKind::Other,
         };
-        self.slot.retain(|(id, _)| !op.pred.contains(id));
+        self.slot.retain(|(id, _)| !names(op, id));
         self.slot.push((op.id.clone(), kind));
     }
 
@@ -79,7 +79,7 @@ impl ActivityState {
         match &op.action {
             Action::Increment(by) => increment(values, op, *by),
             Action::Delete | Action::Put(_) | Action::Make(_) => {
-                values.retain(|value| !op.pred.contains(&value.id));
+                values.retain(|value| !names(op, &value.id));
             }
             Action::MarkBegin | Action::MarkEnd => {}
         }
@@ -155,9 +155,15 @@ impl ActivityState {
     }
 }
 
+/// Whether the operation replaces this one. Its predecessors are sorted, which admission sees to: thousands of them
+/// meet thousands of values.
+fn names(op: &Op, id: &OpId) -> bool {
+    op.pred.binary_search(id).is_ok()
+}
+
 /// An increment adds to counters and replaces everything else.
 fn increment(values: &mut Vec<FieldOp>, op: &Op, by: i64) {
-    let named = |value: &FieldOp| op.pred.contains(&value.id);
+    let named = |value: &FieldOp| names(op, &value.id);
     values.retain(|value| !named(value) || matches!(value.value, Visible::Counter(_)));
     let several = values.iter().filter(|value| named(value)).count() > 1;
     for value in values.iter_mut().filter(|value| named(value)) {
@@ -211,5 +217,5 @@ fn proposal(values: &[&FieldOp]) -> i128 {
 pub(super) fn finish(fields: BTreeMap<String, Field>, deleted: bool) -> Reading {
     let mut reading = Reading { fields, deleted, unreadable: None };
     reading.unreadable = reading.missing();
-    reading
+    reading.within_bounds()
 }

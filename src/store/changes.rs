@@ -53,6 +53,16 @@ pub struct Covering {
     pub objects: Vec<u8>,
 }
 
+/// Which operations an accepted change holds: none where it is empty, and then `max_op` is below `start_op`.
+#[derive(Debug, Clone, DerivePartialModel)]
+#[sea_orm(entity = "daybook_change::Entity")]
+pub struct Span {
+    pub position: i64,
+    pub actor: Vec<u8>,
+    pub start_op: i64,
+    pub max_op: i64,
+}
+
 /// A change as sent to phones; without bytes where only the daybook's snapshot has them.
 #[derive(Debug, Clone, DerivePartialModel)]
 #[sea_orm(entity = "daybook_change::Entity")]
@@ -174,7 +184,8 @@ fn union<M: PartialModelTrait>(of: Of, wanted: &[Condition]) -> Option<SelectSta
     Some(queries.fold(first, |mut all, query| all.union(UnionType::All, query).to_owned()))
 }
 
-/// The changes whose operations overlap these ranges of (actor, first counter, last counter).
+/// The changes whose operations overlap these ranges of (actor, first counter, last counter): a query for each, so
+/// for at most [`LOOK_UP_RANGES_MAX`](crate::domain::limits::LOOK_UP_RANGES_MAX).
 ///
 /// # Errors
 /// `DbErr`.
@@ -184,6 +195,24 @@ pub async fn covering(
     ranges: &[(Vec<u8>, u64, u64)],
 ) -> Result<Vec<Covering>, DbErr> {
     all_of(db, of, &overlapping(of, ranges)).await
+}
+
+/// Which operations the changes after a position hold, at most `limit` of them, in order.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn spans(db: &impl ConnectionTrait, of: Of, after: i64, limit: u64) -> Result<Vec<Span>, DbErr> {
+    let query = daybook_change::Entity::find().filter(of.accepted()).filter(C::Position.gt(after));
+    query.order_by_asc(C::Position).limit(limit).into_partial_model::<Span>().all(db).await
+}
+
+/// The changes at these positions, as [`covering`] gives them.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn at(db: &impl ConnectionTrait, of: Of, positions: Vec<i64>) -> Result<Vec<Covering>, DbErr> {
+    let query = daybook_change::Entity::find().filter(of.accepted()).filter(C::Position.is_in(positions));
+    query.into_partial_model::<Covering>().all(db).await
 }
 
 fn overlapping(of: Of, ranges: &[(Vec<u8>, u64, u64)]) -> Vec<Condition> {
@@ -250,6 +279,9 @@ pub async fn after(db: &impl ConnectionTrait, of: Of, position: u64, limit: u64)
         .all(db)
         .await
 }
+
+mod parts;
+pub use parts::{holding, of_snapshot, within};
 
 /// The hashes of the changes up to a position, in order.
 ///

@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
-    IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Statement,
+    IntoActiveModel, QueryFilter, QueryTrait, Statement,
 };
 
 use super::changes::Of;
@@ -40,21 +40,6 @@ pub async fn find(db: &impl ConnectionTrait, of: Of) -> Result<Option<daybook_sn
 /// `DbErr`.
 pub async fn named(db: &impl ConnectionTrait, of: Of) -> Result<Option<Named>, DbErr> {
     daybook_snapshot::Entity::find().filter(of_daybook(of)).into_partial_model::<Named>().one(db).await
-}
-
-/// The bytes of a snapshot, unless another has taken its place.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn bytes(db: &impl ConnectionTrait, of: Of, position: i64) -> Result<Option<Vec<u8>>, DbErr> {
-    daybook_snapshot::Entity::find()
-        .select_only()
-        .column(S::Bytes)
-        .filter(of_daybook(of))
-        .filter(S::Position.eq(position))
-        .into_tuple()
-        .one(db)
-        .await
 }
 
 /// The statement that puts a snapshot in the place of the one there was.

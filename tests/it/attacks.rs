@@ -4,13 +4,17 @@
 //! On SQLite alone: what is attacked comes before the database.
 
 pub mod forge;
+mod named;
 
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ObjType, ROOT};
 use daybook::api::sync::{Outcome, OutcomeKind};
 use daybook::app::{Clock as _, Random as _, SystemClock, SystemRandom};
 use daybook::domain::activity::Kind;
-use daybook::domain::limits::{DAYBOOK_OPERATIONS_BASE, REQUEST_CHUNKS_MAX, REQUEST_OPERATIONS_MAX};
+use daybook::domain::limits::{
+    CHANGE_PREDECESSORS_BASE, CHANGE_PREDECESSORS_PER_OPERATION, DAYBOOK_OPERATIONS_BASE, REQUEST_CHUNKS_MAX,
+    REQUEST_OPERATIONS_MAX,
+};
 use daybook::phone::{Http, Phone};
 use daybook::store::Database;
 use daybook::store::entity::daybook as row;
@@ -24,6 +28,8 @@ use crate::wire;
 
 /// What a process may grow by while it is attacked.
 const RISE_KIB_MAX: u64 = 64 * 1024;
+/// What one operation may name.
+const PREDECESSORS_MAX: u64 = CHANGE_PREDECESSORS_BASE + CHANGE_PREDECESSORS_PER_OPERATION;
 
 /// One attack, and what each of its chunks must become.
 struct Attack {
@@ -94,6 +100,22 @@ fn attacks() -> Vec<Attack> {
             let fit = usize::try_from(REQUEST_OPERATIONS_MAX / 20_000).expect("few");
             outcome.outcome == if at < fit { OutcomeKind::Accepted } else { OutcomeKind::Deferred }
         }),
+        attack(
+            "five hundred deletions that name 80,000 predecessors each, in 80 KB",
+            (0..REQUEST_CHUNKS_MAX).map(|at| forge::naming(&actor(at), 80_000)).collect(),
+            too_many,
+        ),
+        attack(
+            "five hundred that name as many as they may",
+            (0..REQUEST_CHUNKS_MAX).map(|at| forge::naming(&actor(at), PREDECESSORS_MAX)).collect(),
+            |at, outcome| {
+                if at < usize::try_from(REQUEST_OPERATIONS_MAX / PREDECESSORS_MAX).expect("few") {
+                    refused(outcome, "missing_predecessor")
+                } else {
+                    outcome.outcome == OutcomeKind::Deferred
+                }
+            },
+        ),
         attack("half a gigabyte, deflated", vec![forge::deflate_bomb(512 * 1024 * 1024)], too_large),
         attack(
             "seven hundred changes that inflate to a megabyte each",

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{Request, Response};
-use daybook::api::sync::OutcomeKind;
+use daybook::api::sync::{MetParty, OutcomeKind, SyncAnswer};
 use daybook::app::{Random as _, SystemRandom};
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::GrantId;
-use daybook::domain::limits::{GRANT_BYTES_BURST, GRANT_BYTES_PER_HOUR};
+use daybook::domain::ids::{GrantId, PartyId};
+use daybook::domain::limits::{GRANT_BYTES_BURST, GRANT_BYTES_PER_HOUR, MET_PARTY_BYTES};
 use daybook::phone::{InProcess, NoAnswer, Phone, PhoneError, Transport};
+use daybook::store;
 use daybook::store::entity::access_grant;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
@@ -80,6 +81,39 @@ both! {
         assert_eq!(wire::outcomes(&answer), [(OutcomeKind::Accepted, None)]);
         let spent = before - budget.lock().expect("whole").left();
         assert_eq!(spent, 20_000 + 256 + i64::try_from(bomb.len()).expect("small"));
+    }
+}
+
+both! {
+    async fn people_met_cost_the_budget_once_and_beyond_it_nobody_is_written(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let budget = app.app.budget(grant(&app, &asha).await);
+        let left = || budget.lock().expect("whole").left();
+        let party = |phone: &mut TestPhone| MetParty { id: PartyId(phone.uuid()), name: "Somebody".to_owned() };
+        let mut met = wire::request(Vec::new());
+        met.parties = (0..200).map(|_| party(&mut asha)).collect();
+        let before = left();
+        wire::send(&mut asha, &met).await;
+        let cost = i64::try_from(MET_PARTY_BYTES).expect("small");
+        assert_eq!(before - left(), 200 * cost);
+        wire::send(&mut asha, &met).await;
+        assert_eq!(before - left(), 200 * cost, "who is known costs nothing");
+        // Two hundred new ones on each of the days of three weeks are far from all of it.
+        assert!(21 * 200 * cost < before / 10);
+
+        let rest = u64::try_from(left()).expect("some");
+        budget.lock().expect("whole").spend(rest, app.app.now_ms());
+        wire::send(&mut asha, &met).await;
+        met.parties.push(party(&mut asha));
+        let new = met.parties[200].id;
+        let answer: Result<SyncAnswer, PhoneError> = asha.post("/v1/sync", &met).await;
+        let Err(PhoneError::Wait { seconds }) = answer else { panic!("it has to wait") };
+        assert_eq!(seconds, 1);
+        let found = async || store::parties::find(app.app.db().read(), app.neighbourhood, new).await.expect("read");
+        assert_eq!(found().await, None);
+        app.pass(1_000);
+        wire::send(&mut asha, &met).await;
+        assert!(found().await.is_some_and(|row| !row.known));
     }
 }
 

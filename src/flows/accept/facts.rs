@@ -7,14 +7,14 @@ use sea_orm::ConnectionTrait;
 
 use super::super::FlowError;
 use super::plan::{HeldTotals, Incoming, Plan};
-use super::turns;
+use super::turns::{self, Room};
 use crate::domain::held::HELD_EXPIRED;
-use crate::domain::limits::HEADS_MAX;
-use crate::merge::admit::{ActorLast, Facts, References, references};
+use crate::domain::limits::{HEADS_MAX, LOOK_UP_RANGES_MAX, LOOK_UP_ROWS_MAX, LOOK_UP_SPANS_MAX};
+use crate::merge::admit::{ActorLast, Facts, Ranges, References, references};
 use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
 use crate::store;
-use crate::store::changes::{Known, Of};
+use crate::store::changes::{Covering, Known, Of};
 use crate::store::entity::{daybook, held_change};
 use crate::store::held::Waiting;
 
@@ -46,8 +46,9 @@ impl Held {
         }
     }
 
-    /// What waits for something settled in this plan, and was not looked at, has its turn right after it.
-    pub fn leave_over(&self, plan: &mut Plan) {
+    /// What waits for something settled in this plan, and was not looked at, has its turn right after it; and so has
+    /// what waits for no change and may go now that the daybook has grown to these facts.
+    pub fn leave_over(&self, plan: &mut Plan, facts: &Facts) {
         if self.all.is_empty() {
             return;
         }
@@ -56,6 +57,8 @@ impl Held {
         let settled = accepted.chain(plan.refused.iter().map(|refused| refused.hash.as_slice())).collect();
         plan.left = turns::left(self.all.values(), &looked_at, &settled);
         plan.more |= !plan.left.is_empty();
+        let room = Room { max_op: facts.max_op, operations: facts.operations, raw_bytes: facts.raw_bytes };
+        plan.more |= !plan.accepted.is_empty() && turns::any_may_go(self.all.values(), &looked_at, &room);
     }
 
     /// Who brought a held change.
@@ -201,8 +204,40 @@ async fn load_rows(
     facts: &mut Facts,
     wanted: &References,
 ) -> Result<(), FlowError> {
-    let ranges = wanted.ranges().into_iter().map(|(actor, from, to)| (actor.as_bytes().to_vec(), from, to));
-    for row in store::changes::covering(db, of, &ranges.collect::<Vec<_>>()).await? {
+    let ranges = wanted.ranges();
+    if ranges.count() > LOOK_UP_RANGES_MAX {
+        return load_many_rows(db, of, facts, &ranges).await;
+    }
+    let each: Vec<_> = ranges.iter().map(|(actor, from, to)| (actor.as_bytes().to_vec(), from, to)).collect();
+    add_rows(facts, store::changes::covering(db, of, &each).await?)
+}
+
+/// The same for so many ranges that going through the daybook costs less than asking for each: most of them may
+/// name operations that nobody ever made.
+async fn load_many_rows(
+    db: &impl ConnectionTrait,
+    of: Of,
+    facts: &mut Facts,
+    ranges: &Ranges,
+) -> Result<(), FlowError> {
+    let (mut after, mut wanted) = (0, Vec::new());
+    loop {
+        let spans = store::changes::spans(db, of, after, LOOK_UP_SPANS_MAX).await?;
+        let Some(last) = spans.last() else { break };
+        after = last.position;
+        let named = spans.iter().filter(|span| {
+            ranges.overlap(&Actor::new(&span.actor), unsigned(span.start_op), unsigned(span.max_op))
+        });
+        wanted.extend(named.map(|span| span.position));
+    }
+    for positions in wanted.chunks(LOOK_UP_ROWS_MAX) {
+        add_rows(facts, store::changes::at(db, of, positions.to_vec()).await?)?;
+    }
+    Ok(())
+}
+
+fn add_rows(facts: &mut Facts, rows: Vec<Covering>) -> Result<(), FlowError> {
+    for row in rows {
         let actor = Actor::new(&row.actor);
         facts
             .add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects)

@@ -285,7 +285,7 @@ impl<'a> Accept<'a> {
             let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
             return Ok(Attempt::NeedsProof { accepted, change });
         }
-        held.leave_over(&mut plan);
+        held.leave_over(&mut plan, &facts);
         let mut readings = Readings::load(
             &txn,
             self.of,

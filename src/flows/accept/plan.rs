@@ -276,7 +276,11 @@ impl Planner {
             Admission::Unverified => {
                 if self.may_ask && self.plan.unverified.is_none() {
                     self.plan.unverified = Some(change);
-                } else if !old {
+                } else if old {
+                    // It has its turn in the next transaction, which may ask again.
+                    let reason = HeldReason::MissingDependency;
+                    self.ready.push_back(Waiting { change, reason, old });
+                } else {
                     self.plan.became.insert(change.hash, Became::Deferred);
                 }
                 self.full = true;

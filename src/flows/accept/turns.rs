@@ -14,14 +14,15 @@ use crate::store::held::Waiting;
 /// The hashes of held changes whose turn may have come, those first that can go first; as many as one
 /// transaction looks at.
 pub fn next(held: &[Waiting], row: &daybook::Model, chunks: &[Incoming]) -> Vec<Vec<u8>> {
-    let push = Push::of(row, chunks);
+    let push = Push::of(chunks);
+    let room = push.room(row);
     let mut by_dependency: HashMap<&[u8], Vec<&Waiting>> = HashMap::new();
     for waiting in held {
         if let Some(first) = waiting.waits_for.as_deref().and_then(|missing| missing.get(..32)) {
             by_dependency.entry(first).or_default().push(waiting);
         }
     }
-    let mut queue: VecDeque<&Waiting> = held.iter().filter(|waiting| push.may_go(waiting)).collect();
+    let mut queue: VecDeque<&Waiting> = held.iter().filter(|waiting| room.has(waiting)).collect();
     for hash in push.hashes.iter().copied() {
         queue.extend(by_dependency.remove(hash).into_iter().flatten());
     }
@@ -62,17 +63,28 @@ fn operations_of(waiting: &Waiting) -> u64 {
     unsigned(waiting.operations.unwrap_or(waiting.bytes_count))
 }
 
+/// Whether one of these that was not looked at, and waits for no other change, may go in a daybook with such room.
+pub fn any_may_go<'a>(
+    held: impl Iterator<Item = &'a Waiting>,
+    looked_at: &HashSet<Hash>,
+    room: &Room,
+) -> bool {
+    let mut left = held.filter(|waiting| {
+        !waiting.hash.as_slice().try_into().is_ok_and(|hash: Hash| looked_at.contains(&hash))
+    });
+    left.any(|waiting| room.has(waiting))
+}
+
 /// What a push may add to its daybook.
 struct Push<'a> {
-    row: &'a daybook::Model,
     hashes: Vec<&'a [u8]>,
     operations: u64,
     bytes: u64,
 }
 
 impl<'a> Push<'a> {
-    fn of(row: &'a daybook::Model, chunks: &'a [Incoming]) -> Self {
-        let mut push = Self { row, hashes: Vec::new(), operations: 0, bytes: 0 };
+    fn of(chunks: &'a [Incoming]) -> Self {
+        let mut push = Self { hashes: Vec::new(), operations: 0, bytes: 0 };
         for chunk in chunks {
             match chunk {
                 Incoming::Change(change) => {
@@ -87,22 +99,40 @@ impl<'a> Push<'a> {
         push
     }
 
-    /// Whether a change that waits for no other one may go after this push.
-    fn may_go(&self, waiting: &Waiting) -> bool {
+    /// The daybook after this push, if all of it is accepted.
+    fn room(&self, row: &daybook::Model) -> Room {
+        Room {
+            max_op: unsigned(row.max_op).saturating_add(self.operations),
+            operations: unsigned(row.operations),
+            raw_bytes: unsigned(row.raw_bytes).saturating_add(self.bytes),
+        }
+    }
+}
+
+/// How far a daybook has come, for changes that wait for it to grow.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub max_op: u64,
+    pub operations: u64,
+    pub raw_bytes: u64,
+}
+
+impl Room {
+    /// Whether a change that waits for no other one may go.
+    fn has(&self, waiting: &Waiting) -> bool {
         if waiting.waits_for.is_some() {
             return false;
         }
         match HeldReason::parse(&waiting.reason) {
             Some(HeldReason::StartOpAhead) => {
-                let reach = unsigned(self.row.max_op).saturating_add(self.operations).saturating_add(1);
+                let reach = self.max_op.saturating_add(1);
                 waiting.start_op.is_none_or(|start| unsigned(start) <= reach)
             }
             Some(HeldReason::Quota) => {
-                let bytes = unsigned(self.row.raw_bytes).saturating_add(self.bytes);
                 let most = DAYBOOK_OPERATIONS_BASE
-                    .saturating_add(bytes)
+                    .saturating_add(self.raw_bytes)
                     .saturating_add(unsigned(waiting.bytes_count));
-                unsigned(self.row.operations).saturating_add(operations_of(waiting)) <= most
+                self.operations.saturating_add(operations_of(waiting)) <= most
             }
             Some(HeldReason::MissingDependency) | None => true,
         }

@@ -5,9 +5,9 @@ use automerge::{ActorId, AutoCommit, Change, ObjType, ROOT};
 
 use super::dice::Dice;
 use super::phones::Phones;
-use crate::merge::admit::{ActorLast, Admission, Facts, admit, references};
+use crate::merge::admit::{ActorLast, Admission, Facts, References, admit, references};
 use crate::merge::guard::{Checked, Chunk, inspect};
-use crate::merge::{Actor, Hash};
+use crate::merge::{Actor, Hash, OpId};
 
 fn checked(change: &Change) -> Checked {
     match inspect(change.raw_bytes()).remove(0) {
@@ -38,10 +38,16 @@ impl Table {
                 let last = ActorLast { seq: row.seq, max_op: row.max_op, position };
                 facts.actors.insert(row.actor.clone(), last);
             }
-            let covers = |(actor, from, to): &(Actor, u64, u64)| {
-                *actor == row.actor && row.start_op <= *to && row.max_op >= *from && !row.ops.is_empty()
+            let covers = |(actor, from, to): (&Actor, u64, u64)| {
+                *actor == row.actor && row.start_op <= to && row.max_op >= from && !row.ops.is_empty()
             };
-            if ranges.iter().any(covers) {
+            let asked = ranges.iter().any(covers);
+            assert_eq!(
+                ranges.overlap(&row.actor, row.start_op, row.max_op),
+                asked,
+                "both ways to look it up"
+            );
+            if asked {
                 facts.add_row(&row.actor, row.start_op, position, objects).expect("readable");
             }
         }
@@ -159,5 +165,30 @@ fn deleting_a_long_text_asks_for_one_range() {
     let change = checked(&phone.get_last_local_change().expect("a change"));
     let wanted = references([&change]);
     assert!(wanted.op_ids.len() > 1_000);
-    assert_eq!(wanted.ranges().len(), 1);
+    assert_eq!(wanted.ranges().count(), 1);
+}
+
+#[test]
+fn ranges_overlap_the_changes_that_hold_what_is_asked_for_and_no_others() {
+    let (one, other) = (Actor::new(&[1; 16]), Actor::new(&[2; 16]));
+    let id = |counter, actor: &Actor| OpId { counter, actor: actor.clone() };
+    let op_ids = [id(100, &one), id(116, &one), id(200, &one), id(110, &other)].into();
+    let ranges = References { op_ids, ..References::default() }.ranges();
+    let all: Vec<_> = ranges.iter().collect();
+    assert_eq!(all, [(&one, 100, 116), (&one, 200, 200), (&other, 110, 110)], "17 apart is apart");
+    assert_eq!(ranges.count(), 3);
+    for (start, max, holds) in [
+        (1, 99, false),
+        (1, 100, true),
+        (116, 116, true),
+        (117, 199, false),
+        (117, 200, true),
+        (200, 900, true),
+        (201, 900, false),
+        // An empty change holds nothing, wherever it stands.
+        (110, 109, false),
+    ] {
+        assert_eq!(ranges.overlap(&one, start, max), holds, "{start} to {max}");
+    }
+    assert!(ranges.overlap(&other, 110, 110) && !ranges.overlap(&Actor::new(&[3; 16]), 1, 900));
 }

@@ -150,6 +150,8 @@ fn exploits(code: RefusalCode) -> Vec<Exploit> {
             alone(padded(CHANGE_OPERATIONS_MAX + 1)),
             columns(vec![(0x42, vec![0x7f, 1]), (0x70, [vec![0x7f], leb(1 << 40)].concat())]),
             columns(vec![(0x42, vec![0, 0xff, 0xff, 0xff, 0x7f])]),
+            alone(plain(&naming(1, 80_000))),
+            alone(plain(&naming(1_000, 64))),
         ],
         TooDeep => vec![nested(33), nested(300)],
         SeqGap => vec![
@@ -203,6 +205,7 @@ fn exploits(code: RefusalCode) -> Vec<Exploit> {
             next(|change| change.operations[0].action = OpType::Delete),
             next(|change| change.operations[0].action = OpType::Increment(1)),
             editing(|| within(1, element(2), value(), &[3])),
+            alone(plain(&naming(1, 1_000))),
         ],
         MissingElement => vec![
             editing(|| within(1, element(5), value(), &[])),

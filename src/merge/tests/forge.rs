@@ -39,6 +39,17 @@ pub(super) fn chunk(kind: u8, data: &[u8], of: &[u8]) -> Vec<u8> {
 
 /// The body of a change that has nothing but these columns.
 pub(super) fn body(actor: &[u8], deps: usize, start_op: u64, columns: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    body_with(actor, &[], deps, start_op, columns)
+}
+
+/// The same of a change whose operations name those of other actors.
+fn body_with(
+    actor: &[u8],
+    others: &[[u8; 16]],
+    deps: usize,
+    start_op: u64,
+    columns: &[(u8, Vec<u8>)],
+) -> Vec<u8> {
     let mut body = leb(deps as u64);
     for at in 0..deps {
         body.extend([0; 28]);
@@ -48,7 +59,12 @@ pub(super) fn body(actor: &[u8], deps: usize, start_op: u64, columns: &[(u8, Vec
     body.extend(actor);
     body.push(1);
     body.extend(leb(start_op));
-    body.extend([0, 0, 0]);
+    body.extend([0, 0]);
+    body.extend(leb(others.len() as u64));
+    for other in others {
+        body.extend(leb(other.len() as u64));
+        body.extend(other);
+    }
     body.extend(leb(columns.len() as u64));
     for (spec, data) in columns {
         body.push(*spec);
@@ -74,6 +90,25 @@ pub(super) fn nulls(count: u64) -> Vec<u8> {
     let one = [run(count), vec![1]].concat();
     let none = [run(count), vec![0]].concat();
     body(&[7; 16], 0, 1, &[(0x15, key), (0x34, leb(count)), (0x42, one), (0x56, none.clone()), (0x70, none)])
+}
+
+/// So many deletions of the key `k` of the root, each naming so many operations, two at least, of an actor that
+/// nobody has. They are seventeen apart: too far to be one range, and still one run, so all of it is some 85 bytes.
+pub(super) fn naming(operations: u64, each: u64) -> Vec<u8> {
+    let repeated = |count: u64, value: &[u8]| match count {
+        1 => [&[0x7f], value].concat(),
+        _ => [&run(count), value].concat(),
+    };
+    let columns = [
+        (0x15, repeated(operations, &[1, b'k'])),
+        (0x34, leb(operations)),
+        (0x42, repeated(operations, &[3])),
+        (0x56, repeated(operations, &[0])),
+        (0x70, repeated(operations, &leb(each))),
+        (0x71, repeated(operations * each, &[1])),
+        (0x73, repeated(operations * each, &[17])),
+    ];
+    body_with(&[7; 16], &[[9; 16]], 0, 1, &columns)
 }
 
 pub(super) fn refusal(entry: &[u8]) -> RefusalCode {

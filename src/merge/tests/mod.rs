@@ -13,6 +13,7 @@ mod intake;
 mod mutants;
 mod mutate;
 mod phones;
+mod predecessors;
 mod readings;
 mod refusals;
 mod seeds;

@@ -39,13 +39,29 @@ pub fn chunk(kind: u8, data: &[u8]) -> Vec<u8> {
 
 /// The body of a change that has nothing but these columns.
 fn body(actor: &[u8], deps: &[[u8; 32]], start_op: u64, columns: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    body_with(actor, &[], deps, start_op, columns)
+}
+
+/// The same of a change whose operations name those of other actors.
+fn body_with(
+    actor: &[u8],
+    others: &[[u8; 16]],
+    deps: &[[u8; 32]],
+    start_op: u64,
+    columns: &[(u8, Vec<u8>)],
+) -> Vec<u8> {
     let mut body = leb(u64::try_from(deps.len()).expect("small"));
     deps.iter().for_each(|dep| body.extend(dep));
     body.extend(leb(u64::try_from(actor.len()).expect("small")));
     body.extend(actor);
     body.push(1);
     body.extend(leb(start_op));
-    body.extend([0, 0, 0]);
+    body.extend([0, 0]);
+    body.extend(leb(u64::try_from(others.len()).expect("small")));
+    for other in others {
+        body.extend(leb(u64::try_from(other.len()).expect("small")));
+        body.extend(other);
+    }
     body.extend(leb(u64::try_from(columns.len()).expect("small")));
     for (spec, data) in columns {
         body.push(*spec);
@@ -62,6 +78,24 @@ pub fn nulls(actor: &[u8], count: u64) -> Vec<u8> {
     let none = [run(count), vec![0]].concat();
     let columns = [(0x15, key), (0x34, leb(count)), (0x42, one), (0x56, none.clone()), (0x70, none)];
     chunk(CHANGE, &body(actor, &[], 1, &columns))
+}
+
+/// One deletion of a key of the root that names so many operations, two at least, of an actor that nobody has. They
+/// are seventeen apart: each is looked up by itself, and all of it is some 85 bytes.
+pub fn naming(actor: &[u8], count: u64) -> Vec<u8> {
+    let columns = [
+        (0x15, vec![0x7f, 1, b'k']),
+        (0x34, vec![1]),
+        (0x42, vec![0x7f, 3]),
+        (0x56, vec![0x7f, 0]),
+        (0x70, [vec![0x7f], leb(count)].concat()),
+        (0x71, [run(count), vec![1]].concat()),
+        (0x73, [run(count), vec![17]].concat()),
+    ];
+    // Another one for each actor, so that nothing is asked for twice.
+    let mut nobody = [0xee; 16];
+    nobody[..4].copy_from_slice(&actor[..4]);
+    chunk(CHANGE, &body_with(actor, &[nobody], &[], 1, &columns))
 }
 
 /// An empty change on top of so many changes that nobody has.
