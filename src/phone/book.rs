@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, AutoCommit, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue};
 
-use super::Download;
+use super::{Download, Owner};
 use crate::domain::ids::{ActivityId, DaybookId};
 
 /// A daybook on a phone. A clone is a copy of the phone's storage, as a backup keeps it.
 #[derive(Debug, Clone)]
 pub struct Book {
     pub id: DaybookId,
+    /// Set it to a group to begin a daybook of the group's; of one that others began the phone learns it.
+    pub owner: Owner,
     pub doc: AutoCommit,
     /// As the last answer gave it.
     pub cursor: Option<String>,
@@ -31,6 +33,8 @@ pub struct Book {
     /// Fields of activities, or whole ones, that no server takes, with the code of the refusal: a reload leaves
     /// them out, so that they do not silence the phone. For the resident to see.
     pub aside: BTreeMap<(String, Option<String>), String>,
+    /// Why this person may not write in it, in the server's word: nothing is pushed meanwhile, and nothing dropped.
+    pub barred: Option<String>,
     /// A download that was cut.
     pub download: Option<Download>,
 }
@@ -42,6 +46,7 @@ impl Book {
         let doc = AutoCommit::new().with_actor(ActorId::from(actor));
         Self {
             id,
+            owner: Owner::Unknown,
             doc,
             cursor: None,
             server_heads: Vec::new(),
@@ -52,6 +57,7 @@ impl Book {
             forked: false,
             rewritten: BTreeSet::new(),
             aside: BTreeMap::new(),
+            barred: None,
             download: None,
         }
     }
@@ -59,6 +65,20 @@ impl Book {
     /// The app starts again: from now on under a fresh actor.
     pub fn restart(&mut self, actor: [u8; 16]) {
         self.doc.set_actor(ActorId::from(actor));
+    }
+
+    /// The daybook was made anew: nothing that the server said of it holds any more.
+    pub fn forget_server(&mut self) {
+        self.cursor = None;
+        self.barred = None;
+        self.forget_heads();
+    }
+
+    /// The server was restored, and may lack what it had.
+    pub fn forget_heads(&mut self) {
+        self.server_heads.clear();
+        self.held.clear();
+        self.there.clear();
     }
 
     /// Changes that the server may lack, in causal order, without those that it holds or refused.

@@ -1,6 +1,7 @@
 //! A phone as a program: records offline, syncs when it may. The demo, `daybook replay` and the tests use
 //! it; it knows of the server only what the API says.
 
+mod barred;
 pub mod book;
 mod download;
 pub mod entry;
@@ -22,6 +23,7 @@ use crate::auth::phone_key::PhoneKey;
 use crate::domain::activity::Kind;
 use crate::domain::ids::{ActivityId, DaybookId, DeviceId, PartyId};
 
+pub use barred::{Barred, Owner};
 pub use book::Book;
 pub use download::Download;
 pub use entry::Entry;
@@ -54,6 +56,9 @@ pub enum PhoneError {
     Document(#[from] AutomergeError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// All else was synced. What is recorded stays on the phone.
+    #[error("the server does not take this phone's own daybook: {code}")]
+    OwnBarred { code: String },
     #[error("sync does not come to an end")]
     Endless,
 }
@@ -107,12 +112,13 @@ impl<T: Transport> Phone<T> {
         let register = register(&mut random);
         let mut actor = [0; 16];
         random(&mut actor);
+        let begun = Book { owner: Owner::Person, ..Book::new(own, actor) };
         Ok(Self {
             name: name.to_owned(),
             party,
             device,
             own,
-            books: BTreeMap::from([(own, Book::new(own, actor))]),
+            books: BTreeMap::from([(own, begun)]),
             register,
             now_ms,
             clock,

@@ -29,6 +29,7 @@ impl<T: Transport> Phone<T> {
         fresh.held.retain(|hash, _| fresh.doc.get_change_by_hash(&ChangeHash(*hash)).is_some());
         report.aside += written.aside.len().saturating_sub(old.aside.len());
         (fresh.rewritten, fresh.aside) = (written.changes, written.aside);
+        fresh.owner = old.owner;
         *old = fresh;
         self.renew_register();
         Ok(())

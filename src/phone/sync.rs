@@ -7,7 +7,6 @@ use axum::http::Method;
 
 use super::{Book, PUSH_BYTES_MAX, PUSH_CHANGES_MAX, Phone, PhoneError, Transport};
 use crate::api::body::Form;
-use crate::api::daybooks::{DaybookRequest, DaybookView};
 use crate::api::sync::{DaybookAnswer, DaybookPush, DaybookState, OutcomeKind, SyncAnswer, SyncRequest};
 use crate::api::types::{Bytes, Instant};
 use crate::domain::ids::DaybookId;
@@ -54,13 +53,16 @@ pub struct Report {
     pub snapshots: usize,
     /// Daybooks that are erased.
     pub gone: Vec<DaybookId>,
+    /// Daybooks in which this person may not write: see [`Phone::barred`].
+    pub barred: Vec<DaybookId>,
     /// Daybooks of which the server would take nothing for now: the next sync sends the same again.
     pub stalled: Vec<DaybookId>,
     pub verdicts_pending: bool,
 }
 
 impl<T: Transport> Phone<T> {
-    /// Syncs every daybook until neither side has anything that the other lacks.
+    /// Syncs every daybook until neither side has anything that the other lacks. One in which this person may not
+    /// write any more keeps what is unsent, and holds up no other.
     ///
     /// # Errors
     /// [`PhoneError`]; what was acknowledged stays so, and the next sync goes on from there.
@@ -70,11 +72,11 @@ impl<T: Transport> Phone<T> {
         for _ in 0..ROUNDS_MAX {
             let answer = self.round(&mut report).await?;
             match self.take(answer, &mut report).await? {
-                Next::Done => return Ok(report),
+                Next::Done => return self.ended(report),
                 Next::Again => pauses = PAUSES_MS.into_iter(),
                 Next::Stalled => match pauses.next() {
                     Some(ms) => self.session.transport.pause(Duration::from_millis(ms)).await,
-                    None => return Ok(report),
+                    None => return self.ended(report),
                 },
             }
         }
@@ -126,7 +128,10 @@ impl<T: Transport> Phone<T> {
         report.verdicts_pending = answer.verdicts_pending;
         report.stalled.clear();
         let mut next = Next::again_if(answer.verdicts_more);
-        for daybook in answer.daybooks {
+        // What is not found comes last: whatever asking for it ends with, the other daybooks' answers are taken.
+        let (lost, there): (Vec<_>, Vec<_>) =
+            answer.daybooks.into_iter().partition(|daybook| daybook.state == DaybookState::NotFound);
+        for daybook in there.into_iter().chain(lost) {
             let id = daybook.id;
             let of_daybook = self.take_daybook(daybook, answer.server_time.0, report).await?;
             if of_daybook == Next::Stalled {
@@ -134,6 +139,7 @@ impl<T: Transport> Phone<T> {
             }
             next = next.max(of_daybook);
         }
+        self.learn_owners().await?;
         Ok(next)
     }
 
@@ -144,17 +150,12 @@ impl<T: Transport> Phone<T> {
         report: &mut Report,
     ) -> Result<Next, PhoneError> {
         let id = answer.id;
+        if report.barred.contains(&id) {
+            // One replica of the server may know of it some seconds before another: the next sync looks again.
+            return Ok(Next::Done);
+        }
         match answer.state {
-            DaybookState::NotFound => {
-                let _: DaybookView =
-                    self.post("/v1/daybooks", &DaybookRequest { id, party_id: None }).await?;
-                let book = self.book(id);
-                book.cursor = None;
-                book.server_heads.clear();
-                book.held.clear();
-                book.there.clear();
-                return Ok(Next::Again);
-            }
+            DaybookState::NotFound => return Ok(Next::again_if(self.ask_for(id, report).await?)),
             DaybookState::Gone => {
                 self.books.remove(&id);
                 report.gone.push(id);
@@ -164,6 +165,7 @@ impl<T: Transport> Phone<T> {
             DaybookState::Restart => report.restarts += 1,
             DaybookState::Ok | DaybookState::Reload => {}
         }
+        self.book(id).barred = None;
         let behind = answer.snapshot.is_some();
         let mut next = self.merge(answer, server_ms, report);
         if behind {
@@ -188,9 +190,7 @@ impl<T: Transport> Phone<T> {
         let restarted = answer.state == DaybookState::Restart;
         let book = self.book(answer.id);
         if restarted {
-            book.server_heads.clear();
-            book.held.clear();
-            book.there.clear();
+            book.forget_heads();
         }
         // What may have expired is sent again.
         book.held.retain(|_, expires_at_ms| *expires_at_ms > server_ms);
@@ -245,7 +245,7 @@ impl<T: Transport> Phone<T> {
 /// The part of a daybook that goes into one request.
 fn push(book: &mut Book, room: &mut usize) -> DaybookPush {
     let mut changes = Vec::new();
-    if !book.more {
+    if !book.more && book.barred.is_none() {
         for (_, bytes) in book.unsent().into_iter().take(PUSH_CHANGES_MAX) {
             if bytes.len() > *room && !changes.is_empty() {
                 break;

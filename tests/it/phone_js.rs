@@ -4,7 +4,7 @@ pub mod histories;
 mod odd;
 mod schedules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daybook::domain::ids::{AccountId, ActivityId, DaybookId};
 use daybook::domain::reading::Reading;
@@ -97,6 +97,31 @@ async fn stock_phones_and_server_agree_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stock_phones_and_server_agree_on_postgres() {
     stock_phones_and_server_agree(Backend::Postgres).await;
+}
+
+/// Somebody leaves a group with work unsent, and comes back, told in `group.mjs`.
+async fn stock_phones_of_who_leaves_a_group_sync_on(backend: Backend) {
+    let Listening { app, url } = TestApp::start_listening(backend).await;
+    let invitation = app.invitation(true).await;
+    let printed = node("group.mjs", &["--url", &url, "--invitation", &invitation]).await;
+    let told: BTreeMap<DaybookId, BTreeSet<ActivityId>> =
+        serde_json::from_str(printed.trim()).expect("records by daybook, in JSON");
+    assert_eq!(told.len(), 2, "the group's, and the person's own");
+    for (daybook, ids) in told {
+        let rows = store::activities::of_daybook(app.app.db().read(), app.neighbourhood, daybook).await;
+        let rows: BTreeSet<_> = rows.expect("activities").iter().map(|row| ActivityId(row.id)).collect();
+        assert_eq!(rows, ids);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_phones_of_who_leaves_a_group_sync_on_on_sqlite() {
+    stock_phones_of_who_leaves_a_group_sync_on(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_phones_of_who_leaves_a_group_sync_on_on_postgres() {
+    stock_phones_of_who_leaves_a_group_sync_on(Backend::Postgres).await;
 }
 
 /// A blank device, one that is behind, and cut downloads, told in `snapshot.mjs`.

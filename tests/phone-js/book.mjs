@@ -24,6 +24,11 @@ export class Book {
   /** What no server takes, by activity and field, with the code of the refusal: a reload leaves it out. */
   aside = new Map();
 
+  /** Whose it is: a group's id, null for the phone's person, undefined while the phone has not learnt it. */
+  group;
+  /** Why this person may not write in it, in the server's word: nothing is pushed meanwhile, and nothing dropped. */
+  barred = null;
+
   /** A download that was cut. */
   download = null;
 
@@ -38,15 +43,17 @@ export class Book {
       this.refused = new Map(stored.refused);
       this.rewritten = new Set(stored.rewritten);
       this.aside = new Map(stored.aside);
+      this.group = stored.group;
+      this.barred = stored.barred ?? null;
     }
   }
 
   /** What one storage transaction writes; also what an old copy of the phone holds. */
   stored() {
-    const { cursor } = this;
+    const { cursor, group, barred } = this;
     const [heads, held, refused] = [this.heads, this.held, this.refused].map((some) => [...some]);
     const [rewritten, aside] = [this.rewritten, this.aside].map((some) => [...some]);
-    return { bytes: Automerge.save(this.doc), cursor, heads, held, refused, rewritten, aside };
+    return { bytes: Automerge.save(this.doc), cursor, heads, held, refused, rewritten, aside, group, barred };
   }
 
   has(hash) {

@@ -6,7 +6,7 @@ import { Book } from "./book.mjs";
 import { base64url, fromBase64url, hex, random, uuid7 } from "./bytes.mjs";
 import { download } from "./download.mjs";
 import { reloaded } from "./reload.mjs";
-import { Session } from "./session.mjs";
+import { Refused, Session } from "./session.mjs";
 
 /** Changes of one request; what a server takes in one transaction. */
 const PUSH_CHANGES_MAX = 256;
@@ -30,6 +30,7 @@ export class Phone {
     [phone.party, phone.device, phone.own] = [1, 2, 3].map(() => uuid7(clock()));
     phone.register = hex(random(4));
     phone.books = new Map([[phone.own, new Book(phone.own)]]);
+    phone.book().group = null;
     return phone;
   }
 
@@ -47,12 +48,12 @@ export class Phone {
     return this.books.get(id);
   }
 
-  /** Records an activity in its own daybook: one change. Answers its id. */
-  record(fields) {
+  /** Records an activity, in its own daybook unless another is named: one change. Answers its id. */
+  record(fields, daybook = this.own) {
     const id = uuid7(this.clock());
     this.change((doc) => {
       doc[id] = fields;
-    });
+    }, daybook);
     return id;
   }
 
@@ -69,8 +70,8 @@ export class Phone {
     });
   }
 
-  change(write) {
-    const book = this.book();
+  change(write, daybook = this.own) {
+    const book = this.book(daybook);
     book.doc = Automerge.change(book.doc, { time: Math.floor(this.clock() / 1000) }, write);
   }
 
@@ -112,10 +113,20 @@ export class Phone {
     return answer;
   }
 
-  /** Syncs every daybook until neither side has anything that the other lacks. Answers what that took. */
+  /** The daybooks in which this person may not write, as of the last sync, with how much waits on this phone. */
+  barred() {
+    const barred = [...this.books.values()].filter((book) => book.barred !== null);
+    const waits = (book) => book.unsent().length + book.refused.size;
+    return barred.map((book) => ({ id: book.id, group: book.group, unsent: waits(book), code: book.barred }));
+  }
+
+  /**
+   * Syncs every daybook until neither side has anything that the other lacks. Answers what that took. One in which
+   * this person may not write any more keeps what is unsent, and holds up no other.
+   */
   async sync() {
     const outcomes = { accepted: 0, duplicate: 0, held: 0, deferred: 0, refused: 0 };
-    const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0, snapshots: 0 };
+    const report = { requests: 0, ...outcomes, reloads: 0, restarts: 0, snapshots: 0, barred: [] };
     let pauses = [...PAUSES_MS];
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       this.#reach();
@@ -126,18 +137,21 @@ export class Phone {
       report.verdictsPending = answer.verdicts_pending;
       let again = answer.verdicts_more;
       let stalled = false;
-      for (const daybook of answer.daybooks) {
+      // What is not found comes last: whatever asking for it ends with, the other daybooks' answers are taken.
+      const lost = ({ state }) => Number(state === "not_found");
+      for (const daybook of answer.daybooks.sort((one, other) => lost(one) - lost(other))) {
         const next = await this.#take(daybook, answer.server_time, report);
         again ||= next === true;
         stalled ||= next === "stalled";
       }
+      await this.#learnOwners();
       if (stalled && !again) {
-        if (pauses.length === 0) return report; // the next sync goes on
+        if (pauses.length === 0) return this.#ended(report); // the next sync goes on
         await new Promise((resolve) => setTimeout(resolve, pauses.shift()));
         continue;
       }
       pauses = [...PAUSES_MS];
-      if (!again) return report;
+      if (!again) return this.#ended(report);
     }
     throw new Error("sync does not come to an end");
   }
@@ -150,7 +164,7 @@ export class Phone {
     let room = PUSH_BYTES_MAX;
     const daybooks = [...this.books.values()].map((book) => {
       const changes = [];
-      for (const { bytes } of book.more ? [] : book.unsent().slice(0, PUSH_CHANGES_MAX)) {
+      for (const { bytes } of book.more || book.barred ? [] : book.unsent().slice(0, PUSH_CHANGES_MAX)) {
         if (bytes.length > room && changes.length > 0) break;
         room -= bytes.length;
         changes.push(base64url(bytes));
@@ -164,6 +178,8 @@ export class Phone {
   /** Takes the answer for one daybook; says whether another request is needed, or that nothing came of it. */
   async #take(answer, serverTime, report) {
     const book = this.book(answer.id);
+    // One replica of the server may know of it some seconds before another: the next sync looks again.
+    if (report.barred.includes(book.id)) return false;
     switch (answer.state) {
       case "busy":
         return "stalled";
@@ -171,15 +187,14 @@ export class Phone {
         this.books.delete(answer.id);
         return false;
       case "not_found":
-        await this.session.post("/v1/daybooks", { id: answer.id });
-        this.books.set(answer.id, new Book(answer.id, { ...book.stored(), cursor: null, heads: [], held: [] }));
-        return true;
+        return this.#askFor(book, report);
       case "restart":
         report.restarts += 1;
         book.heads = [];
         book.held.clear();
         book.there.clear();
     }
+    book.barred = null;
     let again = this.#merge(book, answer, serverTime, report);
     if (answer.snapshot) again = await this.#catchUp(book, report);
     // Until nothing else is unsent; then the one recovery.
@@ -187,6 +202,45 @@ export class Phone {
     report.reloads += 1;
     await this.#reload(book);
     return true;
+  }
+
+  /**
+   * Asks for a daybook that was not found. A server that was restored may have lost it, so whoever may have it makes
+   * it again and pushes everything; a group's for the group, never as the person's own. Says whether it is there.
+   */
+  async #askFor(book, report) {
+    const { id, group } = book;
+    try {
+      await this.session.post("/v1/daybooks", group ? { id, party_id: group } : { id });
+    } catch (error) {
+      if (!["not_found", "id_reused"].includes(error.code)) throw error;
+      book.barred = error.code;
+      report.barred.push(id);
+      return false;
+    }
+    const nothing = { cursor: null, heads: [], held: [], barred: null };
+    this.books.set(id, new Book(id, { ...book.stored(), ...nothing }));
+    return true;
+  }
+
+  /** Learns whose the daybooks are that others began, while the server tells: who has left a group is not told. */
+  async #learnOwners() {
+    const unknown = ({ id, group, barred, cursor }) => id !== this.own && group === undefined && !barred && cursor;
+    if (![...this.books.values()].some(unknown)) return;
+    const { party_id: me, daybooks } = await this.session.get("/v1/me");
+    for (const { id, party_id: owner } of daybooks) {
+      if (this.books.has(id)) this.books.get(id).group = owner === me ? null : owner;
+    }
+  }
+
+  /**
+   * What a sync ends with. Where the phone's own daybook is barred, nothing that is recorded here arrives, which must
+   * not pass for a good end.
+   */
+  #ended(report) {
+    const code = this.books.get(this.own)?.barred;
+    if (code) throw new Refused(409, code, "the server does not take this phone's own daybook");
+    return report;
   }
 
   #merge(book, answer, serverTime, report) {

@@ -20,6 +20,7 @@ export async function reloaded(old, bytes, cursor) {
   fresh.cursor = cursor;
   fresh.heads = Automerge.getHeads(fresh.doc);
   fresh.aside = new Map(old.aside);
+  fresh.group = old.group;
   /** What stands for a change that was written anew. */
   const anew = new Map();
   for (const raw of Automerge.getAllChanges(old.doc)) {
