@@ -17,7 +17,8 @@ use super::documents::{self, Stored};
 use crate::app::App;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::{
-    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART, DOCUMENT_LOADS_BYTES_MAX,
+    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_LOAD_BYTES_MAX, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART,
+    DOCUMENT_LOADS_BYTES_MAX,
 };
 use crate::merge::compact::{self, CompactError, Snapshot, Source};
 use crate::metrics::{CompactionEnd, DocumentReason, Flow};
@@ -99,6 +100,9 @@ async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
     if let Some(alarm) = row.compaction_alarm {
         return Ok(Compacted::Alarm(alarm));
     }
+    if !fits(&row) {
+        return alarm(app, of, &CompactError::TooLarge).await;
+    }
     // Never all of the room: who waits for an answer goes on beside it.
     let room = app.room_to_load(documents::load_bytes(&row).min(DOCUMENT_LOADS_BYTES_MAX / 2)).await;
     let Some((moment, source)) = read(app, of).await? else { return Ok(Compacted::Nothing) };
@@ -113,6 +117,11 @@ async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
         Ok(Err(error)) => alarm(app, of, &error).await,
         Err(_) => alarm(app, of, &CompactError::Document(compact::PANICKED)).await,
     }
+}
+
+/// Whether the memory is there to compact a daybook.
+fn fits(row: &daybook::Model) -> bool {
+    documents::load_bytes(row) <= COMPACT_LOAD_BYTES_MAX
 }
 
 /// What the snapshot is made of, beside its bytes.
@@ -243,7 +252,7 @@ async fn let_go(app: &App, of: Of, position: i64, mut from: i64, keep: i64) -> R
 
 /// Raises the alarm: nothing is dropped, and nobody tries again until the daybook is rebuilt.
 async fn alarm(app: &App, of: Of, error: &CompactError) -> Result<Compacted, FlowError> {
-    tracing::error!(daybook = %of.daybook, code = error.code(), "compaction could not prove a snapshot");
+    tracing::error!(daybook = %of.daybook, code = error.code(), "no snapshot takes the place of changes here");
     let told = match error {
         CompactError::Reading(activity) => format!("{} {activity}", error.code()),
         _ => error.code().to_owned(),

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use automerge::Automerge;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, DaybookId};
+use daybook::domain::limits::{
+    COMPACT_LOAD_BYTES_MAX, DOCUMENT_CHANGE_BYTES, DOCUMENT_LOAD_FACTOR, DOCUMENT_OPERATION_BYTES,
+};
 use daybook::flows::compact::{Compacted, compact};
 use daybook::flows::rebuild::{Mode, rebuild};
 use daybook::merge::compact::changes_of;
@@ -184,6 +187,36 @@ both! {
         assert_eq!(row(&app, own).await.compaction_alarm, None, "what was bent is right again");
         assert_eq!(app.compact(own).await, Compacted::Done { position: 10 });
         app.is_whole().await;
+    }
+}
+
+both! {
+    async fn what_would_take_too_much_memory_is_left_as_it_came(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        recorded(&mut asha, 3).await;
+        let (own, db) = (asha.own, app.app.db());
+        // As a row says that many were accepted: to accept them takes hours here.
+        let grown_past = async |most: u64| {
+            let changes = u64::try_from(row(&app, own).await.position).expect("few") * DOCUMENT_CHANGE_BYTES;
+            let fits = (COMPACT_LOAD_BYTES_MAX / DOCUMENT_LOAD_FACTOR - changes) / DOCUMENT_OPERATION_BYTES;
+            daybook_row::Entity::update_many()
+                .col_expr(daybook_row::Column::Operations, Expr::value(i64::try_from(fits + most).expect("fits")))
+                .filter(daybook_row::Column::Id.eq(own.0))
+                .exec(db.writer()).await.expect("updated");
+        };
+        grown_past(0).await;
+        assert_eq!(app.compact(own).await, Compacted::Done { position: 4 });
+        record(&mut asha, 4);
+        asha.sync().await.expect("synced");
+        grown_past(1).await;
+        let (before, snapshot_before) = (rows(&app, own).await, snapshot(&app, own).await);
+        for _ in 0..2 {
+            assert_eq!(app.compact(own).await, Compacted::Alarm("too_large".into()));
+        }
+        assert_eq!((rows(&app, own).await, snapshot(&app, own).await), (before, snapshot_before));
+        assert_eq!(store::daybooks::to_compact(db.read(), 1, 10).await.expect("due"), [], "nobody tries again");
+        record(&mut asha, 5);
+        asha.sync().await.expect("the phone goes on");
     }
 }
 
