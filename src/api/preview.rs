@@ -248,7 +248,8 @@ async fn taking_back(app: &App, access: &Access, row: &decision::Model) -> ApiRe
         id: DecisionId(app.uuid()),
         activity_id: activity,
         version: named.to_string(),
-        decision_seq: judged.decision_seq,
+        // What was decided since the merge is not taken apart with it; an undo is refused by the decision it names.
+        decision_seq: if merged { row.seq } else { judged.decision_seq },
         step: if merged { StepName::Unmerge } else { StepName::Undo },
         reason: None,
         corrections: None,

@@ -12,6 +12,10 @@ pub const DECIDED: &str = "decided";
 /// Codes under which a person's words stand.
 const IN_PERSON: [&str; 4] = [DECIDED, "rejected", "needs_changes", WITHDRAWN];
 const WITHDRAWN: &str = "withdrawn";
+const UNMERGED: &str = "unmerged";
+const FEWER_MINUTES: &str = "fewer_minutes";
+/// Codes of reasons that stand as long as what was decided does.
+const LASTING: [&str; 3] = [DECIDED, UNMERGED, FEWER_MINUTES];
 
 /// Something that the server tells a resident of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub enum Told {
     TakenBack,
     /// An earlier decision was undone.
     Undone,
+    /// Records that counted together count apart again.
+    Unmerged,
+    /// The record was changed, and somebody has fewer minutes for it now.
+    FewerMinutes,
     /// Several values survive in a field that matters.
     HardConflict,
     UnreadableField,
@@ -44,6 +52,8 @@ impl Told {
         match self {
             Self::TakenBack => WITHDRAWN,
             Self::Undone => DECIDED,
+            Self::Unmerged => UNMERGED,
+            Self::FewerMinutes => FEWER_MINUTES,
             Self::HardConflict => "hard_conflict",
             Self::UnreadableField => "unreadable_field",
             Self::UnknownParty => "unknown_party",
@@ -70,6 +80,8 @@ impl Told {
         let sentence = match self {
             Self::TakenBack => "You took this record back.",
             Self::Undone => "An earlier decision was taken back.",
+            Self::Unmerged => "This record and others that were counted as one are counted apart again.",
+            Self::FewerMinutes => "The record was changed, and it counts for fewer minutes now.",
             Self::HardConflict => {
                 "We need to check which of two entries is right: this was changed on two phones at once."
             }
@@ -154,6 +166,12 @@ impl Reason {
         }
     }
 
+    /// Whether it holds as long as what was decided is in force.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        LASTING.contains(&self.code())
+    }
+
     /// For the resident to read.
     #[must_use]
     pub fn text(&self) -> String {
@@ -202,10 +220,11 @@ mod tests {
 
     fn all() -> Vec<Told> {
         use Told::{
-            Check, DayMinutes, Declined, HardConflict, OccasionTotal, TakenBack, TwoPeople, Undone,
-            UnknownParty, UnreadableField,
+            Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, TakenBack, TwoPeople,
+            Undone, UnknownParty, Unmerged, UnreadableField,
         };
-        let mut all = vec![TakenBack, Undone, HardConflict, UnreadableField, UnknownParty, Declined];
+        let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes];
+        all.extend([HardConflict, UnreadableField, UnknownParty, Declined]);
         all.extend([DayMinutes(481), OccasionTotal(60), TwoPeople(61)]);
         all.extend(SuspicionKind::ALL.map(Check));
         all
@@ -239,11 +258,13 @@ mod tests {
 
     #[test]
     fn every_check_is_said_without_blame() {
-        for told in all().iter().filter(|told| !matches!(told, Told::TakenBack | Told::Undone)) {
+        for told in all() {
             let words = told.text().to_lowercase();
-            assert!(words.starts_with("we need to check") && words.ends_with('.'), "{words}");
+            let decided =
+                matches!(told, Told::TakenBack | Told::Undone | Told::Unmerged | Told::FewerMinutes);
+            assert!((decided || words.starts_with("we need to check")) && words.ends_with('.'), "{words}");
             let bad = ["suspic", "fraud", "wrong", "false", "too much", "you "];
-            assert!(!bad.iter().any(|bad| words.contains(bad)), "{words}");
+            assert!(told == Told::TakenBack || !bad.iter().any(|bad| words.contains(bad)), "{words}");
         }
         assert!(Told::DayMinutes(481).text().contains("8 hours 1 minute "));
         assert!(Told::TwoPeople(120).text().contains(" 2 hours,"));

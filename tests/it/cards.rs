@@ -1,5 +1,7 @@
 //! Stories of cards: what needs a person, who is at it, and decisions that are looked at before they are made.
 
+mod waiting;
+
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::CARD_LEASE_MS;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
 use crate::support::desk::{
-    balance, became, confirm, decide, item, post, rebuilt_is_live, refused, rules, send, told,
+    balance, became, confirm, decide, item, merge, post, rebuilt_is_live, refused, rules, send, told,
 };
 use crate::support::{TestApp, TestPhone, both};
 
@@ -238,6 +240,29 @@ both! {
         assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), before);
         rebuilt_is_live(&app).await;
         assert_eq!(refused(desk.post::<Value>("/v1/decisions/preview", &json!({ "undo_batch": app.app.uuid() })).await), (404, "not_found".to_owned()));
+    }
+}
+
+both! {
+    async fn a_batch_that_is_taken_back_leaves_alone_what_was_merged_since(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let (asha_id, bo_id) = (asha.party, bo.party);
+        let mut desk = desk(&app).await;
+        let [into, member] = logged_twice(&app, &mut asha, &mut bo, DAY).await;
+        let card = cards(&mut desk).await.remove(0);
+        let items = suggested(&mut desk, &card);
+        let seen = preview(&mut desk, json!({ "items": items })).await;
+        let body = json!({ "items": items, "token": seen["token"] });
+        let done: Value = desk.post("/v1/decisions", &body).await.expect("done");
+        // Somebody takes the merge apart, and merges otherwise.
+        assert_eq!(became(&decide(&mut desk, into, "unmerge", json!({})).await), (201, ""));
+        let chosen = json!({ "corrections": { "minutes": { bo_id.to_string(): 35 } } });
+        assert_eq!(became(&merge(&mut desk, into, member, chosen).await), (201, ""));
+        let now = (balance(&mut asha, asha_id).await, balance(&mut bo, bo_id).await);
+        let back = preview(&mut desk, json!({ "undo_batch": done["batch_id"] })).await;
+        assert_eq!(became(&back["items"][0]), (409, "version_changed"), "{back}");
+        assert_eq!(back["token"], Value::Null);
+        assert_eq!((balance(&mut asha, asha_id).await, balance(&mut bo, bo_id).await), now);
     }
 }
 

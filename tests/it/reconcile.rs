@@ -1,4 +1,4 @@
-//! Stories of reconciling: conflicts settled, records merged, two people needed, silence and a peer's word.
+//! Stories of reconciling: conflicts settled, records merged, two people needed, rules.
 
 use daybook::domain::activity::Kind;
 use daybook::domain::limits::{MERGE_MEMBERS_MAX, SETTLEMENTS_MAX};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::app::{START_MS, activity};
 use crate::support::both;
 use crate::support::desk::{
-    as_seen, balance, became, decide, disagreed, group, item, merge, post, put_rules as put, rebuilt_is_live,
+    as_seen, balance, became, decide, disagreed, item, merge, post, put_rules as put, rebuilt_is_live,
     refused, rules, send, statement, told, undo,
 };
 
@@ -50,8 +50,40 @@ both! {
         tablet.edit(id, |a| { a.minutes(me, 85); }).expect("edited");
         post(&app, &mut tablet).await;
         assert_eq!(told(&tablet, id).0, Review::EditedAfterApproval);
+        assert!(tablet.verdicts[&id].settled.is_empty(), "or a phone would write it over what is new");
         assert_eq!(balance(&mut asha, me).await, 75);
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn where_it_was_is_settled_for_its_own_phones_exactly_and_for_others_about(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (a, b) = (asha.party, bo.party);
+        let mut tablet = app.second_device(&mut asha, "A tablet").await;
+        let id = asha.record(Kind::LitterPick, DAY, |r| {
+            r.minutes(a, 30).minutes(b, 30).place(52.45612, -1.89034, 8.0);
+        }).expect("recorded");
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        asha.edit(id, |r| { r.place(52.45678, -1.89034, 8.0); }).expect("edited");
+        tablet.edit(id, |r| { r.place(52.45698, -1.89034, 8.0); }).expect("edited");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+        let seen = activity(&mut desk, id).await;
+        let said: Vec<Value> = seen["conflicts"].as_array().expect("conflicts").iter().map(|conflict| {
+            let value = if conflict["field"] == "place.lat" { json!(52.45678) } else { conflict["values"][0]["value"].clone() };
+            json!({ "field": conflict["field"], "operations": conflict["operations"], "value": value })
+        }).collect();
+        assert_eq!(became(&decide(&mut desk, id, "settle", json!({ "settles": said })).await), (201, ""));
+        for phone in [&mut asha, &mut bo] {
+            post(&app, phone).await;
+        }
+        assert_eq!(asha.verdicts[&id].settled["place.lat"], json!(52.45678));
+        assert_eq!(bo.verdicts[&id].settled["place.lat"], json!(52.457));
+        assert_eq!(bo.verdicts[&id].settled.get("place.accuracy_m"), None);
     }
 }
 
@@ -119,6 +151,8 @@ both! {
 
         assert_eq!(became(&decide(&mut desk, mine, "unmerge", json!({})).await), (201, ""));
         assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (190, 100));
+        post(&app, &mut asha).await;
+        assert_eq!(told(&asha, mine), (Review::Approved, Some(90), "unmerged"), "Bo's are no longer counted here");
         assert_eq!(became(&decide(&mut desk, mine, "unmerge", json!({})).await), (409, "not_merged"));
         assert_eq!(statement(&mut bo, b).await[..2], [(-100, 100), (100, 200)], "the member's own, and the cluster's back");
         rebuilt_is_live(&app).await;
@@ -167,58 +201,19 @@ both! {
 }
 
 both! {
-    async fn a_peers_word_approves_and_so_does_silence_in_the_end(app: TestApp) {
+    async fn a_record_that_counts_for_less_says_why(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut bo = app.phone("Bo").await;
-        let mut desk = app.coordinator("Dee").await;
         let (a, b) = (asha.party, bo.party);
-        rules(&mut desk, json!({ "mode": "peer", "silence_days": 3 })).await;
-        let mut record = |day: &str| asha.record(Kind::Hours, day, |r| { r.minutes(a, 60); }).expect("recorded");
-        let (confirmed, silent, disputed) = (record("2026-11-20"), record("2026-11-19"), record("2026-11-18"));
-        let own = record("2026-11-17");
-        post(&app, &mut asha).await;
-        assert_eq!(balance(&mut asha, a).await, 0);
-        // Nobody confirms for themselves: somebody else has to, or a person looks.
-        asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 0).put("confirms", own.to_string()); }).expect("recorded");
-        post(&app, &mut asha).await;
-        assert_eq!(told(&asha, own), (Review::Received, None, "check_confirmation"));
-        let word = bo.record(Kind::Hours, DAY, |r| { r.minutes(b, 0).put("confirms", confirmed.to_string()); }).expect("recorded");
-        post(&app, &mut bo).await;
-        assert_eq!(told(&bo, word), (Review::Approved, Some(0), ""), "a word needs nobody's word in turn");
-        assert_eq!(balance(&mut asha, a).await, 60);
-        assert_eq!(became(&decide(&mut desk, disputed, "ask_for_changes", json!({ "reason": "Which street?" })).await), (201, ""));
-        rebuilt_is_live(&app).await;
-
-        app.pass(3 * DAY_MS - 1);
-        app.judge().await;
-        assert_eq!(activity(&mut asha, silent).await["review"], "received");
-        app.pass(1);
-        app.judge().await;
-        assert_eq!(activity(&mut asha, silent).await["review"], "approved");
-        assert_eq!(activity(&mut asha, disputed).await["review"], "needs_changes");
-        assert_eq!(activity(&mut asha, own).await["review"], "received");
-        assert_eq!(balance(&mut asha, a).await, 120);
-        rebuilt_is_live(&app).await;
-    }
-}
-
-both! {
-    async fn a_groups_daybook_confirms_nothing(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
-        let me = asha.party;
-        rules(&mut desk, json!({ "mode": "peer", "audit_percent": 0 })).await;
-        let (_, book) = group(&mut desk, &mut asha, &[]).await;
-        let own = asha.record(Kind::Hours, "2026-11-17", |r| { r.minutes(me, 60); }).expect("recorded");
-        post(&app, &mut asha).await;
-        let word = json!({ "id": asha.uuid(), "daybook_id": book, "kind": "hours", "day": DAY, "confirms": own });
-        let answer: Value = asha.post("/v1/activities", &json!({ "items": [word] })).await.expect("recorded");
-        assert_eq!(answer["items"][0]["status"], 201, "{answer}");
-        assert_eq!(answer["items"][0]["activity"]["recorded_by"], json!(me));
-        app.judge().await;
-        assert_eq!(activity(&mut asha, own).await["review"], "received");
-        assert_eq!(balance(&mut asha, me).await, 0);
-        rebuilt_is_live(&app).await;
+        let id = asha.record(Kind::Hours, DAY, |r| { r.minutes(a, 90).minutes(b, 90); }).expect("recorded");
+        for (minutes, why) in [(90, ""), (60, "fewer_minutes"), (60, "fewer_minutes")] {
+            asha.edit(id, |r| { r.minutes(b, minutes).note(&format!("{minutes}")); }).expect("edited");
+            post(&app, &mut asha).await;
+            post(&app, &mut bo).await;
+            assert_eq!(told(&asha, id), (Review::Approved, Some(90 + minutes), why));
+            assert_eq!(told(&bo, id), (Review::Approved, Some(minutes), why));
+            rebuilt_is_live(&app).await;
+        }
     }
 }
 

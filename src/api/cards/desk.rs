@@ -15,16 +15,18 @@ use super::suggested::{DecisionDraft, SuggestionView, drafts};
 use super::views::{CardActivity, CardPerson, CardView, LeaseView};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
+use crate::domain::activity::Kind;
 use crate::domain::card::{self, Card, Disputed, DisputedValue, Entry, Need};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::key::{Class, Key};
 use crate::domain::limits::CARDS_ACTIVITIES_MAX;
-use crate::domain::reading::{Field, Reading};
-use crate::domain::review::Review;
+use crate::domain::reading::{Field, Reading, Value};
+use crate::domain::review::{Conflict, Review};
 use crate::domain::suspicion::{Origin, Record, Suspicion};
+use crate::domain::time::civil_day;
 use crate::flows::FlowError;
 use crate::flows::judge::times;
-use crate::ledger::{Doubt, Judgement, effective};
+use crate::ledger::{Doubt, Judgement, effective, written};
 use crate::store;
 use crate::store::entity::{activity, activity_version, card_lease, judgement, party, suspicion};
 
@@ -96,8 +98,9 @@ impl Desk {
                 times: times(&row.version),
                 zone: tenant.zone,
             };
-            let Some(record) = record(&row, origin, resolve) else { continue };
-            let mut entry = entry(&row, record, &seen)?;
+            let Some(record) = record(&row, &seen, origin, resolve) else { continue };
+            let doubted = doubts.iter().any(|(suspicion, _)| suspicion.about.contains(&origin.id));
+            let mut entry = entry(&row, record, &seen, doubted)?;
             // A rounded place is nothing to settle on, and an exact one is not for everybody.
             entry.disputed.retain(|disputed| {
                 exact || !matches!(Key::parse(&disputed.field), Key::PlaceLat | Key::PlaceLon)
@@ -281,15 +284,31 @@ async fn people(
     Ok(people.collect())
 }
 
-fn record(row: &Rows, origin: Origin, resolve: impl Fn(PartyId) -> PartyId) -> Option<Record> {
-    let covered = row.judged.covered.as_ref();
-    match covered.filter(|covered| covered.version == row.version.version && !covered.reads.is_empty()) {
-        Some(covered) => Record::read(&effective(&row.reading, &covered.reads), origin, resolve),
-        None => Record::read(&row.reading, origin, resolve),
-    }
+/// The record as an approval would take it: with what was settled, by an approval before and since.
+fn record(
+    row: &Rows,
+    seen: &ActivityView,
+    origin: Origin,
+    resolve: impl Fn(PartyId) -> PartyId,
+) -> Option<Record> {
+    let covered = row.judged.covered.as_ref().filter(|covered| covered.version == row.version.version);
+    let mut reads = covered.map(|covered| covered.reads.clone()).unwrap_or_default();
+    let settled = seen.settled.iter();
+    reads.extend(settled.filter_map(|(field, value)| Some((field.clone(), written(field, value)?))));
+    Record::read(&effective(&row.reading, &reads), origin, &resolve)
+        .or_else(|| Record::read(&bare(origin)?, origin, &resolve))
 }
 
-fn entry(row: &Rows, record: Record, seen: &ActivityView) -> ApiResult<Entry> {
+/// Of a record that cannot be read as a whole a card knows no more than that it came. It waits all the same.
+fn bare(origin: Origin) -> Option<Reading> {
+    let day = civil_day(origin.times.received_ms, origin.zone)?.to_string();
+    let fields = [("kind", Kind::Hours.as_str().to_owned()), ("day", day)];
+    let fields = fields.map(|(key, value)| (key.to_owned(), Field::One(Value::Text(value))));
+    Some(Reading { fields: fields.into(), ..Reading::default() })
+}
+
+/// `doubted`: a suspicion about it is open.
+fn entry(row: &Rows, record: Record, seen: &ActivityView, doubted: bool) -> ApiResult<Entry> {
     let doubts: Vec<Doubt> = match &row.judgement.doubts {
         Some(doubts) => serde_json::from_str(doubts).map_err(FlowError::from)?,
         None => Vec::new(),
@@ -308,16 +327,18 @@ fn entry(row: &Rows, record: Record, seen: &ActivityView) -> ApiResult<Entry> {
         review: row.judged.review(),
         unknown_parties: unknown.collect(),
         declined: declined.collect(),
-        needs: if waits { needs(&row.judged, &doubts) } else { BTreeSet::new() },
+        needs: if waits { needs(&row.judged, &doubts, seen.conflict, doubted) } else { BTreeSet::new() },
         disputed: disputed(&row.reading, seen),
         merged_into: row.judged.merged_into,
+        has_members: !row.judged.members.is_empty(),
         moves: record.person_minutes().saturating_sub(posted),
         record,
     })
 }
 
-/// Why something needs a person, besides what is suspected of it.
-fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
+/// Why something that waits needs a person, besides the suspicions about it that are open: never nothing at all, or
+/// nobody would ever see it.
+fn needs(judged: &Judgement, doubts: &[Doubt], conflict: Conflict, doubted: bool) -> BTreeSet<Need> {
     if judged.unanswered && !matches!(judged.review(), Review::Received | Review::EditedAfterApproval) {
         let audit = judged.audit.then_some(Need::Audit);
         return [Need::Reply].into_iter().chain(audit).collect();
@@ -325,7 +346,7 @@ fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
     let mut needs: BTreeSet<Need> = doubts
         .iter()
         .filter_map(|doubt| match doubt {
-            Doubt::HardConflict => Some(Need::Conflict),
+            Doubt::HardConflict => (conflict == Conflict::Hard).then_some(Need::Conflict),
             Doubt::UnreadableField => Some(Need::Unreadable),
             Doubt::UnknownParty { .. } => Some(Need::UnknownParty),
             Doubt::DayMinutes { .. } => Some(Need::DayMinutes),
@@ -341,7 +362,7 @@ fn needs(judged: &Judgement, doubts: &[Doubt]) -> BTreeSet<Need> {
     needs.extend(judged.withdrawn.then_some(Need::Withdrawn));
     needs.extend(judged.first.is_some().then_some(Need::SecondPerson));
     needs.extend(judged.unanswered.then_some(Need::Reply));
-    if needs.iter().all(|need| *need == Need::Reply) && doubts.is_empty() {
+    if needs.iter().all(|need| *need == Need::Reply) && (doubts.is_empty() || !doubted) {
         needs.insert(Need::Rules);
     }
     needs
@@ -367,4 +388,27 @@ fn disputed(reading: &Reading, seen: &ActivityView) -> Vec<Disputed> {
         Disputed { field: field.clone(), values: values.collect() }
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::suspicion::SuspicionKind;
+
+    #[test]
+    fn what_waits_is_needed_for_something_whatever_became_of_its_doubts() {
+        let waiting = Judgement { judged_version: 1, ..Judgement::default() };
+        let found = |doubts: &[Doubt], conflict, doubted| {
+            needs(&waiting, doubts, conflict, doubted).into_iter().collect::<Vec<_>>()
+        };
+        let suspected = [Doubt::Suspicion { kind: SuspicionKind::SameEvent }];
+        assert_eq!(found(&suspected, Conflict::None, true), [], "the suspicion itself makes the card");
+        assert_eq!(found(&suspected, Conflict::None, false), [Need::Rules], "it is settled, or lapsed");
+        assert_eq!(found(&[], Conflict::None, false), [Need::Rules]);
+        assert_eq!(found(&[Doubt::HardConflict], Conflict::Hard, false), [Need::Conflict]);
+        assert_eq!(found(&[Doubt::HardConflict], Conflict::None, false), [Need::Rules], "it is settled");
+        let asked = Judgement { unanswered: true, ..waiting.clone() };
+        let asked: Vec<Need> = needs(&asked, &suspected, Conflict::None, false).into_iter().collect();
+        assert_eq!(asked, [Need::Rules, Need::Reply], "an answer alone decides nothing");
+    }
 }

@@ -64,6 +64,10 @@ pub(super) fn drafts(desk: &Desk, suggestion: &Suggestion) -> Vec<DecisionDraft>
             let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::Reject));
             each.map(|draft| DecisionDraft { reason: reason(), ..draft }).collect()
         }
+        Proposal::Keep { activities } => {
+            let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::Keep));
+            each.map(|draft| DecisionDraft { reason: reason(), ..draft }).collect()
+        }
         Proposal::Ask { activities, question } => {
             let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::AskForChanges));
             each.map(|draft| DecisionDraft { reason: Some(words::question(*question).to_owned()), ..draft })

@@ -90,6 +90,8 @@ pub struct Entry {
     /// People who say that they were not part of it.
     pub declined: BTreeSet<PartyId>,
     pub merged_into: Option<ActivityId>,
+    /// Others are merged into it.
+    pub has_members: bool,
     /// Minutes that an approval as it stands would move, whichever way.
     pub moves: i64,
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::group::Group;
 use super::{Entry, Need, choose, merge};
 use crate::domain::ids::{ActivityId, PartyId};
+use crate::domain::key::Key;
 use crate::domain::reading::Value;
 use crate::domain::review::Review;
 use crate::domain::suspicion::{Clock, Elsewhere, Evidence, Suspicion};
@@ -58,6 +59,11 @@ pub enum Proposal {
         /// As plain JSON.
         value: serde_json::Value,
     },
+    /// Let stand what was posted, without the change since. To count the change, take the merge apart first.
+    Keep {
+        /// These.
+        activities: Vec<ActivityId>,
+    },
     /// Ask the people of these records first.
     Ask {
         /// These.
@@ -80,6 +86,7 @@ impl Proposal {
             Self::Approve { .. } => "approve",
             Self::Merge { .. } => "merge",
             Self::Settle { .. } => "settle",
+            Self::Keep { .. } => "keep",
             Self::Ask { .. } => "ask",
             Self::Reject { .. } => "reject",
         }
@@ -161,7 +168,12 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
             suggested.extend(settled);
         }
     }
-    for cluster in merge::clusters(group, |entry| stands(entry) && !done.contains(&entry.record.id)) {
+    // What others are merged into is taken apart before it is merged anew, and what cannot be read is asked about.
+    let merges = |entry: &Entry| {
+        let fit = !entry.has_members && !entry.needs.contains(&Need::Unreadable);
+        fit && stands(entry) && !done.contains(&entry.record.id)
+    };
+    for cluster in merge::clusters(group, merges) {
         let Some((proposal, minutes)) = merge::proposal(&cluster) else { continue };
         done.extend(cluster.iter().map(|entry| entry.record.id));
         let reason = format!(
@@ -172,13 +184,16 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
     }
     let mut rejected = Vec::new();
     let mut asked: BTreeMap<Question, Vec<ActivityId>> = BTreeMap::new();
-    let mut approved = Vec::new();
+    let (mut kept, mut approved) = (Vec::new(), Vec::new());
     for entry in needing().filter(|entry| !done.contains(&entry.record.id)) {
-        if is_done_officially(group, entry) {
+        if is_done_officially(group, entry) && !entry.has_members {
             rejected.push(entry.record.id);
         } else if let Some(question) = question(group, entry) {
             asked.entry(question).or_default().push(entry.record.id);
-        } else {
+        } else if entry.has_members {
+            // An approval would count this record alone, and take from the others what was posted for them.
+            kept.extend(may_be_kept(group, entry).then_some(entry));
+        } else if !entry.needs.contains(&Need::Conflict) {
             approved.push(entry);
         }
     }
@@ -188,8 +203,29 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
         let proposal = Proposal::Reject { activities: rejected };
         suggested.push(Suggestion { proposal, reason, minutes_after: Some(0) });
     }
+    suggested.extend(keep(&kept));
     suggested.extend(approve(group, &approved));
     suggested
+}
+
+/// Something of it was changed, and nobody says that they were not part of it: that is for the merge to be taken
+/// apart.
+fn may_be_kept(group: &Group<'_>, entry: &Entry) -> bool {
+    let id = entry.record.id;
+    let mut records = group.entries.iter().filter(|one| one.record.id == id || one.merged_into == Some(id));
+    entry.review == Review::EditedAfterApproval && records.all(|one| one.declined.is_empty())
+}
+
+fn keep(entries: &[&Entry]) -> Option<Suggestion> {
+    if entries.is_empty() {
+        return None;
+    }
+    let posted = |entry: &&Entry| entry.record.person_minutes().saturating_sub(entry.moves);
+    let minutes = entries.iter().map(posted).fold(0_i64, i64::saturating_add);
+    let reason = "Several records count as one here, and one of them was changed since. What was counted stands; \
+                  to count the change, take the records apart first.";
+    let proposal = Proposal::Keep { activities: entries.iter().map(|entry| entry.record.id).collect() };
+    Some(Suggestion { proposal, reason: reason.to_owned(), minutes_after: Some(minutes) })
 }
 
 /// Something can still be decided about it.
@@ -246,13 +282,20 @@ fn is_done_officially(group: &Group<'_>, entry: &Entry) -> bool {
 fn question(group: &Group<'_>, entry: &Entry) -> Option<Question> {
     let by_need = entry.needs.iter().filter_map(|need| match need {
         Need::UnknownParty => Some(Question::Who),
-        Need::Conflict | Need::Withdrawn => Some(Question::TakenBack),
+        // Of other fields one of the values is suggested.
+        Need::Conflict => is_half_withdrawn(entry).then_some(Question::TakenBack),
+        Need::Withdrawn => Some(Question::TakenBack),
         Need::Unreadable | Need::DayMinutes | Need::OccasionTotal => Some(Question::Figures),
         Need::Edited | Need::SecondPerson | Need::Rules | Need::Declined | Need::Reply | Need::Audit => None,
     });
     let by_suspicion =
         group.about(entry.record.id).filter_map(|suspicion| question_of(group, entry, suspicion));
     by_need.chain(by_suspicion).min()
+}
+
+/// One phone took it back and another did not.
+fn is_half_withdrawn(entry: &Entry) -> bool {
+    entry.disputed.iter().any(|disputed| matches!(Key::parse(&disputed.field), Key::Withdrawn))
 }
 
 fn question_of(group: &Group<'_>, entry: &Entry, suspicion: &Suspicion) -> Option<Question> {
@@ -278,8 +321,8 @@ fn question_of(group: &Group<'_>, entry: &Entry, suspicion: &Suspicion) -> Optio
         Evidence::Carried(_) => Some(Question::Writer),
         Evidence::MinorPresent(_) => Some(Question::Supervision),
         Evidence::AlsoReported(_) => Some(Question::Elsewhere),
-        // The merge of a disputed record waits until it is settled.
-        Evidence::SameEvent(_) => Some(Question::Times),
+        // The merge of a disputed record waits until it is settled, and one that is merged is known to be one event.
+        Evidence::SameEvent(_) => (!entry.has_members).then_some(Question::Times),
         Evidence::Overlap(_) | Evidence::OverClaimed(_) => {
             let said = &entry.record.minutes;
             let nothing_left =

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    Card, Correction, Disputed, DisputedValue, Entry, MinutesChosen, Need, Proposal, Question, cards,
+    Card, Correction, Disputed, DisputedValue, Entry, MinutesChosen, Need, Proposal, Question, Suggestion,
+    cards,
 };
 use crate::domain::ids::ActivityId;
 use crate::domain::reading::Value;
@@ -15,7 +16,7 @@ use crate::domain::suspicion::tests::samples::{
 };
 use crate::domain::suspicion::{
     AlsoReported, Clock, ClockSign, ClockSkew, Elsewhere, Evidence, MinorPresent, OverClaimed, Record,
-    Surroundings, Suspicion, Thresholds, examine,
+    Surroundings, Suspicion, SuspicionKind, Thresholds, examine,
 };
 
 fn entry(record: Record, needs: &[Need]) -> Entry {
@@ -28,6 +29,7 @@ fn entry(record: Record, needs: &[Need]) -> Entry {
         unknown_parties: BTreeSet::new(),
         declined: BTreeSet::new(),
         merged_into: None,
+        has_members: false,
     }
 }
 
@@ -290,6 +292,45 @@ fn of_two_records_with_one_photo_the_later_one_is_asked_about() {
     let approved = Proposal::Approve { activities: vec![id(2)], corrections: vec![] };
     let proposals: Vec<_> = card.suggested.into_iter().map(|one| one.proposal).collect();
     assert_eq!(proposals, [asked, approved]);
+}
+
+#[test]
+fn what_others_are_merged_into_is_never_approved_alone() {
+    let merged = |review, needs: &[Need]| {
+        let mut canonical = entry(with(pick(1), |pick| pick.activity.parties = vec![minutes(1, 90)]), needs);
+        (canonical.review, canonical.has_members, canonical.moves) = (review, true, -100);
+        let mut member = entry(with(pick(2), |pick| pick.activity.parties = vec![minutes(2, 100)]), &[]);
+        member.merged_into = Some(id(1));
+        [canonical, member]
+    };
+    let edited = merged(Review::EditedAfterApproval, &[Need::Edited]);
+    let [suggestion] = &only(&edited, &[]).suggested[..] else { panic!("one suggestion") };
+    assert_eq!(suggestion.proposal, Proposal::Keep { activities: vec![id(1)] });
+    assert_eq!(suggestion.minutes_after, Some(190), "what was posted");
+    // Somebody was not part of it, of either record: that has to be taken apart first.
+    for at in [0, 1] {
+        let mut declined = edited.clone();
+        declined[at].declined = [party(2)].into();
+        assert_eq!(only(&declined, &[]).suggested, []);
+    }
+    // A third record of the same event: no merge goes over another one.
+    let [canonical, member] = merged(Review::Approved, &[]);
+    let third = entry(with(pick(3), |pick| pick.activity.parties = vec![minutes(1, 90)]), &[]);
+    let entries = [canonical, member, third];
+    let found = open(&[entries[0].clone(), entries[2].clone()]);
+    assert!(found.iter().any(|suspicion| suspicion.kind() == SuspicionKind::SameEvent), "{found:?}");
+    let of_canonical = |one: &Suggestion| match &one.proposal {
+        Proposal::Approve { activities, .. } | Proposal::Reject { activities } => activities.contains(&id(1)),
+        Proposal::Merge { .. } => true,
+        _ => false,
+    };
+    assert!(!only(&entries, &found).suggested.iter().any(of_canonical));
+}
+
+#[test]
+fn what_is_in_conflict_and_nobody_may_see_is_neither_asked_about_nor_approved() {
+    let hidden = entry(pick(1), &[Need::Conflict]);
+    assert_eq!(only(&[hidden], &[]).suggested, []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::FlowError;
 use super::super::judge::{Brief, People, Sitting, settle};
-use super::{Outcome, Seen, Wish, bring_up, decider, judgement, present, refused, refused_for};
+use super::{Outcome, Seen, Wish, bring_up, decider, judgement, newest, present, refused, refused_for};
 use crate::app::Access;
 use crate::domain::ids::ActivityId;
 use crate::domain::review::{Conflict, Review};
@@ -66,6 +66,7 @@ pub async fn unmerge(
     if let Err(refusal) = bring_up(sitting, &[wish.seen]).await? {
         return Ok(Err(refusal));
     }
+    read_members(sitting, wish.seen.activity).await?;
     let request = UnmergeRequest {
         id: wish.id,
         decider: decider(sitting, caller).await?,
@@ -74,6 +75,21 @@ pub async fn unmerge(
     };
     let decisions = ledger::unmerge(&judgements(sitting), &request, &sitting.pack);
     carry_out(sitting, wish, decisions, request_hash).await
+}
+
+/// Reads what was merged into an activity, and what is in doubt about it: that is open again once it stands alone.
+async fn read_members(sitting: &mut Sitting<'_>, canonical: ActivityId) -> Result<(), FlowError> {
+    let members = judgement(sitting, canonical)?.members;
+    let mut briefs = Vec::with_capacity(members.len());
+    for id in members {
+        if let Some(newest) = newest(sitting, id).await? {
+            briefs.push(Brief::read(sitting, Vec::new(), &newest)?);
+        }
+    }
+    if !briefs.is_empty() {
+        sitting.prepare(&mut briefs).await?;
+    }
+    Ok(())
 }
 
 /// What a record says: as decided, where that is in force, else as its newest version reads.
@@ -111,6 +127,7 @@ async fn carry_out(
             return Ok(Err(refused_for(&refusal, present)));
         }
     };
+    let together: Vec<ActivityId> = decisions.iter().map(|(id, _)| *id).collect();
     for (id, decision) in decisions {
         let hash = (decision.id == wish.id).then(|| request_hash.clone());
         let before = judgement(sitting, id)?;
@@ -118,5 +135,7 @@ async fn carry_out(
         sitting.load(&step.occasions.iter().copied().collect()).await?;
         settle(sitting, id, step, hash).await?;
     }
+    // Each beside the others as they stand now; of what is merged nothing waits.
+    sitting.look_at_once(&together).await?;
     Ok(Ok(()))
 }

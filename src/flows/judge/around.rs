@@ -21,6 +21,9 @@ use crate::store;
 use crate::store::Batch;
 use crate::store::entity::{activity_trace, activity_version};
 
+/// Decisions about one record among which a merge is looked for that is taken apart.
+const DECISIONS_LOOKED_AT: u64 = 100;
+
 /// What the rules found.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -123,6 +126,14 @@ impl Sitting<'_> {
                     found.push(suspicion);
                 }
             }
+        }
+        if brief.rows.is_empty() {
+            // Who brought a version is looked up as it is taken up, and not when it is looked at again.
+            let carried = self.open_about(brief.id).map(|(_, doubted)| &doubted.suspicion);
+            let carried = carried.filter(|suspicion| suspicion.kind() == SuspicionKind::Carried).cloned();
+            let carried: Vec<Suspicion> =
+                carried.filter(|suspicion| !found.iter().any(|known| known.id() == suspicion.id())).collect();
+            found.extend(carried);
         }
         let mut ids = self.near.about.get(&brief.id).cloned().unwrap_or_default();
         // A habit is known whichever records it showed in.
@@ -264,16 +275,10 @@ impl Sitting<'_> {
     }
 
     /// What a person's decision says about the suspicions: once every record that one is about is decided, it is
-    /// settled. An undo opens again what the decision had settled.
-    pub(super) fn weigh(&mut self, id: ActivityId, decision: &StoredDecision) -> Result<(), FlowError> {
-        if let (DecisionStep::Undo, Some(undoes)) = (decision.step, &decision.undoes) {
-            let settled = self.near.book.iter().filter(|(_, doubted)| {
-                doubted.state == State::Settled && doubted.settled_by == Some(undoes.decision)
-            });
-            let settled: Vec<SuspicionId> = settled.map(|(id, _)| *id).collect();
-            for id in settled {
-                self.doubt(id, Noted::Reopened)?;
-            }
+    /// settled. What is taken back opens again what rested on it.
+    pub(super) async fn weigh(&mut self, id: ActivityId, decision: &StoredDecision) -> Result<(), FlowError> {
+        if matches!(decision.step, DecisionStep::Undo | DecisionStep::Unmerge) {
+            self.open_again(id, decision).await?;
         }
         let open: Vec<(SuspicionId, Vec<ActivityId>)> =
             self.open_about(id).map(|(id, doubted)| (*id, doubted.suspicion.about.clone())).collect();
@@ -287,6 +292,48 @@ impl Sitting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Opens again what the decision that is taken back had settled and, if the record waits again, what was settled
+    /// about it since: that could be only because this record was decided.
+    async fn open_again(&mut self, id: ActivityId, decision: &StoredDecision) -> Result<(), FlowError> {
+        let since = self.taken_back(id, decision).await?;
+        let undone = decision.undoes.as_ref().map(|undoes| undoes.decision);
+        let waits = self.case(id).is_some_and(|case| !is_decided(case.judgement.review()));
+        let rests_on_it = |doubted: &Doubted| {
+            let by_it = undone.is_some() && doubted.settled_by == undone;
+            by_it || (waits && doubted.suspicion.about.contains(&id) && doubted.journal_no > since)
+        };
+        let settled = self
+            .near
+            .book
+            .iter()
+            .filter(|(_, doubted)| doubted.state == State::Settled && rests_on_it(doubted));
+        let settled: Vec<SuspicionId> = settled.map(|(id, _)| *id).collect();
+        for id in settled {
+            self.doubt(id, Noted::Reopened)?;
+        }
+        // What lapsed because this record did not count may be in doubt again.
+        let about = self.near.about.get(&id).into_iter().flatten();
+        let about = about.filter_map(|suspicion| self.near.book.get(suspicion));
+        let beside: Vec<ActivityId> =
+            about.flat_map(|doubted| doubted.suspicion.about.iter().copied()).collect();
+        self.look_again_at(&beside);
+        Ok(())
+    }
+
+    /// The journal number of the decision about a record that another takes back; 0 if it is too far back.
+    async fn taken_back(&self, id: ActivityId, decision: &StoredDecision) -> Result<i64, FlowError> {
+        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
+        let stored =
+            store::judgements::decisions(txn, neighbourhood, Some(id), None, DECISIONS_LOOKED_AT).await?;
+        // Of several decisions made as one, those before this are not written yet.
+        let mut all = self.decided().iter().rev().filter(|row| row.activity_id == id.0).chain(&stored);
+        let taken_back = all.find(|row| match &decision.undoes {
+            Some(undoes) => row.id == undoes.decision.0,
+            None => row.step == "merge",
+        });
+        Ok(taken_back.map_or(0, |row| row.journal_no))
     }
 
     /// The statements that write all this.

@@ -76,7 +76,9 @@ impl Case {
     /// to somebody.
     fn needs_a_person(&self) -> bool {
         let undecided = matches!(self.judgement.review(), Review::Received | Review::EditedAfterApproval);
-        let left_to_rules = self.doubts.is_empty() && self.due_at_ms.is_some();
+        // Where a person decided no rule does.
+        let left_to_rules =
+            self.doubts.is_empty() && self.due_at_ms.is_some() && !self.judgement.person_decided;
         (undecided && !left_to_rules) || self.judgement.audit || self.judgement.unanswered
     }
 

@@ -7,7 +7,7 @@ use super::around::Found;
 use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
 use super::sitting::Sitting;
-use crate::domain::ids::ActivityId;
+use crate::domain::ids::{AccountId, ActivityId};
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
@@ -223,6 +223,32 @@ fn take_up(
     Ok(step)
 }
 
+impl Sitting<'_> {
+    /// Asks the rules again about those of these records that wait after a person's decision: what was in doubt about
+    /// them was so before it. Where a person decided no rule does, so there is nothing to leave to the next round, and
+    /// no moment in which they are told, or shown, what is not so any more.
+    pub async fn look_at_once(&mut self, ids: &[ActivityId]) -> Result<(), FlowError> {
+        let waits =
+            |case: &Case| matches!(case.judgement.review(), Review::Received | Review::EditedAfterApproval);
+        let waiting = ids.iter().filter(|id| self.case(**id).is_some_and(waits)).copied();
+        let waiting: Vec<ActivityId> = waiting.collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut briefs = due_briefs(self, &waiting).await?;
+        let people = self.prepare(&mut briefs).await?;
+        let bases = bases(self, &briefs).await?;
+        for brief in &briefs {
+            take_up(self, brief, &people, bases.get(&brief.id), TakingUp::BeforeDecision)?;
+            self.change(brief.id, |case| {
+                case.due_at_ms = None;
+                case.reason = reason(case, None, false);
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Describes the newest version of a brief to the ledger.
 fn new_version(
     sitting: &Sitting<'_>,
@@ -285,18 +311,40 @@ pub async fn settle(
         };
         sitting.record(id, decision, by, request_hash)?;
         if by.is_some() {
-            sitting.weigh(id, decision)?;
+            sitting.weigh(id, decision).await?;
         }
     }
+    let before = minutes_of(sitting.case(id));
     sitting.post(id, &occasions).await?;
+    let after = minutes_of(sitting.case(id));
+    let fewer =
+        before.iter().any(|(account, minutes)| after.get(account).copied().unwrap_or_default() < *minutes);
+    // Records that are unmerged are looked at together, once all of them stand alone.
+    let takes_back_or_settles =
+        |step: DecisionStep| matches!(step, DecisionStep::Undo | DecisionStep::Settle);
+    if decision.as_ref().is_some_and(|decision| takes_back_or_settles(decision.step)) {
+        sitting.look_at_once(&[id]).await?;
+    }
     sitting.change(id, |case| {
-        case.reason = reason(case, decision.as_ref(), taken_up);
+        // Whoever has fewer minutes than before is told why, whatever it was.
+        let unmerged = decision.as_ref().is_some_and(|decision| decision.step == DecisionStep::Unmerge);
+        let lost = Reason::Told(if unmerged { Told::Unmerged } else { Told::FewerMinutes });
+        case.reason = reason(case, decision.as_ref(), taken_up).or(fewer.then_some(lost));
         // Where something is in force, the occasion is the one that minutes were taken from.
         if let Some((occasion, _)) = case.judgement.claim() {
             case.part_of = Some(occasion);
         }
     });
     Ok(())
+}
+
+/// What stands posted for a record, by account.
+fn minutes_of(case: Option<&Case>) -> BTreeMap<AccountId, i64> {
+    let mut minutes = BTreeMap::new();
+    for line in case.iter().flat_map(|case| &case.judgement.posted) {
+        *minutes.entry(line.account).or_default() += line.minutes;
+    }
+    minutes
 }
 
 /// An edit of what was merged away sends the canonical one to a person, and its phone is told.
@@ -341,7 +389,7 @@ pub fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) ->
         }
     } else if !taken_up || judged.review() == Review::Approved {
         // What somebody decided is still in force, and so are the words for it.
-        let told = case.reason.as_ref().filter(|reason| reason.code() == DECIDED);
+        let told = case.reason.as_ref().filter(|reason| reason.is_lasting());
         if told.is_some() {
             return told.cloned();
         }

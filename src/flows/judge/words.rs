@@ -9,6 +9,7 @@ use super::sitting::Sitting;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::reading::Reading;
+use crate::domain::review::Review;
 use crate::domain::rules::Mode;
 use crate::ledger::{self, Corrections, Decided, raises_nothing};
 use crate::store;
@@ -113,6 +114,7 @@ impl Sitting<'_> {
         let confirming = self.cases().filter(|(id, case)| {
             case.confirms == Some(brief.id)
                 && !case.judgement.withdrawn
+                && !matches!(case.judgement.review(), Review::Rejected | Review::NeedsChanges)
                 && case.judgement.merged_into.is_none()
                 && !self.groups.contains(&case.owner)
                 && by_its_owner(id, case.owner)
