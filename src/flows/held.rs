@@ -41,10 +41,13 @@ pub async fn keep(app: App) {
 async fn sweep_all(app: &App) -> Result<(), FlowError> {
     for row in store::neighbourhoods::list(app.db().read()).await? {
         let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
-        let swept = sweep(app, neighbourhood).await?;
-        if swept != Swept::default() {
-            let Swept { noticed, expired } = swept;
-            tracing::info!(%neighbourhood, noticed, expired, "held changes were given notice, or expired");
+        match sweep(app, neighbourhood).await {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(Swept { noticed, expired }) => {
+                tracing::info!(%neighbourhood, noticed, expired, "held changes were given notice, or expired");
+            }
+            // The others have their turn all the same.
+            Err(error) => tracing::warn!(%error, %neighbourhood, "cannot look at what is held here"),
         }
     }
     Ok(())

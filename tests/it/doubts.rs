@@ -222,6 +222,24 @@ fn daybook_timestamp(at_ms: i64) -> automerge::ScalarValue {
     automerge::ScalarValue::Timestamp(at_ms)
 }
 
+both! {
+    async fn what_comes_with_a_members_own_words_is_carried_all_the_same(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let (book, id) = in_a_group(&app, &mut desk, &mut asha, &mut bo).await;
+        bo.edit_in(book, id, |r| {
+            r.note("Seen by Bo.");
+        })
+        .expect("edited");
+        post(&app, &mut bo).await;
+        let about = suspicions(&mut desk, "open").await;
+        assert_eq!(about, [("carried".to_owned(), vec![id])]);
+        assert_eq!(activity(&mut desk, id).await["posted"], 20, "what Asha brought herself");
+        rebuilt_is_live(&app).await;
+    }
+}
+
 /// In a group's daybook a phone goes on as the writer whose earlier changes another member brought.
 async fn carried(
     app: &TestApp,
@@ -229,6 +247,18 @@ async fn carried(
     asha: &mut TestPhone,
     bo: &mut TestPhone,
 ) -> ActivityId {
+    let (_, id) = in_a_group(app, desk, asha, bo).await;
+    post(app, bo).await;
+    id
+}
+
+/// A group's daybook with a record that Asha sent, and an edit of it that Bo's phone has from hers and not sent yet.
+async fn in_a_group(
+    app: &TestApp,
+    desk: &mut TestPhone,
+    asha: &mut TestPhone,
+    bo: &mut TestPhone,
+) -> (DaybookId, ActivityId) {
     let (group, book) = (PartyId(app.app.uuid()), DaybookId(app.app.uuid()));
     let friends =
         json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends of the Park" });
@@ -257,8 +287,7 @@ async fn carried(
     let unsent = asha.book(book).unsent();
     let changes: Vec<Vec<u8>> = unsent.into_iter().map(|(_, bytes)| bytes).collect();
     bo.book(book).apply(&changes).expect("applied");
-    post(app, bo).await;
-    id
+    (book, id)
 }
 
 both! {

@@ -2,12 +2,14 @@
 //! expired when it never does; and of what became of every change, looked up later.
 
 use automerge::transaction::Transactable as _;
+use automerge::{AutoCommit, ObjType, ROOT};
 use axum::http::Method;
 use daybook::api::sync::{DaybookState, OutcomeKind};
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::{
     ACCEPT_CHANGES_MAX, DAYBOOK_OPERATIONS_BASE, HELD_NOTICE_AFTER_MS, HELD_NOTICE_MS,
+    HELD_TAKEN_OPERATIONS_MAX,
 };
 use daybook::flows::held::{Swept, sweep};
 use daybook::store::entity::daybook as row;
@@ -185,6 +187,47 @@ both! {
         assert_eq!(wire::outcomes(&answer), [ACCEPTED]);
         assert_eq!(held(&mut asha, "").await, Vec::<Value>::new());
         assert_eq!(wire::every_activity(&mut asha).await.len(), count);
+    }
+}
+
+/// So many records of a thousand operations each, written by as many actors on top of the same change.
+fn fan(base: &[u8], records: u32) -> Vec<Vec<u8>> {
+    let mut first = AutoCommit::new();
+    first.load_incremental(base).expect("a change");
+    let write = |at: u32| {
+        let mut phone = first.fork().with_actor(at.to_be_bytes().repeat(4).into());
+        let id = uuid::Uuid::from_u128(u128::from(at) + 1).to_string();
+        let record = phone.put_object(ROOT, id, ObjType::Map).expect("put");
+        phone.put(&record, "kind", "hours").expect("put");
+        phone.put(&record, "day", "2026-11-20").expect("put");
+        let note = phone.put_object(&record, "note", ObjType::Text).expect("put");
+        phone.splice_text(&note, 0, 0, &"n".repeat(996)).expect("spliced");
+        phone.get_last_local_change().expect("written").raw_bytes().to_vec()
+    };
+    (0..records).map(write).collect()
+}
+
+both! {
+    async fn all_that_waits_for_one_change_is_taken_up_with_it_however_heavy_it_is(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let own = asha.own;
+        let (_, changes) = chain(&mut asha, 1);
+        let base = changes.concat();
+        let count = u32::try_from(2 * HELD_TAKEN_OPERATIONS_MAX / 1_000 + 5).expect("few");
+        let fan = fan(&base, count);
+        let last = changes.last().expect("one").clone();
+        let before = &changes[..changes.len() - 1];
+        if !before.is_empty() {
+            wire::send_changes(&mut asha, own, before).await;
+        }
+        for part in fan.chunks(50) {
+            let answer = wire::send_changes(&mut asha, own, part).await;
+            assert_eq!(wire::outcomes(&answer), vec![HELD; part.len()]);
+        }
+        let answer = wire::send_changes(&mut asha, own, &[last]).await;
+        assert_eq!(wire::outcomes(&answer), [ACCEPTED]);
+        assert_eq!(held(&mut asha, "").await, Vec::<Value>::new());
+        assert_eq!(wire::every_activity(&mut asha).await.len(), 1 + fan.len());
     }
 }
 

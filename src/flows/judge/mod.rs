@@ -14,6 +14,7 @@ mod posting;
 mod round;
 mod settled;
 mod sitting;
+mod turns;
 mod words;
 
 use std::collections::BTreeSet;
@@ -40,6 +41,7 @@ pub use round::Assessed;
 pub(super) use round::{assess, member_edited, reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
+use turns::Turns;
 
 /// How often the clerk looks for what waits without having been rung for: after a crash, or another replica's.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,61 +52,77 @@ const GATHER: Duration = Duration::from_millis(250);
 const GATHER_MOST: Duration = Duration::from_secs(1);
 /// Between two rounds of one neighbourhood, so that people's decisions get their turn.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Transactions of one neighbourhood before the others have their turn: a flood in one holds up nobody elsewhere.
+const ROUNDS_A_TURN: usize = 4;
 /// Neighbourhoods that one replica judges at the same time on PostgreSQL, each on a connection of its own: while the
 /// database works for one, the clerk does for another.
 const NEIGHBOURHOODS_AT_ONCE: usize = 4;
 
 /// Works until the process drains.
 pub async fn clerk(app: App) {
+    let (mut turns, mut sittings) = (Turns::default(), JoinSet::new());
     let mut looked = Instant::now();
     // SQLite has one writer.
     let at_once = if app.db().backend() == DbBackend::Postgres { NEIGHBOURHOODS_AT_ONCE } else { 1 };
     while !app.is_draining() {
-        let rings = app.bell().depth() > 0 || tokio::time::timeout(TICK, app.bell().rung()).await.is_ok();
-        if rings {
-            tokio::time::sleep(GATHER).await;
+        for (neighbourhood, rung_by) in app.bell().take_quiet(Instant::now(), GATHER, GATHER_MOST) {
+            turns.add(neighbourhood, rung_by);
         }
-        let mut waiting = app.bell().take_quiet(Instant::now(), GATHER, GATHER_MOST);
         // However often the bell rings: nobody rings for what another replica left, or for what is due.
         if looked.elapsed() >= TICK {
             looked = Instant::now();
             match all_waiting(&app).await {
                 Ok(found) => {
-                    for neighbourhood in found.into_iter().filter(|found| !app.bell().rings(found)) {
-                        waiting.entry(neighbourhood).or_default();
-                    }
+                    let found = found.into_iter().filter(|found| !app.bell().rings(found));
+                    found.for_each(|neighbourhood| turns.add(neighbourhood, None));
                 }
                 Err(error) => tracing::warn!(%error, "the clerk cannot look for what waits"),
             }
         }
-        let mut sittings = JoinSet::new();
-        for (neighbourhood, rung_by) in waiting {
-            while sittings.len() >= at_once {
-                heard(sittings.join_next().await);
-            }
+        while sittings.len() < at_once
+            && let Some((neighbourhood, rung_by)) = turns.begin()
+        {
             let span = tracing::info_span!("clerk", %neighbourhood, rung_by = rung_by.as_deref());
             let app = app.clone();
-            let quiet = async move { (neighbourhood, until_quiet(&app, neighbourhood).await) };
-            sittings.spawn(quiet.instrument(span));
+            let turn = async move { rounds(&app, neighbourhood, ROUNDS_A_TURN).await };
+            let turn = tokio::spawn(turn.instrument(span));
+            // A panic ends the turn, and does not hide whose it was.
+            sittings.spawn(async move { (neighbourhood, turn.await) });
         }
-        while let Some(ended) = sittings.join_next().await {
-            heard(Some(ended));
+        tokio::select! {
+            Some(Ok((neighbourhood, ended))) = sittings.join_next() => heard(&mut turns, neighbourhood, ended),
+            () = ring(&app) => {}
         }
+    }
+    while let Some(Ok((neighbourhood, ended))) = sittings.join_next().await {
+        heard(&mut turns, neighbourhood, ended);
     }
 }
 
-/// How the clerk ended in a neighbourhood.
-type Ended = Result<(NeighbourhoodId, Result<u64, FlowError>), JoinError>;
+/// Until there may be something to take up.
+async fn ring(app: &App) {
+    if app.bell().depth() > 0 {
+        tokio::time::sleep(GATHER).await;
+    } else {
+        // It makes no difference whether it rang or was time to look.
+        let _ = tokio::time::timeout(TICK, app.bell().rung()).await;
+    }
+}
 
-fn heard(ended: Option<Ended>) {
+fn heard(
+    turns: &mut Turns,
+    neighbourhood: NeighbourhoodId,
+    ended: Result<Result<Round, FlowError>, JoinError>,
+) {
+    turns.end(neighbourhood, matches!(&ended, Ok(Ok(round)) if round.more));
     match ended {
-        Some(Ok((neighbourhood, Err(error)))) => {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
             tracing::warn!(%error, %neighbourhood, "the clerk stopped in a neighbourhood and will look again");
         }
-        Some(Err(error)) => {
-            tracing::error!(%error, "the clerk failed in a neighbourhood and will look again")
+        Err(error) => {
+            tracing::error!(%error, %neighbourhood, "the clerk failed in a neighbourhood and will look again");
         }
-        Some(Ok((_, Ok(_)))) | None => {}
     }
 }
 
@@ -126,22 +144,28 @@ async fn all_waiting(app: &App) -> Result<BTreeSet<NeighbourhoodId>, FlowError> 
 /// # Errors
 /// [`FlowError`] of the database; what was committed before stays.
 pub async fn until_quiet(app: &App, neighbourhood: NeighbourhoodId) -> Result<u64, FlowError> {
-    let mut taken = 0;
+    Ok(rounds(app, neighbourhood, usize::MAX).await?.taken)
+}
+
+/// The same, in so many transactions at most.
+async fn rounds(app: &App, neighbourhood: NeighbourhoodId, most: usize) -> Result<Round, FlowError> {
     // Whoever asks knows that something waits, or finds out in the round as cheaply.
-    let mut more = true;
-    while more {
+    let mut all = Round { taken: 0, more: true };
+    for _ in 0..most {
         let judged = round(app, neighbourhood).await;
         app.metrics().clerk.round(match &judged {
             Ok(Some(_)) => RoundEnd::Judged,
             Ok(None) => RoundEnd::Nothing,
             Err(_) => RoundEnd::Failed,
         });
-        let Some(round) = judged? else { break };
-        taken += round.taken;
-        more = round.more;
+        let Round { taken, more } = judged?.unwrap_or(Round { taken: 0, more: false });
+        all = Round { taken: all.taken + taken, more };
+        if !more {
+            break;
+        }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(taken)
+    Ok(all)
 }
 
 async fn anything(app: &App, neighbourhood: NeighbourhoodId) -> Result<bool, FlowError> {

@@ -11,11 +11,18 @@ use super::facts::{Brief, People};
 use super::sitting::Sitting;
 use super::words::Words;
 use crate::domain::ids::{ActivityId, PartyId, SuspicionId};
+use crate::domain::key::{Class, Key};
 use crate::domain::limits::TRACE_ACTIVITIES_MAX;
 use crate::domain::rules::Mode;
 use crate::domain::suspicion::{Confirmation, Delivery, Record, Suspicion, near};
 use crate::domain::time::parse_day;
+use crate::merge::ActivityState;
 use crate::store;
+use crate::store::changes::Of;
+
+/// Operations of one record in a group's daybook whose changes are looked up: a record has some twenty fields that
+/// matter.
+const WRITTEN_LOOKED_UP_MAX: usize = 100;
 
 /// What one sitting has loaded of this, and will write.
 #[derive(Debug, Default)]
@@ -168,7 +175,8 @@ impl Sitting<'_> {
             |brief: &&Brief| !brief.rows.is_empty() && self.groups.contains(&people.resolved(brief.owner));
         let briefs: Vec<&Brief> = briefs.iter().filter(of_group).collect();
         for brief in briefs {
-            let positions = brief.rows.iter().map(|row| row.from_position).collect();
+            let mut positions: BTreeSet<i64> = brief.rows.iter().map(|row| row.from_position).collect();
+            positions.extend(self.written_at(brief).await?);
             let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
             let brought = store::suspicions::brought(txn, neighbourhood, brief.daybook, &positions).await?;
             let parties = brought.iter().flat_map(|one| [Some(one.by_id), one.before_id]).flatten();
@@ -180,6 +188,26 @@ impl Sitting<'_> {
             self.near.deliveries.insert(brief.id, deliveries.collect());
         }
         Ok(())
+    }
+
+    /// Where in the daybook the changes stand that wrote what is new in these versions: each version names the last of
+    /// them only, and others may have come together with it.
+    async fn written_at(&self, brief: &Brief) -> Result<Vec<i64>, FlowError> {
+        let (txn, neighbourhood) = (self.txn(), self.neighbourhood());
+        let row = store::activities::of_ids(txn, neighbourhood, &[brief.id].into()).await?.pop();
+        let Some(row) = row else { return Ok(Vec::new()) };
+        let state = ActivityState::decode(&row.state).map_err(FlowError::internal)?;
+        let mut changed: BTreeSet<String> = BTreeSet::new();
+        for row in &brief.rows {
+            changed.extend(serde_json::from_str::<Vec<String>>(&row.changed)?);
+        }
+        let counts = changed.iter().filter(|key| Key::parse(key).class() != Class::Inert);
+        let written = counts.flat_map(|key| state.values(key)).map(|(_, id)| id).take(WRITTEN_LOOKED_UP_MAX);
+        let ranges: Vec<(Vec<u8>, u64, u64)> =
+            written.map(|id| (id.actor.as_bytes().to_vec(), id.counter, id.counter)).collect();
+        let of = Of { neighbourhood, daybook: brief.daybook };
+        let rows = store::changes::covering(txn, of, &ranges).await?;
+        Ok(rows.into_iter().map(|row| row.position).collect())
     }
 
     /// Where people's word counts: what those who confirm here confirmed before.

@@ -80,7 +80,7 @@ impl World<'_> {
             54 => self.replicas[0].pass(i64::try_from(self.dice.below(200_000)).expect("few")),
             55 => self.compact().await?,
             56 => self.put_rules().await?,
-            57 => self.say().await?,
+            57..61 => self.say().await?,
             _ => self.handle(),
         }
         Ok(())
