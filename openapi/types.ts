@@ -2272,7 +2272,8 @@ export interface components {
             noticed: boolean;
             /**
              * Format: int64
-             * @description Operations in it, where they were counted.
+             * @description What it counts against the daybook's operations, where that was counted: each of its operations, and each
+             *     predecessor beyond an operation's first.
              */
             operations?: number | null;
             /** @description Whose daybook it is. */
@@ -3790,6 +3791,21 @@ export interface components {
             /** @description These. */
             activities: components["schemas"]["ActivityId"][];
             /** @enum {string} */
+            decision: "keep";
+        } & {
+            /** @description The decisions that would do it, but for the id that each needs. */
+            decisions: components["schemas"]["DecisionDraft"][];
+            /**
+             * Format: int64
+             * @description Minutes that the records hold in all once it is done; absent for what decides nothing about minutes.
+             */
+            minutes_after?: number | null;
+            /** @description Why, for the coordinator. */
+            reason: string;
+        }) | ({
+            /** @description These. */
+            activities: components["schemas"]["ActivityId"][];
+            /** @enum {string} */
             decision: "ask";
             /** @description What to ask. */
             question: components["schemas"]["Question"];
@@ -4068,7 +4084,10 @@ export interface components {
              *     more counts as 8 MiB. A change that is larger comes alone.
              */
             limit_bytes?: number | null;
-            /** @description People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them. */
+            /**
+             * @description People that the phone met, at most 500. They are unknown until they enrol or a coordinator confirms them. Each
+             *     who was not known yet counts as 1 KiB against what the device may push.
+             */
             parties?: components["schemas"]["MetParty"][];
             /** @description `verdicts_next` of the last answer. */
             verdicts_after?: string | null;
@@ -4377,7 +4396,7 @@ export interface components {
          * @description Why a field or an activity cannot be read.
          * @enum {string}
          */
-        Unreadable: "wrong_type" | "out_of_range" | "too_many_values" | "nested" | "not_a_map" | "kind_missing" | "day_missing" | "id_elsewhere" | "too_many_parties";
+        Unreadable: "wrong_type" | "out_of_range" | "too_many_values" | "nested" | "not_a_map" | "kind_missing" | "day_missing" | "id_elsewhere" | "too_many_parties" | "too_large";
         /** @description What a phone is told about one of its records. */
         Verdict: {
             activity_id: components["schemas"]["ActivityId"];
@@ -4956,7 +4975,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9ooKRO2GAt_YPXGJWZGdMzsAI7NLQ",
+                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9ooKRO2OY68hHOCHb8BCc--mcPYKg",
                      *       "items": [
                      *         {
                      *           "contribution_minutes": 240,
@@ -5149,11 +5168,11 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *           "activity_id": "01a1fe28-f720-73ad-a454-8eab6a23e6e1",
+                     *           "activity_id": "01a1fe28-f720-7011-9cd4-2155ed048062",
                      *           "asset": "contribution",
                      *           "balance_after": 240,
                      *           "capacity": "lay",
@@ -5163,11 +5182,11 @@ export interface operations {
                      *           "minutes": 25,
                      *           "phase": "delivery",
                      *           "posted_at": "2026-11-21T13:52:00.000Z",
-                     *           "transfer_id": "5ad72e71-a8ba-8b6d-8e8f-0a789e621a36"
+                     *           "transfer_id": "5c6a66a0-6eae-8824-9d15-9c217e3c1889"
                      *         },
                      *         {
                      *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
-                     *           "activity_id": "01a1fe28-f720-7655-92e9-674df9709616",
+                     *           "activity_id": "01a1fe28-f720-72ee-aadb-7668aa2dbf4e",
                      *           "asset": "contribution",
                      *           "balance_after": 215,
                      *           "capacity": "lay",
@@ -5177,7 +5196,7 @@ export interface operations {
                      *           "minutes": 20,
                      *           "phase": "delivery",
                      *           "posted_at": "2026-11-21T13:52:00.000Z",
-                     *           "transfer_id": "8dc8b519-21e1-8127-82c4-966c71e8a0a6"
+                     *           "transfer_id": "a914c9e5-99e9-836e-85cf-2cfd536777eb"
                      *         }
                      *       ],
                      *       "next": "rGS-T-piPRLNMAI9hYW3ns2nt36MYWD_Zao"
@@ -5253,7 +5272,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5367,7 +5386,7 @@ export interface operations {
                  *         {
                  *           "bags": 1,
                  *           "day": "2026-11-20",
-                 *           "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
+                 *           "id": "01a1fe2d-8b00-7395-817f-42d3980218b5",
                  *           "kind": "litter_pick",
                  *           "minutes_source": "recalled",
                  *           "note": "Both sides of the canal",
@@ -5391,8 +5410,8 @@ export interface operations {
                  *         },
                  *         {
                  *           "day": "2026-11-20",
-                 *           "daybook_id": "01a1fe2d-8b00-7ec5-a2c9-8b721f08721c",
-                 *           "id": "01a1fe2d-8b00-7065-93db-885578cb86e0",
+                 *           "daybook_id": "01a1fe2d-8b00-7ff1-a8c9-52f333237a5b",
+                 *           "id": "01a1fe2d-8b00-794d-b38b-4f275460f0d9",
                  *           "kind": "hours"
                  *         }
                  *       ]
@@ -5424,7 +5443,7 @@ export interface operations {
                      *             "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *             "decision_seq": 0,
                      *             "etag": "\"1-exact-c24f\"",
-                     *             "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
+                     *             "id": "01a1fe2d-8b00-7395-817f-42d3980218b5",
                      *             "judged_version": 0,
                      *             "kind": "litter_pick",
                      *             "minutes_source": "recalled",
@@ -5475,16 +5494,16 @@ export interface operations {
                      *             ],
                      *             "unknown": {},
                      *             "unreadable_fields": {},
-                     *             "version": "1-a5c0ecbc",
+                     *             "version": "1-8296b27c",
                      *             "withdrawn": false
                      *           },
-                     *           "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
+                     *           "id": "01a1fe2d-8b00-7395-817f-42d3980218b5",
                      *           "status": 201
                      *         },
                      *         {
                      *           "code": "not_found",
                      *           "detail": "There is no such daybook of yours.",
-                     *           "id": "01a1fe2d-8b00-7065-93db-885578cb86e0",
+                     *           "id": "01a1fe2d-8b00-794d-b38b-4f275460f0d9",
                      *           "status": 404
                      *         }
                      *       ]
@@ -5653,7 +5672,7 @@ export interface operations {
             path: {
                 /**
                  * @description Lower-case UUID.
-                 * @example 01a1fe2d-8b00-7d44-8b19-92aeafb39a63
+                 * @example 01a1fe2d-8b00-7395-817f-42d3980218b5
                  */
                 id: string;
             };
@@ -5663,8 +5682,8 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "base_version": "1-a5c0ecbc",
-                 *       "change_id": "01a1fe2d-8b00-7982-87ec-66296eee41ad",
+                 *       "base_version": "1-8296b27c",
+                 *       "change_id": "01a1fe2d-8b00-7f9b-9ddb-db78935b893e",
                  *       "set": {
                  *         "note": null,
                  *         "parties.01a1fd8e-3dc0-7036-89bb-5e44973dc24f": 40,
@@ -5697,7 +5716,7 @@ export interface operations {
                      *       "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *       "decision_seq": 0,
                      *       "etag": "\"2-exact-c24f\"",
-                     *       "id": "01a1fe2d-8b00-7d44-8b19-92aeafb39a63",
+                     *       "id": "01a1fe2d-8b00-7395-817f-42d3980218b5",
                      *       "judged_version": 0,
                      *       "kind": "litter_pick",
                      *       "minutes_source": "recalled",
@@ -5747,7 +5766,7 @@ export interface operations {
                      *       ],
                      *       "unknown": {},
                      *       "unreadable_fields": {},
-                     *       "version": "2-5b3d1f82",
+                     *       "version": "2-bf012958",
                      *       "withdrawn": false
                      *     }
                      */
@@ -5800,13 +5819,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
                      *           "at": "2026-11-21T13:57:00.000Z",
                      *           "at_desk": false,
-                     *           "id": "01a1fe2d-8b00-76b6-b17c-6d1db611b956",
+                     *           "id": "01a1fe2d-8b00-7068-b832-1e389c96e673",
                      *           "kind": "message",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
                      *           "text": "Bilal was there as well."
@@ -5842,7 +5861,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "id": "01a1fe2d-8b00-76b6-b17c-6d1db611b956",
+                 *       "id": "01a1fe2d-8b00-7068-b832-1e389c96e673",
                  *       "text": "Bilal was there as well."
                  *     }
                  */
@@ -5861,7 +5880,7 @@ export interface operations {
                      *       "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
                      *       "at": "2026-11-21T13:57:00.000Z",
                      *       "at_desk": false,
-                     *       "id": "01a1fe2d-8b00-76b6-b17c-6d1db611b956",
+                     *       "id": "01a1fe2d-8b00-7068-b832-1e389c96e673",
                      *       "kind": "message",
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
                      *       "text": "Bilal was there as well."
@@ -5881,7 +5900,7 @@ export interface operations {
                      *       "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
                      *       "at": "2026-11-21T13:57:00.000Z",
                      *       "at_desk": false,
-                     *       "id": "01a1fe2d-8b00-76b6-b17c-6d1db611b956",
+                     *       "id": "01a1fe2d-8b00-7068-b832-1e389c96e673",
                      *       "kind": "message",
                      *       "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
                      *       "text": "Bilal was there as well."
@@ -5933,7 +5952,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "changed": [
@@ -6153,7 +6172,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9ooKRO2NPiPZoxhjV0HCbQ1mSplag",
+                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHwPDh5b9ooKRO2HtZ0_KqHTNnn0fRPrX1t98",
                      *       "items": [
                      *         {
                      *           "activities": [
@@ -6165,7 +6184,7 @@ export interface operations {
                      *                 "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *                 "decision_seq": 1,
                      *                 "etag": "\"4-exact-c24f\"",
-                     *                 "id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *                 "id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *                 "judged_version": 1,
                      *                 "kind": "repair",
                      *                 "parties": [
@@ -6190,7 +6209,7 @@ export interface operations {
                      *                 "tallies": [],
                      *                 "unknown": {},
                      *                 "unreadable_fields": {},
-                     *                 "version": "1-4ca9416d",
+                     *                 "version": "1-171fd54e",
                      *                 "withdrawn": false
                      *               },
                      *               "needs": []
@@ -6203,7 +6222,7 @@ export interface operations {
                      *                 "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *                 "decision_seq": 0,
                      *                 "etag": "\"2-exact-c24f\"",
-                     *                 "id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *                 "id": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                      *                 "judged_version": 1,
                      *                 "kind": "repair",
                      *                 "parties": [
@@ -6228,19 +6247,19 @@ export interface operations {
                      *                 "tallies": [],
                      *                 "unknown": {},
                      *                 "unreadable_fields": {},
-                     *                 "version": "1-536865b0",
+                     *                 "version": "1-7386f552",
                      *                 "withdrawn": false
                      *               },
                      *               "needs": []
                      *             }
                      *           ],
                      *           "audit_only": false,
-                     *           "id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *           "like": "same_event:merge",
                      *           "minutes": 45,
                      *           "needing": [
-                     *             "01a1fe12-13c0-786c-8152-b4537fc499b8",
-                     *             "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *             "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
+                     *             "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *           ],
                      *           "people": [
                      *             {
@@ -6251,11 +6270,11 @@ export interface operations {
                      *           ],
                      *           "suggested": [
                      *             {
-                     *               "canonical": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *               "canonical": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *               "decision": "merge",
                      *               "decisions": [
                      *                 {
-                     *                   "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *                   "activity_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *                   "corrections": {
                      *                     "day": null,
                      *                     "minutes": {
@@ -6268,23 +6287,23 @@ export interface operations {
                      *                   "decision_seq": 1,
                      *                   "members": [
                      *                     {
-                     *                       "activity_id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *                       "activity_id": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                      *                       "decision_seq": 0,
-                     *                       "version": "1-536865b0"
+                     *                       "version": "1-7386f552"
                      *                     }
                      *                   ],
                      *                   "reason": "2 records tell of one event: each count once, each person's own minutes.",
                      *                   "step": "merge",
-                     *                   "version": "1-4ca9416d"
+                     *                   "version": "1-171fd54e"
                      *                 }
                      *               ],
                      *               "items": [],
                      *               "members": [
-                     *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *                 "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *               ],
                      *               "minutes": [
                      *                 {
-                     *                   "from": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *                   "from": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *                   "minutes": 45,
                      *                   "party": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f"
                      *                 }
@@ -6298,8 +6317,8 @@ export interface operations {
                      *           "suspicions": [
                      *             {
                      *               "about": [
-                     *                 "01a1fe12-13c0-786c-8152-b4537fc499b8",
-                     *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *                 "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
+                     *                 "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *               ],
                      *               "evidence": {
                      *                 "activity_kind": "repair",
@@ -6315,7 +6334,7 @@ export interface operations {
                      *                 ],
                      *                 "unnamed_people": false
                      *               },
-                     *               "id": "59bb9bb2-ee2b-b0ad-b0d2-dd177ff63b9d",
+                     *               "id": "9f20d1e3-da06-9371-ecb0-ef0409e599f6",
                      *               "kind": "same_event",
                      *               "raised_at": "2026-11-21T13:47:00.000Z",
                      *               "state": "open",
@@ -6344,7 +6363,7 @@ export interface operations {
             path: {
                 /**
                  * @description Lower-case UUID.
-                 * @example 01a1fe12-13c0-786c-8152-b4537fc499b8
+                 * @example 01a1fe12-13c0-79a5-befe-08b4bad2be0f
                  */
                 id: string;
             };
@@ -6365,7 +6384,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "card_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *       "card_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *       "lease": {
                      *         "held_by": "01a1fd8d-5360-7814-9b0f-d2dd35638d5d",
                      *         "until": "2026-11-21T13:57:00.000Z"
@@ -6412,13 +6431,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830"
+                     *             "d7fd2c444f7d1b898c829aa0fa74348f76a90ccc5602c53ab6e3ceb7565640fc"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -6626,14 +6645,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oiYo4Vo5UpkeO2VM8sccy_GBslgY",
+                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHgMCG5r9oiYo4VhgzxQPCgiogLGU0uM3nElk",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
                      *           "code": "missing_dependency",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
                      *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
-                     *           "hash": "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830",
+                     *           "hash": "d7fd2c444f7d1b898c829aa0fa74348f76a90ccc5602c53ab6e3ceb7565640fc",
                      *           "outcome": "held"
                      *         },
                      *         {
@@ -6641,11 +6660,11 @@ export interface operations {
                      *           "code": "seq_gap",
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
                      *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
-                     *           "hash": "41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91",
+                     *           "hash": "89109159876b1cc16aef84c72ced8dea255d0ab7685d8ec297336e3a5bd3d809",
                      *           "outcome": "refused"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyA9yVcrXYcFGGIdpOPTFrCpcixQKK740lthn6kg58yIMAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyBB4Y91X2j8Fjt1WZTjT-BkCqVpvpJ6gI9mz256Vdi7kabVZbrAQ6obeFHfugBNcEU"
+                     *       "next": "rGS-T-piPRLNAAGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyDX_SxET30biYyCmqD6dDSPdqkMzFYCxTq24863VlZA_AGAwIbmv2gQAaH9jj3Aelyh0hPldkAbOyCJEJFZh2scwWrvhMcs7Y3qJV0Kt2hdjsKXM246W9PYCbBFQdLUqYVOSCDwo3OiM0c"
                      *     }
                      */
                     "application/json": components["schemas"]["OutcomePage"];
@@ -6816,7 +6835,7 @@ export interface operations {
                  * @example {
                  *       "items": [
                  *         {
-                 *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                 *           "activity_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                  *           "corrections": {
                  *             "day": null,
                  *             "minutes": {
@@ -6830,14 +6849,14 @@ export interface operations {
                  *           "id": "01a1fdda-3ae0-7b26-bdfa-1a9713c3e100",
                  *           "members": [
                  *             {
-                 *               "activity_id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                 *               "activity_id": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                  *               "decision_seq": 0,
-                 *               "version": "1-536865b0"
+                 *               "version": "1-7386f552"
                  *             }
                  *           ],
                  *           "reason": "2 records tell of one event: each count once, each person's own minutes.",
                  *           "step": "merge",
-                 *           "version": "1-4ca9416d"
+                 *           "version": "1-171fd54e"
                  *         }
                  *       ]
                  *     }
@@ -6860,12 +6879,12 @@ export interface operations {
                      *         "transfers": [],
                      *         "verdicts": [
                      *           {
-                     *             "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *             "activity_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *             "minutes": 45,
                      *             "review": "approved"
                      *           },
                      *           {
-                     *             "activity_id": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *             "activity_id": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                      *             "review": "approved"
                      *           }
                      *         ]
@@ -6876,7 +6895,7 @@ export interface operations {
                      *           "status": 200
                      *         }
                      *       ],
-                     *       "token": "rGS-T-piPRLN7mcdbWeRdPQPvUoOUycCDhaTYXfDEaJnir6nmMMgmXOFFLje8V8wvKnx6QasX1Tmkr_Sp-T4HB0CeA4jYfhnPgAAJgEGAlXaxoryNVwMJ2k_Fg"
+                     *       "token": "rGS-T-piPRLNkkQFjhd3Y-10oKkiNY4HEPUSuZfPWHIpXcxEyKMsSkR4uZM4Nz_Bww7Gt89Xo3z_wWIRAKR-rXLbcW0F3QOdIgAApznYhwo8BUNOmJT-QXH43A"
                      *     }
                      */
                     "application/json": components["schemas"]["PreviewAnswer"];
@@ -6962,7 +6981,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOD_YDtQ6M0BywI-r5r9oiYo4VmfGHHCX50M7nHMALBAQX8c",
+                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:05:00.000Z",
@@ -7217,7 +7236,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4",
+                     *       "events_after": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T11:47:00.000Z",
@@ -7228,20 +7247,20 @@ export interface operations {
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so",
+                     *           "id": "rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0",
                      *           "revision": 4,
-                     *           "subject": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "subject": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4",
+                     *           "id": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8",
                      *           "revision": 2,
-                     *           "subject": "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc",
+                     *           "subject": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                      *           "type": "activity.recorded"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4"
+                     *       "next": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8"
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
@@ -7250,13 +7269,13 @@ export interface operations {
                      *     event: activity.posted
                      *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so
+                     *     id: rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJmVru_sQEgjGwI-r5r9oiYo4VmtrHRPHi3Z5CwXdr5vv9so","revision":4,"subject":"01a1fe12-13c0-786c-8152-b4537fc499b8","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0","revision":4,"subject":"01a1fe12-13c0-79a5-befe-08b4bad2be0f","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4
+                     *     id: rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8
                      *     event: activity.recorded
-                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKP350jR6WUuSwI-r5r9oiYo4VjoJLnj0e2-jJXYbYOMoPq4","revision":2,"subject":"01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc","type":"activity.recorded"}
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8","revision":2,"subject":"01a1fe24-6340-7297-bce4-cfc1881bf31c","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };
@@ -7295,13 +7314,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNSBC1Gaal8k0fwIGD579oDnEi0FeTSYqMBiTU0TRoEw6KynM",
+                     *       "events_after": "rGS-T-piPRLNSGATrIZhL4-3wIGD579oDnEi0A0AYkOHKcUhDO5rOdsKGF8",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
                      *           "etag": "\"1\"",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
-                     *           "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
+                     *           "id": "01a1fe37-9d20-784f-b213-a55d2e83dcb0",
                      *           "name": "My spreadsheet",
                      *           "revision": 1,
                      *           "scope": "activities:read ledger:read"
@@ -7310,7 +7329,7 @@ export interface operations {
                      *           "created_at": "2026-11-21T14:07:00.000Z",
                      *           "etag": "\"3\"",
                      *           "expires_at": "2027-02-28T00:00:00.000Z",
-                     *           "id": "01a1fe36-b2c0-7068-b832-1e389c96e673",
+                     *           "id": "01a1fe36-b2c0-7eba-8650-7b93b1cdab1a",
                      *           "name": "Old script",
                      *           "revision": 3,
                      *           "revoked_at": "2026-11-21T14:07:00.000Z",
@@ -7360,7 +7379,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "expires_at": "2027-02-28T00:00:00.000Z",
-                 *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
+                 *       "id": "01a1fe37-9d20-784f-b213-a55d2e83dcb0",
                  *       "name": "My spreadsheet",
                  *       "scope": "activities:read ledger:read"
                  *     }
@@ -7380,11 +7399,11 @@ export interface operations {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
                      *       "etag": "\"1\"",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
-                     *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
+                     *       "id": "01a1fe37-9d20-784f-b213-a55d2e83dcb0",
                      *       "name": "My spreadsheet",
                      *       "revision": 1,
                      *       "scope": "activities:read ledger:read",
-                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHOVgX9C05gCGLXP5iA5ENHlrRvLcSY7lUZPqrHHNHyzUV1GJ6goqVFv5g"
+                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHhPshOlXS6D3LDCbsosfpBZjtIPYNqeKjcozFgdsZle52Zx1UwJCiYiAg"
                      *     }
                      */
                     "application/json": components["schemas"]["GrantView"];
@@ -7401,11 +7420,11 @@ export interface operations {
                      *       "created_at": "2026-11-21T14:08:00.000Z",
                      *       "etag": "\"1\"",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
-                     *       "id": "01a1fe37-9d20-7395-817f-42d3980218b5",
+                     *       "id": "01a1fe37-9d20-784f-b213-a55d2e83dcb0",
                      *       "name": "My spreadsheet",
                      *       "revision": 1,
                      *       "scope": "activities:read ledger:read",
-                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHOVgX9C05gCGLXP5iA5ENHlrRvLcSY7lUZPqrHHNHyzUV1GJ6goqVFv5g"
+                     *       "token": "dbp_AaH9jGkAefC6s95ZIH0A1gGh_jedIHhPshOlXS6D3LDCbsosfpBZjtIPYNqeKjcozFgdsZle52Zx1UwJCiYiAg"
                      *     }
                      */
                     "application/json": components["schemas"]["GrantView"];
@@ -7428,7 +7447,7 @@ export interface operations {
             path: {
                 /**
                  * @description Lower-case UUID.
-                 * @example 01a1fe36-b2c0-7068-b832-1e389c96e673
+                 * @example 01a1fe36-b2c0-7eba-8650-7b93b1cdab1a
                  */
                 id: string;
             };
@@ -7463,7 +7482,7 @@ export interface operations {
             path: {
                 /**
                  * @description Lower-case UUID.
-                 * @example 01a1fe36-b2c0-7068-b832-1e389c96e673
+                 * @example 01a1fe36-b2c0-7eba-8650-7b93b1cdab1a
                  */
                 id: string;
             };
@@ -7493,7 +7512,7 @@ export interface operations {
                      *       "created_at": "2026-11-21T14:07:00.000Z",
                      *       "etag": "\"2\"",
                      *       "expires_at": "2027-02-28T00:00:00.000Z",
-                     *       "id": "01a1fe36-b2c0-7068-b832-1e389c96e673",
+                     *       "id": "01a1fe36-b2c0-7eba-8650-7b93b1cdab1a",
                      *       "name": "Old script",
                      *       "revision": 2,
                      *       "scope": "activities:read"
@@ -7542,14 +7561,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzgMCG5r9oiYo4Vo5UpkeO2VM8sccy_GBslgY",
+                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHgMCG5r9oiYo4VhgzxQPCgiogLGU0uM3nElk",
                      *       "items": [
                      *         {
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
-                     *           "hash": "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830",
+                     *           "hash": "d7fd2c444f7d1b898c829aa0fa74348f76a90ccc5602c53ab6e3ceb7565640fc",
                      *           "missing": [
-                     *             "76ed6287b450c68f76af5b04810b76c03d9234949f28873f18c9156a3c24b477"
+                     *             "8fa560aead275020d3438030563eddafcdc566987c29ec5bf2065d5cbd41cc29"
                      *           ],
                      *           "noticed": false,
                      *           "operations": 4,
@@ -7769,7 +7788,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oiYo4VpfL4vO9T0pj6wns_By-aFo",
+                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9oiYo4ViHwcfJjh_Hhgpmavs7aEEc",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -7824,7 +7843,7 @@ export interface operations {
                      *           "changes": 10,
                      *           "created_at": "2026-11-21T10:04:00.000Z",
                      *           "heads": [
-                     *             "3dc9572b5d870518621da4e3d316b0a9722c5028aef8d25b619fa920e7cc8830"
+                     *             "d7fd2c444f7d1b898c829aa0fa74348f76a90ccc5602c53ab6e3ceb7565640fc"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "party_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -8105,7 +8124,7 @@ export interface operations {
                      *           "detail": "the sequence number is not the actor's last plus one, though nothing is missing",
                      *           "grant_id": "01a1fd90-1280-78ff-a8c8-85b90ebf83b0",
                      *           "has_bytes": true,
-                     *           "hash": "41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91",
+                     *           "hash": "89109159876b1cc16aef84c72ced8dea255d0ab7685d8ec297336e3a5bd3d809",
                      *           "size": 214
                      *         }
                      *       ]
@@ -8138,7 +8157,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91
+                 * @example 89109159876b1cc16aef84c72ced8dea255d0ab7685d8ec297336e3a5bd3d809
                  */
                 hash: string;
             };
@@ -8181,7 +8200,7 @@ export interface operations {
                 daybook_id: string;
                 /**
                  * @description Its hash, as the list gives it.
-                 * @example 41e18f755f68fc163b755994e34fe0640aa569be927a808f66cf6e7a55d8bb91
+                 * @example 89109159876b1cc16aef84c72ced8dea255d0ab7685d8ec297336e3a5bd3d809
                  */
                 hash: string;
             };
@@ -8775,7 +8794,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOm_fYEiNWl1owI-r5r9oiYo4VpfL4vO9T0pj6wns_By-aFo",
+                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9oiYo4ViHwcfJjh_Hhgpmavs7aEEc",
                      *       "items": [
                      *         {
                      *           "closed_at": "2026-11-21T13:57:00.000Z",
@@ -9379,12 +9398,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKkjEPuaiTfpzwPDh5b9ooKRO2NPiPZoxhjV0HCbQ1mSplag",
+                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHwPDh5b9ooKRO2HtZ0_KqHTNnn0fRPrX1t98",
                      *       "items": [
                      *         {
                      *           "about": [
-                     *             "01a1fe12-13c0-786c-8152-b4537fc499b8",
-                     *             "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *             "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
+                     *             "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *           ],
                      *           "evidence": {
                      *             "activity_kind": "repair",
@@ -9400,7 +9419,7 @@ export interface operations {
                      *             ],
                      *             "unnamed_people": false
                      *           },
-                     *           "id": "59bb9bb2-ee2b-b0ad-b0d2-dd177ff63b9d",
+                     *           "id": "9f20d1e3-da06-9371-ecb0-ef0409e599f6",
                      *           "kind": "same_event",
                      *           "raised_at": "2026-11-21T13:47:00.000Z",
                      *           "state": "open",
@@ -9433,9 +9452,9 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9KgwkYJq8BlgICz1tz0kQE1OHSK1lQRB1ZnlUb7Z3kdOxqT8tToUqBbVj0fVa8Mhi76eb-52YPDX248NIaG9rzaAjYw20bhApKQxBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9Kg2vZsMwBlgICIEeMczYZDIRhtI1KYfhwN8wuFwlh7QrjlNGj1BCZH9nPW3PSRATU4dIrWVBEHVmeVRvtneR07GpPy1OhSoFtWBBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03Mjk3LWJjZTQtY2ZjMTg4MWJmMzFjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAH-N966VHRqME",
+                 *           "cursor": "AAAAAAAHI1B1ZXSmwPY",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
@@ -9449,9 +9468,9 @@ export interface operations {
                  *       "daybooks": [
                  *         {
                  *           "changes": [
-                 *             "hW9KgwkYJq8BlgICz1tz0kQE1OHSK1lQRB1ZnlUb7Z3kdOxqT8tToUqBbVj0fVa8Mhi76eb-52YPDX248NIaG9rzaAjYw20bhApKQxBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03YWM2LTg2YzAtZjZmOWM4ZTlkNGNjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
+                 *             "hW9Kg2vZsMwBlgICIEeMczYZDIRhtI1KYfhwN8wuFwlh7QrjlNGj1BCZH9nPW3PSRATU4dIrWVBEHVmeVRvtneR07GpPy1OhSoFtWBBaem6V4fuydgDfYf2-bpaxBSqIpYbYBgAACAEEAgQVdzQBQgRWCFcccAIAAQUAAAEFKnokMDFhMWZlMjQtNjM0MC03Mjk3LWJjZTQtY2ZjMTg4MWJmMzFjBGtpbmQDZGF5KnBhcnR5LzAxYTFmZDhlLTNkYzAtNzAzNi04OWJiLTVlNDQ5NzNkYzI0Zg5yZXBhaXIucHJvZHVjdA1yZXBhaXIuc3RhdHVzBn8ABQF6AGamARRmVnJlcGFpcjIwMjYtMTEtMjEtS2V0dGxlRml4ZWQGAA"
                  *           ],
-                 *           "cursor": "AAAAAAAH-N966VHRqME",
+                 *           "cursor": "AAAAAAAHI1B1ZXSmwPY",
                  *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b"
                  *         }
                  *       ],
@@ -9478,17 +9497,17 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIsE8pBpLBn_k",
+                     *           "cursor": "AAAAAAAIqWB-pmHgkN4",
                      *           "heads": [
-                     *             "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a"
+                     *             "6bd9b0cc7439700b7eb5263861c3b3eeabae9f464847ce1c5d5db31262514a29"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
                      *             {
                      *               "activities": [
-                     *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *                 "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *               ],
-                     *               "hash": "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a",
+                     *               "hash": "6bd9b0cc7439700b7eb5263861c3b3eeabae9f464847ce1c5d5db31262514a29",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -9498,7 +9517,7 @@ export interface operations {
                      *       "server_time": "2026-11-21T13:47:00.000Z",
                      *       "verdicts": [
                      *         {
-                     *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "activity_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
                      *           "minutes": 45,
@@ -9507,7 +9526,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATZWu7-xASCMY",
+                     *       "verdicts_next": "AAAAAAATW8jjxqUH9EA",
                      *       "verdicts_pending": true
                      *     }
                      */
@@ -9517,17 +9536,17 @@ export interface operations {
                      *       "daybooks": [
                      *         {
                      *           "changes": [],
-                     *           "cursor": "AAAAAAAIsE8pBpLBn_k",
+                     *           "cursor": "AAAAAAAIqWB-pmHgkN4",
                      *           "heads": [
-                     *             "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a"
+                     *             "6bd9b0cc7439700b7eb5263861c3b3eeabae9f464847ce1c5d5db31262514a29"
                      *           ],
                      *           "id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "outcomes": [
                      *             {
                      *               "activities": [
-                     *                 "01a1fe24-6340-7ac6-86c0-f6f9c8e9d4cc"
+                     *                 "01a1fe24-6340-7297-bce4-cfc1881bf31c"
                      *               ],
-                     *               "hash": "091826af1cfb4e90941ea1721a58f090ca4eb165d172b7a7022a7ffbcfa8c42a",
+                     *               "hash": "6bd9b0cc7439700b7eb5263861c3b3eeabae9f464847ce1c5d5db31262514a29",
                      *               "outcome": "accepted"
                      *             }
                      *           ],
@@ -9537,7 +9556,7 @@ export interface operations {
                      *       "server_time": "2026-11-21T13:47:00.000Z",
                      *       "verdicts": [
                      *         {
-                     *           "activity_id": "01a1fe12-13c0-786c-8152-b4537fc499b8",
+                     *           "activity_id": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *           "at": "2026-11-21T13:27:00.000Z",
                      *           "conflict": "none",
                      *           "minutes": 45,
@@ -9546,7 +9565,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATZWu7-xASCMY",
+                     *       "verdicts_next": "AAAAAAATW8jjxqUH9EA",
                      *       "verdicts_pending": true
                      *     }
                      */

@@ -14,17 +14,16 @@ use crate::app::{Access, App};
 use crate::domain::activity::{Activity, Phase};
 use crate::domain::ids::{ActivityId, DaybookId, DeviceId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::key::Key;
+use crate::domain::place::{self, coarse};
 use crate::domain::reading::{Field, Reading, Unreadable, Value};
 use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
-use crate::ledger::{Judgement, effective, settled_fields};
+use crate::flows::settled::{Settled, settled};
+use crate::ledger::Judgement;
 use crate::merge::ActivityState;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{activity, judgement};
-
-/// Decimals of a place for whoever may not see it exactly: about 100 m.
-const PLACE_DECIMALS_COARSE: i32 = 3;
 
 /// What the neighbourhood has to do with how an activity is shown.
 #[derive(Debug, Clone)]
@@ -72,11 +71,8 @@ pub fn view(
     view.version = named.to_string();
     view.etag = etag(row, judged, exact);
     view.replies = judged.and_then(|row| row.replies).unwrap_or_default();
-    if !judgement.settled.is_empty() && row.version == judgement.judged_version {
-        let state = ActivityState::decode(&row.state).ok()?;
-        let settled = settled_fields(&judgement.settled, &state.contested(&reading));
-        view.conflict = effective(&reading, &settled).conflict();
-        view.settled = settled.into_iter().map(|(field, value)| (field, value.to_json())).collect();
+    if let Some(Settled { fields, conflict }) = settled(row, &reading, &judgement) {
+        (view.settled, view.conflict) = (fields, conflict);
     }
     if !exact {
         blur(&mut view);
@@ -345,11 +341,6 @@ impl Fields<'_> {
     }
 }
 
-fn coarse(degrees: f64) -> f64 {
-    let factor = 10_f64.powi(PLACE_DECIMALS_COARSE);
-    (degrees * factor).round() / factor
-}
-
 /// A reading for whoever may not see places exactly: nor how exact they are.
 #[must_use]
 pub fn blurred(reading: &Reading) -> Reading {
@@ -374,23 +365,13 @@ pub fn blurred(reading: &Reading) -> Reading {
 
 /// Rounds the places among values in conflict and settled ones.
 fn blur(view: &mut ActivityView) {
-    let round = |field: &str, value: &mut serde_json::Value| {
-        if matches!(Key::parse(field), Key::PlaceLat | Key::PlaceLon)
-            && let Some(degrees) = value.as_f64()
-        {
-            *value = coarse(degrees).into();
-        }
-    };
     view.conflicts.retain(|conflict| Key::parse(&conflict.field) != Key::PlaceAccuracy);
-    view.settled.retain(|field, _| Key::parse(field) != Key::PlaceAccuracy);
     for conflict in &mut view.conflicts {
         for shown in &mut conflict.values {
-            round(&conflict.field, &mut shown.value);
+            place::blur_value(&conflict.field, &mut shown.value);
         }
     }
-    for (field, value) in &mut view.settled {
-        round(field, value);
-    }
+    place::blur(&mut view.settled);
 }
 
 /// Adds to each surviving value the device that brought it and its times, from the rows of the changes that

@@ -28,6 +28,7 @@ pub mod roles;
 pub mod rules;
 pub mod sandbox;
 pub mod server_keys;
+pub mod settled;
 pub mod sync;
 mod take;
 pub mod verdicts;

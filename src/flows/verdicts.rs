@@ -1,17 +1,20 @@
 //! What phones are told of their records, and of others' that name them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::FlowError;
+use super::settled::{Settled, settled};
 use super::sync::{cursor_at, start_of_all};
 use crate::app::{Access, App};
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
 use crate::domain::limits::{ANSWER_MS, SYNC_VERDICTS_MAX};
+use crate::domain::place::blur;
 use crate::domain::review::{Conflict, Review};
 use crate::domain::words::Reason;
-use crate::ledger::Asset;
+use crate::ledger::{Asset, Judgement};
 use crate::merge::cursor::Cursor;
 use crate::store;
+use crate::store::entity::activity;
 use crate::store::verdicts::{Told, VerdictRow};
 
 /// The latest judgements of the caller's activities.
@@ -32,7 +35,7 @@ pub struct Verdict {
     pub review: Review,
     pub conflict: Conflict,
     pub minutes: Option<i64>,
-    /// By field, what a coordinator said counts.
+    /// By field, what a coordinator said counts, as far as nothing else was written since.
     pub settled: BTreeMap<String, serde_json::Value>,
     pub reason: Option<Reason>,
     /// How much was said about it.
@@ -75,7 +78,35 @@ pub async fn verdicts(
         Some(last) => cursor_at(u64::try_from(last.journal_no).unwrap_or_default(), &last.chain),
         None => start,
     };
-    Ok(Verdicts { items: latest(caller, rows), next: next.encode(), more, pending })
+    let items = as_settled(app, caller, latest(caller, rows)).await?;
+    Ok(Verdicts { items, next: next.encode(), more, pending })
+}
+
+/// With what people settled, as far as it counts of the newest version: a value written since opens the field again.
+async fn as_settled(
+    app: &App,
+    caller: &Access,
+    told: Vec<(Verdict, Judgement)>,
+) -> Result<Vec<Verdict>, FlowError> {
+    let ever = told.iter().filter(|(_, judged)| !judged.settled.is_empty());
+    let ids: BTreeSet<ActivityId> = ever.map(|(verdict, _)| verdict.activity).collect();
+    let rows = store::activities::of_ids(app.db().read(), caller.neighbourhood, &ids).await?;
+    let mut rows: BTreeMap<ActivityId, activity::Model> =
+        rows.into_iter().map(|row| (ActivityId(row.id), row)).collect();
+    let mut verdicts = Vec::with_capacity(told.len());
+    for (mut verdict, judged) in told {
+        if let Some(row) = rows.remove(&verdict.activity) {
+            let reading = serde_json::from_str(&row.reading)?;
+            if let Some(Settled { fields, conflict }) = settled(&row, &reading, &judged) {
+                (verdict.settled, verdict.conflict) = (fields, conflict);
+            }
+            if verdict.named.is_some() {
+                blur(&mut verdict.settled);
+            }
+        }
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
 }
 
 /// What follows on a cursor, or on nothing where its chain is not ours.
@@ -98,7 +129,7 @@ async fn verdict_rows(
 }
 
 /// Of what is the caller's and names them as well, what they are told as its owner.
-fn latest(caller: &Access, rows: Vec<VerdictRow>) -> Vec<Verdict> {
+fn latest(caller: &Access, rows: Vec<VerdictRow>) -> Vec<(Verdict, Judgement)> {
     let own: HashSet<uuid::Uuid> =
         rows.iter().filter(|row| row.still_named.is_none()).map(|row| row.activity_id).collect();
     let mut seen = HashSet::new();
@@ -106,8 +137,8 @@ fn latest(caller: &Access, rows: Vec<VerdictRow>) -> Vec<Verdict> {
     rows.filter(|row| seen.insert(row.activity_id)).filter_map(|row| verdict(caller, row)).collect()
 }
 
-fn verdict(caller: &Access, row: VerdictRow) -> Option<Verdict> {
-    let judged: crate::ledger::Judgement = serde_json::from_str(&row.body).ok()?;
+fn verdict(caller: &Access, row: VerdictRow) -> Option<(Verdict, Judgement)> {
+    let judged: Judgement = serde_json::from_str(&row.body).ok()?;
     let named =
         row.still_named.map(|still| Named { by: PartyId(row.party_id), kind: row.kind, day: row.day, still });
     let minutes = match &named {
@@ -116,14 +147,14 @@ fn verdict(caller: &Access, row: VerdictRow) -> Option<Verdict> {
         }),
         None => judged.minutes(),
     };
-    Some(Verdict {
+    let verdict = Verdict {
         activity: ActivityId(row.activity_id),
         version: row.judged_version,
         revision: row.activity_revision + row.revision,
         review: judged.review(),
         conflict: serde_json::from_value(row.conflict.into()).ok()?,
         minutes,
-        settled: judged.settled.iter().map(|(field, said)| (field.clone(), said.value.to_json())).collect(),
+        settled: BTreeMap::new(),
         reason: Reason::from_kept(row.reason_code, row.reason_text),
         replies: row.replies.unwrap_or_default(),
         named,
@@ -132,5 +163,6 @@ fn verdict(caller: &Access, row: VerdictRow) -> Option<Verdict> {
             .map(|since_ms| since_ms.saturating_add(ANSWER_MS))
             .or(row.due_at_ms),
         at_ms: row.judged_at_ms,
-    })
+    };
+    Some((verdict, judged))
 }

@@ -42,7 +42,7 @@ const API: &[&str] = &[
     "ledger::Reclassification",
     "ledger::Judgement",
     "ledger::effective",
-    "ledger::settled_fields",
+    "ledger::written",
     "merge::ActivityState",
     "metrics",
     "store",

@@ -66,6 +66,7 @@ enum Damage {
     BalanceAfter,
     LostTransfer,
     Decision,
+    Decider,
     Judgement,
     Account,
     TipNumber,
@@ -198,6 +199,13 @@ async fn of_what_is_judged(app: &TestApp, books: &Books, damage: Damage) -> (u64
             let words = vec![number(row.journal_no), format!("step {}", row.step), "step reject".to_owned()];
             (set!(app, db, decision, Step, "reject", Id, row.id), words)
         }
+        Damage::Decider => {
+            let by_somebody = books.decisions.iter().find(|(row, _)| row.decided_by.is_some());
+            let (row, _) = by_somebody.expect("a person's decision");
+            let by = row.decided_by.expect("somebody");
+            let words = vec![number(row.journal_no), format!("decided_by {by}")];
+            (set!(app, db, decision, DecidedBy, moved.account_id, Id, row.id), words)
+        }
         Damage::Judgement => {
             let (id, (row, _)) = books.judgements.iter().next().expect("a judgement");
             let body = row.body.replacen("\"minutes\":", "\"minutes\":1", 1);
@@ -240,13 +248,15 @@ async fn damage(app: &TestApp, books: &Books, damage: Damage) -> Vec<String> {
             of_the_ledger(app, books, damage).await
         }
         D::TipNumber | D::TipChain | D::Commons => of_the_tip(app, books, damage).await,
-        D::Decision | D::Judgement | D::Reading | D::Period => of_what_is_judged(app, books, damage).await,
+        D::Decision | D::Decider | D::Judgement | D::Reading | D::Period => {
+            of_what_is_judged(app, books, damage).await
+        }
     };
     assert_eq!(rows, 1, "{damage:?} met one row");
     words
 }
 
-const ALL: [Damage; 16] = [
+const ALL: [Damage; 17] = [
     Damage::Body,
     Damage::UnreadableBody,
     Damage::Salt,
@@ -256,6 +266,7 @@ const ALL: [Damage; 16] = [
     Damage::BalanceAfter,
     Damage::LostTransfer,
     Damage::Decision,
+    Damage::Decider,
     Damage::Judgement,
     Damage::Account,
     Damage::TipNumber,

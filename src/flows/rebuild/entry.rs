@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::judge::{AccountClosed, Noted, PartyAlias};
 use super::said::Spoken;
 use crate::domain::reading::Value;
-use crate::ledger::StoredDecision;
+use crate::ledger::{By, StoredDecision};
 use crate::store::entity::{account_closing, closed_period, decision, journal, transfer};
 
 /// What an entry says, as far as anything is made again from it.
@@ -87,7 +87,7 @@ impl Entry {
     }
 }
 
-/// The row of a decision; who sent it and as what is not in the journal's words, and is kept.
+/// The row of a decision; as what it was sent is not in the journal's words, and is kept.
 pub fn decision_row(
     row: &journal::Model,
     decided: &StoredDecision,
@@ -100,7 +100,10 @@ pub fn decision_row(
         version: decided.version,
         seq: decided.seq,
         step: serde_json::to_value(decided.step)?.as_str().unwrap_or_default().to_owned(),
-        decided_by: there.and_then(|there| there.decided_by),
+        decided_by: match decided.by {
+            By::Person(party) => Some(party.0),
+            By::Rule | By::Daybook => None,
+        },
         pack_version: Some(decided.pack_version),
         reason: decided.reason.clone(),
         request_hash: there.and_then(|there| there.request_hash.clone()),
