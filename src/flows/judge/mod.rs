@@ -1,7 +1,8 @@
 //! The clerk: takes up what waits in a neighbourhood, applies the rules, posts, numbers the journal.
 //!
 //! One transaction of at most [`CLERK_VERSIONS_MAX`] versions at a time; all of it serial within a
-//! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: it is found within [`TICK`].
+//! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: what waits is found again within a
+//! second.
 
 mod around;
 mod case;
