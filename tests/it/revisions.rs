@@ -68,7 +68,7 @@ both! {
         post(&app, &mut asha).await;
         asha.edit(id, |a| { a.minutes(me, 80); }).expect("edited");
         post(&app, &mut asha).await;
-        assert_eq!(told(&asha, id), (Review::Approved, Some(80), ""));
+        assert_eq!(told(&asha, id), (Review::Approved, Some(80), "fewer_minutes"));
         assert_eq!(statement(&mut asha, me).await, [(-10, 80), (90, 90)]);
     }
 }
