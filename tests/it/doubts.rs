@@ -279,6 +279,7 @@ async fn in_a_group(
     })
     .expect("recorded");
     post(app, asha).await;
+    post(app, bo).await;
     asha.edit_in(book, id, |r| {
         r.minutes(me, 25);
     })
