@@ -100,10 +100,10 @@ pub async fn clerk(app: App) {
     }
 }
 
-/// Until there may be something to take up.
+/// Until there may be something to take up: soon where it rings, and is not quiet yet.
 async fn ring(app: &App) {
     if app.bell().depth() > 0 {
-        tokio::time::sleep(GATHER).await;
+        tokio::time::sleep(GATHER / 5).await;
     } else {
         // It makes no difference whether it rang or was time to look.
         let _ = tokio::time::timeout(TICK, app.bell().rung()).await;
