@@ -81,7 +81,9 @@ impl Told {
             Self::TakenBack => "You took this record back.",
             Self::Undone => "An earlier decision was taken back.",
             Self::Unmerged => "This record and others that were counted as one are counted apart again.",
-            Self::FewerMinutes => "The record was changed, and it counts for fewer minutes now.",
+            Self::FewerMinutes => {
+                "The record was changed, and somebody has fewer minutes for it than before."
+            }
             Self::HardConflict => {
                 "We need to check which of two entries is right: this was changed on two phones at once."
             }

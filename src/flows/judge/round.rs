@@ -7,14 +7,14 @@ use super::around::Found;
 use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
 use super::sitting::Sitting;
-use crate::domain::ids::{AccountId, ActivityId};
+use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
 use crate::domain::rules::Mode;
 use crate::domain::words::{DECIDED, Reason, Told};
 use crate::ledger::{
-    self, By, Changed, Corrections, DecisionStep, Doubt, MarkKind, NewVersion, RuleFacts, Step,
+    self, By, Changed, Corrections, DecisionStep, Doubt, Line, MarkKind, NewVersion, RuleFacts, Step,
     StoredDecision, TakingUp,
 };
 use crate::store;
@@ -249,6 +249,25 @@ impl Sitting<'_> {
     }
 }
 
+impl Sitting<'_> {
+    /// Whether somebody has fewer minutes for a record than these lines gave; an id that became another's since is theirs.
+    fn somebody_has_fewer(&self, id: ActivityId, before: &[Line]) -> bool {
+        let by_party = |lines: &[Line]| {
+            let mut minutes: BTreeMap<PartyId, i64> = BTreeMap::new();
+            for line in lines {
+                let party = PartyId(line.account.0);
+                let party = self.stands_for.get(&party).copied().unwrap_or(party);
+                *minutes.entry(party).or_default() += line.minutes;
+            }
+            minutes
+        };
+        let after = by_party(self.case(id).map_or(&[][..], |case| &case.judgement.posted));
+        by_party(before)
+            .iter()
+            .any(|(party, minutes)| after.get(party).copied().unwrap_or_default() < *minutes)
+    }
+}
+
 /// Describes the newest version of a brief to the ledger.
 fn new_version(
     sitting: &Sitting<'_>,
@@ -314,11 +333,9 @@ pub async fn settle(
             sitting.weigh(id, decision).await?;
         }
     }
-    let before = minutes_of(sitting.case(id));
+    let before = sitting.case(id).map_or_else(Vec::new, |case| case.judgement.posted.clone());
     sitting.post(id, &occasions).await?;
-    let after = minutes_of(sitting.case(id));
-    let fewer =
-        before.iter().any(|(account, minutes)| after.get(account).copied().unwrap_or_default() < *minutes);
+    let fewer = sitting.somebody_has_fewer(id, &before);
     // Records that are unmerged are looked at together, once all of them stand alone.
     let takes_back_or_settles =
         |step: DecisionStep| matches!(step, DecisionStep::Undo | DecisionStep::Settle);
@@ -336,15 +353,6 @@ pub async fn settle(
         }
     });
     Ok(())
-}
-
-/// What stands posted for a record, by account.
-fn minutes_of(case: Option<&Case>) -> BTreeMap<AccountId, i64> {
-    let mut minutes = BTreeMap::new();
-    for line in case.iter().flat_map(|case| &case.judgement.posted) {
-        *minutes.entry(line.account).or_default() += line.minutes;
-    }
-    minutes
 }
 
 /// An edit of what was merged away sends the canonical one to a person, and its phone is told.
