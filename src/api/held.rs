@@ -18,10 +18,11 @@ use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::held;
 use crate::domain::ids::{DaybookId, PartyId};
+use crate::domain::words::{self, Language};
 use crate::flows;
 use crate::store;
 use crate::store::changes::Of;
-use crate::store::held::{Place, Waiting};
+use crate::store::held::{Place, Waiting, Whose};
 
 /// A change that waits in a daybook.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -31,7 +32,12 @@ pub struct HeldView {
     pub daybook_id: DaybookId,
     /// Whose daybook it is.
     pub party_id: PartyId,
-    /// What it waits for: `missing_dependency`, `start_op_ahead` or `quota`.
+    /// Who brought it first; absent where the server did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought_by: Option<PartyId>,
+    /// What it waits for: `missing_dependency`, `start_op_ahead`, `quota`, or `left_group`: whoever brought it had left
+    /// the group. It is taken up when they are put into the group again (`PUT /v1/parties/{id}/members/{party_id}`),
+    /// also where their membership is ended again right after.
     pub reason: Reason,
     /// Hashes of the changes that it builds on and that have not come; at most 32.
     pub missing: Vec<Hash>,
@@ -70,7 +76,9 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(list_held)
 }
 
-/// List the changes that wait, newest received first: in your own daybooks; with `reconcile` the neighbourhood's.
+/// List the changes that wait, newest received first.
+///
+/// In your own daybooks, and what you brought for a group that you had left; with `reconcile` the neighbourhood's.
 #[utoipa::path(
     get, path = "/v1/held", tag = "sync", params(HeldFilter),
     responses((status = 200, description = "A page of held changes.", body = Page<HeldView>))
@@ -84,13 +92,16 @@ pub async fn list_held(
     let (access, after) = (&caller.access, params.after.as_deref());
     let asked: Asked<Place> = Asked::of(&app, Some(access), "held", after, params.limit).await?;
     let daybooks = daybooks(&app, access, params.daybook_id.map(|id| id.0)).await?;
+    let whose = match (&daybooks, params.daybook_id) {
+        (None, _) => Whose::All,
+        (Some(daybooks), Some(_)) => Whose::Daybooks(daybooks),
+        (Some(own), None) => Whose::Resident(own, access.party),
+    };
     let db = app.db().read();
-    let (daybooks, after) = (daybooks.as_deref(), asked.after.clone());
-    let rows = store::held::page(db, access.neighbourhood, daybooks, after, asked.rows()).await?;
-    let parties = parties(&app, access, &rows).await?;
-    let arrived = arrived(&app, access, &rows).await?;
+    let rows = store::held::page(db, access.neighbourhood, whose, asked.after.clone(), asked.rows()).await?;
+    let around = Around::of(&app, access, &rows).await?;
     let place = |row: &Waiting| (row.received_at_ms, row.daybook_id, row.hash.clone());
-    let (headers, page) = asked.page(&app, &here, rows, place, |row| view(row, &parties, &arrived))?;
+    let (headers, page) = asked.page(&app, &here, rows, place, |row| view(row, &around))?;
     Ok((headers, axum::Json(page.whole("a held change cannot be read")?)))
 }
 
@@ -111,10 +122,27 @@ async fn daybooks(app: &App, access: &Access, asked: Option<Uuid>) -> ApiResult<
     }
 }
 
-async fn parties(app: &App, access: &Access, rows: &[Waiting]) -> ApiResult<BTreeMap<Uuid, Uuid>> {
-    let ids: BTreeSet<Uuid> = rows.iter().map(|row| row.daybook_id).collect();
-    let found = store::daybooks::of_ids(app.db().read(), access.neighbourhood, &ids).await?;
-    Ok(found.into_iter().map(|row| (row.id, row.party_id)).collect())
+/// What is told of held changes beside their rows.
+struct Around {
+    /// Whose each daybook is.
+    parties: BTreeMap<Uuid, Uuid>,
+    /// Whose each grant is.
+    brought_by: BTreeMap<Uuid, PartyId>,
+    arrived: BTreeSet<(Uuid, [u8; 32])>,
+}
+
+impl Around {
+    async fn of(app: &App, access: &Access, rows: &[Waiting]) -> ApiResult<Self> {
+        let db = app.db().read();
+        let ids: BTreeSet<Uuid> = rows.iter().map(|row| row.daybook_id).collect();
+        let found = store::daybooks::of_ids(db, access.neighbourhood, &ids).await?;
+        let grants = rows.iter().filter_map(|row| row.grant_id).collect();
+        Ok(Self {
+            parties: found.into_iter().map(|row| (row.id, row.party_id)).collect(),
+            brought_by: store::access::parties_of(db, access.neighbourhood, grants).await?,
+            arrived: arrived(app, access, rows).await?,
+        })
+    }
 }
 
 /// Those of the missing changes that have come meanwhile, while another one is still missing.
@@ -138,18 +166,15 @@ fn missing(row: &Waiting) -> impl Iterator<Item = [u8; 32]> {
     row.waits_for.iter().flat_map(|all| all.chunks_exact(32)).filter_map(|hash| hash.try_into().ok())
 }
 
-fn view(
-    row: Waiting,
-    parties: &BTreeMap<Uuid, Uuid>,
-    arrived: &BTreeSet<(Uuid, [u8; 32])>,
-) -> Option<HeldView> {
-    let missing = missing(&row).filter(|hash| !arrived.contains(&(row.daybook_id, *hash)));
+fn view(row: Waiting, around: &Around) -> Option<HeldView> {
+    let missing = missing(&row).filter(|hash| !around.arrived.contains(&(row.daybook_id, *hash)));
     Some(HeldView {
         hash: Hash(row.hash.as_slice().try_into().ok()?),
         daybook_id: DaybookId(row.daybook_id),
-        party_id: PartyId(*parties.get(&row.daybook_id)?),
+        party_id: PartyId(*around.parties.get(&row.daybook_id)?),
+        brought_by: row.grant_id.and_then(|grant| around.brought_by.get(&grant).copied()),
         missing: missing.map(Hash).collect(),
-        reason: Reason { text: held::explained(&row.reason).to_owned(), code: row.reason },
+        reason: Reason { text: words::held(&row.reason, Language::default()).to_owned(), code: row.reason },
         size: row.bytes_count,
         operations: row.operations,
         since: Instant(row.received_at_ms),

@@ -7,18 +7,20 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::Json;
-use super::error::{ApiError, ApiResult, INSUFFICIENT_SCOPE, LAST_COORDINATOR, NOT_FOUND, NOT_RESIDENTS};
+use super::error::{
+    ApiError, ApiResult, INSUFFICIENT_SCOPE, LAST_COORDINATOR, NOT_A_GROUP, NOT_FOUND, NOT_RESIDENTS,
+};
 use super::extract::{Coordinator, scope};
 use super::params::{IdOf, Ids};
 use super::types::word;
 use crate::app::{Access, App};
 use crate::domain::ids::{NeighbourhoodId, PartyId};
+use crate::domain::role::Role;
 use crate::domain::time::{civil_day, parse_day};
 use crate::flows;
 use crate::flows::roles::Changed;
 use crate::store;
 use crate::store::entity::membership;
-use crate::store::parties::COORDINATOR;
 
 /// A member's place in a group or organisation.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -57,13 +59,6 @@ pub enum MemberCapacity {
     Lay,
 }
 
-/// What somebody may do for the neighbourhood. More will come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Coordinator,
-}
-
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(put_member, delete_member).merge(super::openapi::guarded!(put_role, delete_role))
@@ -71,7 +66,9 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Put somebody into a group or organisation. An alias stands for its party.
 ///
-/// From now on they may sync a group's daybooks. `from_day` is the first day of which hours may be given for it.
+/// From now on they may sync a group's daybooks, and what they pushed there while they had left it is taken up (`GET
+/// /v1/held`, `left_group`). `from_day` is the first day of which hours may be given for it, and in
+/// a hub the first on which they write down for others.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/members/{party_id}", tag = "people", request_body = MemberRequest,
     params(
@@ -101,8 +98,9 @@ pub async fn put_member(
 
 /// End somebody's membership of a group or organisation: today is its last day.
 ///
-/// What they did as a member stays counted so. They no longer see or write in the group's daybooks. Where the membership
-/// has ended already, or never was, the answer is the same.
+/// What they did as a member stays counted so. They no longer see or write in the group's daybooks; what they still
+/// push there within 30 days is held for a coordinator. Where the membership has ended already, or never was, the answer
+/// is the same.
 #[utoipa::path(
     delete, path = "/v1/parties/{id}/members/{party_id}", tag = "people",
     params(
@@ -127,13 +125,15 @@ async fn today(app: &App, neighbourhood: NeighbourhoodId) -> ApiResult<String> {
     Ok(civil_day(app.now_in(neighbourhood), zone).map(|day| day.to_string()).unwrap_or_default())
 }
 
-/// Make a resident a coordinator. An alias stands for its party.
+/// Make a resident a coordinator, or a group or an organisation a hub. An alias stands for its party.
 ///
-/// A phone of theirs may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+/// A phone of a coordinator's may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+/// Members of a hub write down for people without a phone from now on (`on_behalf_of` of `POST /v1/activities`), with no
+/// other scope than `activities:write`.
 #[utoipa::path(
     put, path = "/v1/parties/{id}/roles/{role}", tag = "people",
     params(
-        ("id" = uuid::Uuid, Path, description = "The resident.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("id" = uuid::Uuid, Path, description = "The resident; of a hub the group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
         ("role" = inline(Role), Path, description = "The role.", example = "coordinator"),
     ),
     responses((status = 204, description = "Has the role now."))
@@ -146,11 +146,13 @@ pub async fn put_role(
     change(&app, &caller.access, (id, &role), true).await
 }
 
-/// Take a role from a resident, from oneself too: but not from the last who has it.
+/// Take a role from a party, from oneself too: but not from the last who coordinates.
+///
+/// What members of a hub wrote down stays as it is; they write down for nobody else from now on.
 #[utoipa::path(
     delete, path = "/v1/parties/{id}/roles/{role}", tag = "people",
     params(
-        ("id" = uuid::Uuid, Path, description = "The resident.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
+        ("id" = uuid::Uuid, Path, description = "The resident; of a hub the group or organisation.", example = "0193a5b0-7c2e-7d44-9a51-5d2f0c9e1b77"),
         ("role" = inline(Role), Path, description = "The role.", example = "coordinator"),
     ),
     responses((status = 204, description = "Has the role no more."))
@@ -167,18 +169,17 @@ async fn change(
     app: &App,
     access: &Access,
     (id, role): (uuid::Uuid, &str),
-    coordinates: bool,
+    given: bool,
 ) -> ApiResult<StatusCode> {
-    if role != COORDINATOR {
-        return Err(ApiError::new(
-            NOT_FOUND,
-            format!("There is no role of this name: a role is {COORDINATOR}."),
-        ));
-    }
-    match flows::roles::put(app, access, PartyId(id), coordinates).await? {
+    let Some(role) = Role::parse(role) else {
+        let names = Role::ALL.map(Role::as_str).join(" or ");
+        return Err(ApiError::new(NOT_FOUND, format!("There is no role of this name: a role is {names}.")));
+    };
+    match flows::roles::put(app, access, PartyId(id), role, given).await? {
         Changed::Done => Ok(StatusCode::NO_CONTENT),
         Changed::NotCoordinator => Err(INSUFFICIENT_SCOPE.into()),
-        Changed::NotResident => Err(NOT_RESIDENTS.into()),
+        Changed::Unfit if role == Role::Hub => Err(NOT_A_GROUP.into()),
+        Changed::Unfit => Err(NOT_RESIDENTS.into()),
         Changed::Last => Err(LAST_COORDINATOR.into()),
     }
 }

@@ -12,12 +12,13 @@ use super::extract::{Resident, scope};
 use super::params::{Asked, Id, IdParam, Params, count};
 use super::types::{Hash, Instant, Page};
 use crate::app::{Access, App};
+use crate::auth::scopes::Scope;
 use crate::domain::held::{HELD_EXPIRED, expires_at_ms};
 use crate::domain::ids::{DaybookId, GrantId, PartyId};
 use crate::flows;
 use crate::store;
 use crate::store::changes::{Of, Placed};
-use crate::store::held::Waiting;
+use crate::store::held::{Waiting, Whose};
 use crate::store::quarantine::{self, Kept};
 
 /// What became of a change.
@@ -91,6 +92,8 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// List what became of the changes of a daybook, newest first.
 ///
+/// Of your own and your groups' daybooks; with `reconcile` of any of the neighbourhood's.
+///
 /// Accepted changes with their position, held and refused ones with their reason. What the server does not know
 /// is not in the list: it never came, or was deferred.
 #[utoipa::path(
@@ -103,7 +106,7 @@ pub async fn list_outcomes(
     Id(id): Id,
     Params(params): Params<OutcomeFilter>,
 ) -> ApiResult<(HeaderMap, axum::Json<Page<OutcomeView>>)> {
-    let of = own(&app, &caller.access, id).await?;
+    let of = readable(&app, &caller.access, id).await?;
     let (list, after) = (format!("outcomes of {id}"), params.after.as_deref());
     let asked = Asked::of(&app, Some(&caller.access), list, after, params.limit).await?;
     let place: Place = asked.after.clone().unwrap_or_default();
@@ -116,12 +119,16 @@ pub async fn list_outcomes(
     Ok((headers, axum::Json(page.whole("a stored hash cannot be read")?)))
 }
 
-/// A daybook of the caller or of one of its groups.
-async fn own(app: &App, access: &Access, id: Uuid) -> ApiResult<Of> {
+/// A daybook of the caller or of one of its groups; with `reconcile` any of the neighbourhood's.
+async fn readable(app: &App, access: &Access, id: Uuid) -> ApiResult<Of> {
     let db = app.db().read();
-    let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
-    let row = store::daybooks::find(db, access.neighbourhood, DaybookId(id)).await?;
-    let row = row.filter(|row| owners.contains(&PartyId(row.party_id))).ok_or(NOT_FOUND)?;
+    let row = store::daybooks::find(db, access.neighbourhood, DaybookId(id)).await?.ok_or(NOT_FOUND)?;
+    if !access.scopes.has(Scope::Reconcile) {
+        let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
+        if !owners.contains(&PartyId(row.party_id)) {
+            return Err(NOT_FOUND.into());
+        }
+    }
     if row.gone_at_ms.is_some() {
         return Err(GONE.into());
     }
@@ -179,7 +186,8 @@ async fn newest(app: &App, of: Of, mut place: Place, limit: u64) -> ApiResult<Ve
     let db = app.db().read();
     let accepted = store::changes::newest(db, of, place.before, limit).await?;
     let daybook = [of.daybook.0];
-    let held = store::held::page(db, of.neighbourhood, Some(&daybook), place.held.clone(), limit).await?;
+    let whose = Whose::Daybooks(&daybook);
+    let held = store::held::page(db, of.neighbourhood, whose, place.held.clone(), limit).await?;
     let filter = quarantine::Filter { daybook: Some(of.daybook.0), code: None, after: place.kept.clone() };
     let kept = quarantine::page(db, of.neighbourhood, &filter, limit).await?;
     let rows = accepted.into_iter().map(Row::Accepted).chain(held.into_iter().map(Row::Held));

@@ -236,7 +236,7 @@ impl From<Replayed> for ReplayAnswer {
             Replayed::Became(Became::Accepted) => plain(K::Accepted),
             Replayed::Became(Became::Duplicate) => plain(K::Duplicate),
             Replayed::Became(Became::Held(code)) => Self { code: Some(code), ..plain(K::Held) },
-            Replayed::Became(Became::Deferred) => plain(K::Deferred),
+            Replayed::Became(Became::Deferred(_)) => plain(K::Deferred),
             Replayed::Became(Became::Refused(code, detail)) => {
                 Self { code: Some(code), detail: Some(detail), ..plain(K::Refused) }
             }

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::JsonOrCbor;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Resident, scope};
+pub use super::sync_outcome::{Outcome, OutcomeKind};
 use super::types::{Bytes, Hash, Instant};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
@@ -18,6 +19,7 @@ use crate::domain::limits::{
     SYNC_ANSWER_BYTES_DEFAULT, SYNC_ANSWER_BYTES_MAX, SYNC_DAYBOOKS_MAX, SYNC_ENTRIES_MAX, SYNC_PARTIES_MAX,
 };
 use crate::domain::review::{Conflict, Review};
+use crate::domain::words::Language;
 use crate::flows;
 
 /// What a phone sends: its changes, and how far it has read.
@@ -109,6 +111,11 @@ pub struct Verdict {
     /// Minutes recognised; absent while nothing is decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub minutes: Option<i64>,
+    /// This record was merged into that one and counts as part of it: it has no `minutes` of its own meanwhile. Whoever
+    /// is told of this one is told of that one too, as their own or as one that is `named`, and may read it; only the
+    /// members of a group in whose daybook this one is are not, unless that one concerns them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub merged_into: Option<ActivityId>,
     /// By field, what a coordinator said counts where phones disagreed, until one of them writes the field again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     #[schema(value_type = HashMap<String, serde_json::Value>)]
@@ -122,7 +129,7 @@ pub struct Verdict {
     /// How much was said about the record: `GET /v1/activities/{id}/replies`. Absent where nothing was.
     #[serde(skip_serializing_if = "is_none", default)]
     pub replies: i64,
-    /// It is somebody else's record, and names you: `minutes` are yours. Absent for your own.
+    /// It is somebody else's record, and concerns you: `minutes` are yours. Absent for your own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub named: Option<Named>,
     pub at: Instant,
@@ -132,8 +139,9 @@ fn is_none(count: &i64) -> bool {
     *count == 0
 }
 
-/// Somebody else's record that names the caller, who may read it (`GET /v1/activities/{id}`), and say that they were
-/// not part of it (`POST /v1/activities/{id}/replies`).
+/// Somebody else's record that concerns the caller: it names them, what was decided about it gives them minutes, or a
+/// record that they are told of was merged into it. They may read it (`GET /v1/activities/{id}`), and say that they
+/// were not part of it (`POST /v1/activities/{id}/replies`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Named {
     /// Whose record it is.
@@ -146,7 +154,7 @@ pub struct Named {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(format = Date, example = "2026-11-21")]
     pub day: Option<String>,
-    /// Its newest version still gives you minutes. Otherwise it is no longer yours to read.
+    /// It still concerns you. Otherwise it is no longer yours to read.
     pub still: bool,
 }
 
@@ -177,7 +185,8 @@ pub enum DaybookState {
     /// Erased.
     Gone,
     /// Not there, or not yours: create it with `POST /v1/daybooks` under its id, a group's with its `party_id`, and
-    /// push everything. Where that answers 404 or 409, keep what is unsent and go on with the others.
+    /// push everything. Where that answers 404 or 409, keep what is unsent and go on with the others. With
+    /// `holds_until` the person has left the group.
     NotFound,
 }
 
@@ -203,6 +212,24 @@ pub struct DaybookAnswer {
     /// What the phone lacks is no longer kept change by change: download this instead. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snapshot: Option<Snapshot>,
+    /// With `not_found`, of a group's daybook that this person has left: the daybook is there, and until then what
+    /// they push is held for a coordinator. Go on pushing, and do not create it. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub holds_until: Option<Instant>,
+    /// What is held here has been given notice: it goes soon, unless what it waits for comes. Tell the person.
+    /// Absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expiring: Option<Expiring>,
+}
+
+/// Held changes that were given notice: `GET /v1/held` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Expiring {
+    /// How many.
+    #[schema(example = 2)]
+    pub changes: i64,
+    /// When the first of them goes into quarantine.
+    pub first_at: Instant,
 }
 
 /// A download that takes the place of changes: load it as a document of its own, take its heads for the server's,
@@ -217,42 +244,6 @@ pub struct Snapshot {
     pub etag: String,
     /// The download's size.
     pub bytes: u64,
-}
-
-/// What became of a pushed change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OutcomeKind {
-    /// In the daybook, durably.
-    Accepted,
-    /// Was there already.
-    Duplicate,
-    /// Kept, and admitted when what it waits for arrives.
-    Held,
-    /// Not kept: this request held too much. Send it again.
-    Deferred,
-    /// Not taken, for what it would endanger; see `code`. The phone does the reload.
-    Refused,
-}
-
-/// The outcome of one chunk.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Outcome {
-    /// The change's hash; of an unreadable chunk the SHA-256 of its bytes.
-    pub hash: Hash,
-    pub outcome: OutcomeKind,
-    /// Why it is held or refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schema(example = "missing_dependency")]
-    pub code: Option<String>,
-    /// What to do, for developers.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub detail: Option<String>,
-    /// Until when a held change is kept at least. Once that has passed, send it again: it is looked at anew.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub expires_at: Option<Instant>,
-    /// The activities that an accepted change touches; of other changes the server does not know.
-    pub activities: Vec<ActivityId>,
 }
 
 /// The routes of this file.
@@ -363,10 +354,12 @@ impl From<flows::verdicts::Verdict> for Verdict {
             review: verdict.review,
             conflict: verdict.conflict,
             minutes: verdict.minutes,
+            merged_into: verdict.merged_into,
             settled: verdict.settled,
-            reason: verdict
-                .reason
-                .map(|reason| Reason { code: reason.code().to_owned(), text: reason.text() }),
+            reason: verdict.reason.map(|reason| Reason {
+                code: reason.code().to_owned(),
+                text: reason.text(Language::default()),
+            }),
             expected_by: verdict.expected_by_ms.map(Instant),
             replies: verdict.replies,
             named: verdict.named.map(|named| Named {
@@ -399,32 +392,15 @@ impl From<flows::sync::DaybookSynced> for DaybookAnswer {
             heads: synced.heads.map(|heads| heads.into_iter().map(Hash).collect()),
             changes: synced.changes.into_iter().map(Bytes).collect(),
             outcomes: synced.outcomes.into_iter().map(Outcome::from).collect(),
+            holds_until: synced.holds_until_ms.map(Instant),
+            expiring: synced
+                .expiring
+                .map(|notice| Expiring { changes: notice.changes, first_at: Instant(notice.first_ms) }),
             snapshot: synced.snapshot.map(|link| Snapshot {
                 url: format!("/v1/daybooks/{}", synced.id),
                 etag: link.etag,
                 bytes: link.bytes,
             }),
-        }
-    }
-}
-
-impl From<flows::accept::ChunkOutcome> for Outcome {
-    fn from(outcome: flows::accept::ChunkOutcome) -> Self {
-        use flows::accept::Became as B;
-        let (kind, code, detail) = match outcome.became {
-            B::Accepted => (OutcomeKind::Accepted, None, None),
-            B::Duplicate => (OutcomeKind::Duplicate, None, None),
-            B::Held(code) => (OutcomeKind::Held, Some(code), None),
-            B::Deferred => (OutcomeKind::Deferred, None, None),
-            B::Refused(code, detail) => (OutcomeKind::Refused, Some(code), Some(detail)),
-        };
-        Self {
-            hash: Hash(outcome.hash),
-            outcome: kind,
-            code,
-            detail,
-            expires_at: outcome.expires_at_ms.map(Instant),
-            activities: outcome.activities,
         }
     }
 }

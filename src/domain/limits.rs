@@ -17,9 +17,9 @@ pub const CHANGE_OPERATIONS_BASE: u64 = 20_000;
 /// Predecessors of one change: at most this, and [`CHANGE_PREDECESSORS_PER_OPERATION`] for each operation.
 ///
 /// An operation names the values that it replaces, which are as many as were written to its place without knowing
-/// of each other: mostly one, and never more than changes may be concurrent ([`CHANGE_DEPENDENCIES_MAX`]). It is more
-/// all the same, since one hostile change may write as many values to one place as it has operations, and who writes
-/// there next names them all. Each one beyond an operation's first counts as an operation, here and wherever
+/// of each other: mostly one, and of each change that may be concurrent ([`CHANGE_DEPENDENCIES_MAX`]) no more than
+/// [`CHANGE_VALUES_MAX`]. It is more all the same, since hostile changes may leave that many each in one place, and who
+/// writes there next names them all. Each one beyond an operation's first counts as an operation, here and wherever
 /// operations are counted.
 pub const CHANGE_PREDECESSORS_BASE: u64 = CHANGE_OPERATIONS_BASE;
 /// See [`CHANGE_PREDECESSORS_BASE`]; a field with more values than this is not read ([`FIELD_VALUES_MAX`]).
@@ -36,6 +36,9 @@ pub const ACCEPT_OPERATIONS_MAX: u64 = 250_000;
 pub const HEADS_MAX: usize = 32;
 /// Visible values of one field.
 pub const FIELD_VALUES_MAX: usize = 64;
+/// Values that one change leaves under one key: as many as a field is read with. Honest ones leave one, since Automerge
+/// names what stands there already; only its way to fill a fresh root at once (`init_root_from_hydrate`) names nothing.
+pub const CHANGE_VALUES_MAX: usize = FIELD_VALUES_MAX;
 /// Characters of a note.
 pub const NOTE_CHARACTERS_MAX: usize = 2_000;
 /// Characters of any other text field.
@@ -82,10 +85,29 @@ pub const GRANT_BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const GRANT_BYTES_PER_HOUR: u64 = 64 * 1024 * 1024;
 /// What one chunk weighs in that budget beside its bytes: it may become a row.
 pub const CHUNK_BYTES: usize = 256;
+/// All grants of one party push together as much as so many of them, however many there are; per replica.
+pub const PARTY_GRANTS: u64 = 8;
+/// Bytes of one activity, its state and what it reads as, that a push rewrites for nothing; what is beyond costs the
+/// budget of [`GRANT_BYTES_BURST`], since a few bytes may change an activity of megabytes again and again. An honest one
+/// has a few thousand. Each activity beyond one for each change costs [`CHUNK_BYTES`] as well: it is a row.
+pub const ACTIVITY_BYTES_FREE: usize = 16 * 1024;
+/// Bytes of what is kept of earlier changes that a push has read for nothing: of each the changes that it is built on,
+/// and where its operations work. What is beyond costs the same budget: whoever never builds on a change that is there
+/// has all that came after it read again with each push. A backlog of two thousand records reads about as much.
+pub const FACTS_BYTES_FREE: u64 = 256 * 1024;
+/// Personal tokens of one party that are in force.
+pub const PERSONAL_GRANTS_MAX: u64 = 200;
 /// Changes held for one daybook.
 pub const HELD_CHANGES_MAX: u64 = 10_000;
 /// Bytes held for one daybook.
 pub const HELD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Changes held for one daybook up to which those of people who have left its group are held as well: they must not
+/// take all the room of those who are in it.
+pub const HELD_LEFT_CHANGES_MAX: u64 = 5_000;
+/// And bytes held.
+pub const HELD_LEFT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Days after the last of a membership in which what the former member sends into the group's daybooks is held.
+pub const LEFT_GROUP_DAYS: u64 = 30;
 /// How long a change is held before its resident is given notice.
 pub const HELD_NOTICE_AFTER_MS: i64 = 30 * 24 * 3_600_000;
 /// How long it is still held from the notice on.
@@ -98,8 +120,10 @@ pub const HELD_TAKEN_CHANGES_MAX: usize = 512;
 pub const HELD_EXPIRED_MAX: u64 = 256;
 /// Missing dependencies of a held change that are shown.
 pub const HELD_MISSING_SHOWN_MAX: usize = 32;
-/// Refused changes of one daybook that are kept with hash and reason; beyond it they are only answered.
+/// Refused changes of one daybook that are kept with their bytes; beyond it only hash and reason are kept.
 pub const QUARANTINE_CHANGES_MAX: u64 = 10_000;
+/// Refused changes of one daybook of which hash and reason are kept; beyond it they are only answered.
+pub const QUARANTINE_HASHES_MAX: u64 = 20_000;
 /// Refused bytes kept in quarantine for one daybook; beyond it only hash and reason are kept.
 pub const QUARANTINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Daybooks of one sync request.
@@ -147,14 +171,17 @@ pub const REASON_CHARACTERS_MAX: usize = 1_000;
 pub const SUPERVISORS_MAX: usize = 10;
 /// Decisions, the last ones, among which the share of automatic approvals is counted.
 pub const SHARE_DECISIONS_MAX: u64 = 5_000;
+/// How often it is looked whether that share has drifted, at most, in a neighbourhood where something is judged.
+pub const SHARE_LOOK_MS: i64 = 60 * 60 * 1_000;
 /// Characters of a reply.
 pub const REPLY_CHARACTERS_MAX: usize = 1_000;
 /// Replies about one activity.
 pub const REPLIES_MAX: i64 = 100;
 /// Parties that one record names; with more it waits for a person, who asks for `people` and `person_minutes` instead.
 pub const PARTIES_MAX: usize = 500;
-/// People named in somebody else's record who are told of it, those with the least ids first.
-pub const NAMED_PARTIES_MAX: usize = 200;
+/// People who hear of somebody else's record. Whom it names, [`PARTIES_MAX`] at most, all hear of it, and so does everybody
+/// whom its lines credit; this bounds those who hear of it only by what was merged into it, those with the least ids first.
+pub const NAMED_PARTIES_MAX: usize = PARTIES_MAX;
 /// Fields that one decision settles.
 pub const SETTLEMENTS_MAX: usize = 100;
 /// Activities that one merge puts into another.
@@ -174,6 +201,8 @@ pub const DRY_RUN_VERSIONS: u64 = 500;
 pub const SUSPICIONS_OPEN_MAX: usize = 16;
 /// Activities in need of a person that one look at the cards gathers: those that wait longest.
 pub const CARDS_ACTIVITIES_MAX: u64 = 2_000;
+/// Activities in need of a person up to which all of them are counted.
+pub const CARDS_WAITING_MAX: u64 = 100_000;
 /// How long a card is somebody's who took it, unless they take it again.
 pub const CARD_LEASE_MS: i64 = 10 * 60 * 1_000;
 /// Versions that the clerk takes up in one transaction.
@@ -199,7 +228,8 @@ pub const DOCUMENT_LOAD_FACTOR: u64 = 12;
 pub const DOCUMENT_LOADS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Memory that a compaction may take at its peak, as [`DOCUMENT_LOAD_FACTOR`] says, which is about twice what it
 /// takes; of a daybook that needs more (some 50,000 activities) all changes are kept as they came, and its alarm says
-/// so: it must not take the process down, and again after each restart.
+/// so: it must not take the process down, and again after each restart. Nor is its document loaded for a push or an
+/// edit: a text of an earlier push that is edited there is unreadable until it is written anew.
 pub const COMPACT_LOAD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// A document that took more bytes of changes than this, one by one, is not kept in memory: it stays as large as
 /// the load was.

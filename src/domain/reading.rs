@@ -60,7 +60,8 @@ pub enum Unreadable {
     IdElsewhere,
     /// More parties than [`crate::domain::limits::PARTIES_MAX`].
     TooManyParties,
-    /// More than [`crate::domain::limits::READING_BYTES_MAX`].
+    /// More than [`crate::domain::limits::READING_BYTES_MAX`]; of a text, edited in a daybook that is too large to be
+    /// loaded ([`crate::domain::limits::COMPACT_LOAD_BYTES_MAX`]).
     TooLarge,
 }
 

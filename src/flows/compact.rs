@@ -17,8 +17,7 @@ use super::documents::{self, Stored};
 use crate::app::App;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::{
-    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_LOAD_BYTES_MAX, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART,
-    DOCUMENT_LOADS_BYTES_MAX,
+    COMPACT_CHANGES_MAX, COMPACT_KEPT_PART, COMPACT_RAW_BYTES_MIN, COMPACT_RAW_PART, DOCUMENT_LOADS_BYTES_MAX,
 };
 use crate::merge::compact::{self, CompactError, Snapshot, Source};
 use crate::metrics::{CompactionEnd, DocumentReason, Flow};
@@ -100,7 +99,7 @@ async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
     if let Some(alarm) = row.compaction_alarm {
         return Ok(Compacted::Alarm(alarm));
     }
-    if !fits(&row) {
+    if !documents::fits(&row) {
         return alarm(app, of, &CompactError::TooLarge).await;
     }
     // Never all of the room: who waits for an answer goes on beside it.
@@ -117,11 +116,6 @@ async fn prove_and_put(app: &App, of: Of) -> Result<Compacted, FlowError> {
         Ok(Err(error)) => alarm(app, of, &error).await,
         Err(_) => alarm(app, of, &CompactError::Document(compact::PANICKED)).await,
     }
-}
-
-/// Whether the memory is there to compact a daybook.
-fn fits(row: &daybook::Model) -> bool {
-    documents::load_bytes(row) <= COMPACT_LOAD_BYTES_MAX
 }
 
 /// What the snapshot is made of, beside its bytes.

@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait;
 use super::aliases::acting;
 use super::{FlowError, is_unique_violation};
 use crate::app::{Access, App};
+use crate::domain::held::left_until_ms;
 use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
 use crate::merge::admit::Facts;
 use crate::merge::cursor;
@@ -34,6 +35,50 @@ pub async fn owners(
         memberships.into_iter().filter(|row| row.until_day.is_none()).map(|row| PartyId(row.group_id)),
     );
     Ok(owners)
+}
+
+/// How somebody stands to a daybook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is their own, or that of a group that they are in.
+    Writes,
+    /// They have left the group; until then, in milliseconds since 1970, what they send is held.
+    Left { until_ms: i64 },
+    /// It is not theirs to know of.
+    Stranger,
+}
+
+/// How a party stands to the daybooks of another now, uncached: one row by its key for a member.
+///
+/// # Errors
+/// [`FlowError`] of the database.
+pub async fn standing(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    owner: PartyId,
+    now_ms: i64,
+) -> Result<Standing, FlowError> {
+    if party == owner {
+        return Ok(Standing::Writes);
+    }
+    let mut place = store::parties::membership(db, neighbourhood, owner, party).await?;
+    if place.is_none() {
+        // The id may have become another party's a moment ago, and its places with it.
+        let stands_for = store::aliases::stands_for(db, neighbourhood, party, None).await?;
+        if stands_for == owner {
+            return Ok(Standing::Writes);
+        }
+        if stands_for != party {
+            place = store::parties::membership(db, neighbourhood, owner, stands_for).await?;
+        }
+    }
+    let Some(place) = place else { return Ok(Standing::Stranger) };
+    let Some(last_day) = place.until_day else { return Ok(Standing::Writes) };
+    let tenant = store::neighbourhoods::find(db, neighbourhood).await?.ok_or(FlowError::NotFound)?;
+    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let until_ms = left_until_ms(&last_day, zone).filter(|until_ms| now_ms < *until_ms);
+    Ok(until_ms.map_or(Standing::Stranger, |until_ms| Standing::Left { until_ms }))
 }
 
 /// Creates a daybook under an id made elsewhere, for the caller or one of its groups. Answers whether it is new.

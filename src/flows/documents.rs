@@ -10,8 +10,11 @@ use sea_orm::ConnectionTrait;
 
 use super::FlowError;
 use super::accept::{hash, unsigned};
-use crate::app::App;
-use crate::domain::limits::{CHANGE_BYTES_MAX, DOCUMENT_LOAD_FACTOR, DOWNLOAD_PART_BYTES};
+use crate::app::{App, Payer};
+use crate::domain::limits::{
+    CHANGE_BYTES_MAX, COMPACT_LOAD_BYTES_MAX, DOCUMENT_LOAD_FACTOR, DOCUMENT_OPERATION_BYTES,
+    DOWNLOAD_PART_BYTES,
+};
 use crate::merge::Hash;
 use crate::merge::guard::Checked;
 use crate::merge::loaded::{self, Loaded};
@@ -38,8 +41,30 @@ pub(super) fn load_bytes(row: &daybook::Model) -> u64 {
         .saturating_mul(DOCUMENT_LOAD_FACTOR)
 }
 
-/// The document of a daybook as it stands now, from memory or loaded. Put it back with [`keep`].
-pub(super) async fn current(app: &App, of: Of, reason: DocumentReason) -> Result<Loaded, FlowError> {
+/// Whether the memory is there to load a daybook for whoever pushes, edits or compacts. Where a text was left unread
+/// because it is not, no compaction finds that Automerge reads it otherwise: a daybook never gets smaller.
+pub(super) fn fits(row: &daybook::Model) -> bool {
+    may_be_loaded(unsigned(row.operations), unsigned(row.position))
+}
+
+/// The same of a daybook with so many operations and changes.
+pub(super) fn may_be_loaded(operations: u64, changes: u64) -> bool {
+    loaded::loaded_bytes(operations, changes).saturating_mul(DOCUMENT_LOAD_FACTOR) <= COMPACT_LOAD_BYTES_MAX
+}
+
+/// What a load costs in the budget of a grant: what it takes, in operations, each of which costs a byte.
+pub(super) fn weight(row: &daybook::Model) -> u64 {
+    loaded::loaded_bytes(unsigned(row.operations), unsigned(row.position)) / DOCUMENT_OPERATION_BYTES
+}
+
+/// The document of a daybook as it stands now, from memory or loaded; a load is paid for, if anybody pays. Put it back
+/// with [`keep`].
+pub(super) async fn current(
+    app: &App,
+    of: Of,
+    reason: DocumentReason,
+    payer: Option<Payer>,
+) -> Result<Loaded, FlowError> {
     if let Some(cached) = app.documents().take(of.neighbourhood, of.daybook)
         && let Some(loaded) = caught_up(app, of, cached).await?
     {
@@ -48,6 +73,9 @@ pub(super) async fn current(app: &App, of: Of, reason: DocumentReason) -> Result
     let db = app.db().read();
     let row = store::daybooks::find(db, of.neighbourhood, of.daybook).await?.ok_or(FlowError::NotFound)?;
     let _room = app.room_to_load(load_bytes(&row)).await;
+    if let Some(payer) = payer {
+        app.spend(payer, weight(&row));
+    }
     count(app, of, reason);
     let Stored { snapshot, changes } = stored(db, of).await?;
     let work = move || {

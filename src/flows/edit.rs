@@ -29,6 +29,9 @@ use crate::store::entity::{activity, activity_version, daybook};
 const READS_MAX: usize = 8;
 /// Bytes of an actor that name the edit, and as many that name its content.
 const NAME_BYTES: usize = 16;
+/// What is said where only the document could tell what an older version was.
+const TOO_LARGE: &str =
+    "the daybook is too large for an edit of an older version: read the newest, and edit that";
 
 /// An edit as an app asks for it.
 #[derive(Debug)]
@@ -78,8 +81,10 @@ pub async fn edit(app: &App, caller: &Access, wanted: &Wanted) -> Result<Edited,
     if row.gone_at_ms.is_some() {
         return Err(FlowError::Gone);
     }
-    let Some(bytes) = change(app, caller, &row, wanted, &actor).await? else {
-        return Ok(Edited::VersionUnknown);
+    let bytes = match change(app, caller, &row, wanted, &actor).await? {
+        Made::Change(bytes) => bytes,
+        Made::VersionUnknown => return Ok(Edited::VersionUnknown),
+        Made::TooLarge => return Ok(Edited::Refused("too_large".to_owned(), TOO_LARGE.to_owned())),
     };
     match bring(app, caller, &row, &bytes, Once::Named(actor[..NAME_BYTES].to_vec())).await {
         Ok(Some((code, detail))) => return Ok(Edited::Refused(code, detail)),
@@ -130,14 +135,24 @@ async fn sent_before(db: &impl ConnectionTrait, of: Of, actor: &[u8]) -> Result<
     Ok(if there.is_empty() { None } else { Some(there.iter().any(|there| there == actor)) })
 }
 
-/// The change that the edit is; nothing where there never was the version that the app saw.
+/// What an edit becomes.
+enum Made {
+    /// The change that it is.
+    Change(Vec<u8>),
+    /// There never was the version that the app saw.
+    VersionUnknown,
+    /// It is of an older version, in a daybook that is too large to be loaded.
+    TooLarge,
+}
+
+/// The change that the edit is.
 async fn change(
     app: &App,
     caller: &Access,
     row: &daybook::Model,
     wanted: &Wanted,
     actor: &[u8],
-) -> Result<Option<Vec<u8>>, FlowError> {
+) -> Result<Made, FlowError> {
     let of = Of { neighbourhood: caller.neighbourhood, daybook: DaybookId(row.id) };
     let tenant = store::neighbourhoods::find(app.db().read(), of.neighbourhood).await?;
     let salt = tenant.ok_or(FlowError::NotFound)?.salt.unwrap_or_default();
@@ -149,17 +164,19 @@ async fn change(
         let version =
             store::activities::version(app.db().read(), of.neighbourhood, wanted.id, number).await?;
         let Some(base) = version.filter(is_base) else {
-            return Ok(None);
+            return Ok(Made::VersionUnknown);
         };
         match base.until_position {
+            Some(_) if !documents::fits(row) => return Ok(Made::TooLarge),
             Some(until) => {
                 // The whole document is gone through: paid for before.
-                charge_bytes(app, caller, usize::try_from(row.operations).unwrap_or(usize::MAX))?;
-                return as_of(app, of, until, &base, wanted, actor).await.map(Some);
+                let weight = usize::try_from(documents::weight(row)).unwrap_or(usize::MAX);
+                charge_bytes(app, caller, weight)?;
+                return as_of(app, of, until, &base, wanted, actor).await.map(Made::Change);
             }
             None => {
                 if let Some(bytes) = on_newest(app, of, &base, wanted, actor).await? {
-                    return Ok(Some(bytes));
+                    return Ok(Made::Change(bytes));
                 }
             }
         }
@@ -218,7 +235,7 @@ async fn as_of(
     let known: HashSet<Hash> = known.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
     // One at a time: the document as it stood then is a second one.
     let _heavy = app.heavy_turn().await;
-    let loaded = documents::current(app, of, DocumentReason::JsonEdit).await?;
+    let loaded = documents::current(app, of, DocumentReason::JsonEdit, None).await?;
     let (id, fields) = (wanted.id, all_fields(&wanted.draft, base)?);
     let (actor, time_s) = (actor.to_vec(), app.now_in(of.neighbourhood) / 1_000);
     let _room = app.room_to_load(loaded.bytes().saturating_mul(DOCUMENT_LOAD_FACTOR)).await;

@@ -10,6 +10,7 @@ use crate::auth::access::{NewToken, issue};
 use crate::auth::scopes::Scopes;
 use crate::auth::secrets::{parse_refresh, personal_token, same_hash};
 use crate::domain::ids::GrantId;
+use crate::domain::limits::PERSONAL_GRANTS_MAX;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::access_grant;
@@ -75,7 +76,7 @@ pub async fn refresh(app: &App, token: &str, thumbprint: &str) -> Result<(Access
 /// minutes in the answer to the same request sent again.
 ///
 /// # Errors
-/// [`FlowError::IdReused`] for another grant's id.
+/// [`FlowError::IdReused`] for another grant's id; [`FlowError::TooManyGrants`].
 pub async fn create_personal(
     app: &App,
     caller: &Access,
@@ -101,6 +102,10 @@ pub async fn create_personal(
         let recent = now_ms < row.created_at_ms + SHOWN_AGAIN_MS && row.revoked_at_ms.is_none();
         let shown = if recent { Some(personal(app, caller, id, row.created_at_ms)?.0) } else { None };
         return Ok((row, shown, false));
+    }
+    let there = store::access::personal_grants(&txn, caller.neighbourhood, party, now_ms).await?;
+    if there >= PERSONAL_GRANTS_MAX {
+        return Err(FlowError::TooManyGrants);
     }
     let (text, hash) = personal(app, caller, id, now_ms)?;
     let row = access_grant::Model {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 
 use super::FlowError;
-use super::accept::Quarantine;
+use super::accept::{Bringer, Quarantine, accept};
 use crate::app::App;
 use crate::domain::held::HELD_EXPIRED;
-use crate::domain::ids::NeighbourhoodId;
+use crate::domain::ids::{DaybookId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::limits::{HELD_EXPIRED_MAX, HELD_NOTICE_AFTER_MS, HELD_NOTICE_MS};
 use crate::store;
 use crate::store::Batch;
@@ -38,9 +38,15 @@ pub async fn keep(app: App) {
     }
 }
 
-async fn sweep_all(app: &App) -> Result<(), FlowError> {
-    for row in store::neighbourhoods::list(app.db().read()).await? {
-        let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
+/// Looks at every neighbourhood, and counts what is set aside in all of them.
+///
+/// # Errors
+/// [`FlowError`] of the database; one neighbourhood that fails holds up no other.
+pub async fn sweep_all(app: &App) -> Result<(), FlowError> {
+    let all = store::neighbourhoods::list(app.db().read()).await?;
+    let all: Vec<NeighbourhoodId> =
+        all.into_iter().map(|row| NeighbourhoodId(row.neighbourhood_id)).collect();
+    for neighbourhood in all.iter().copied() {
         match sweep(app, neighbourhood).await {
             Ok(swept) if swept == Swept::default() => {}
             Ok(Swept { noticed, expired }) => {
@@ -48,6 +54,40 @@ async fn sweep_all(app: &App) -> Result<(), FlowError> {
             }
             // The others have their turn all the same.
             Err(error) => tracing::warn!(%error, %neighbourhood, "cannot look at what is held here"),
+        }
+    }
+    let (mut held, mut quarantined) = (0, 0);
+    for neighbourhood in all {
+        held += store::held::count(app.db().read(), neighbourhood).await?;
+        quarantined += store::quarantine::count(app.db().read(), neighbourhood).await?;
+    }
+    app.metrics().sync.set_aside(held, quarantined);
+    Ok(())
+}
+
+/// Takes up what a member brought into the daybooks of a group while they had left it: they are in it again.
+///
+/// # Errors
+/// [`FlowError`] of the database; what is left is taken up with the next push of any member.
+pub async fn take_up(
+    app: &App,
+    neighbourhood: NeighbourhoodId,
+    group: PartyId,
+    member: PartyId,
+) -> Result<(), FlowError> {
+    let db = app.db().read();
+    for row in store::daybooks::of_parties(db, neighbourhood, &[group]).await? {
+        if row.gone_at_ms.is_some() || row.held_changes.unwrap_or_default() == 0 {
+            continue;
+        }
+        let of = Of { neighbourhood, daybook: DaybookId(row.id) };
+        let grants = store::held::left_grants(db, of).await?;
+        let brought_by = store::access::parties_of(db, neighbourhood, grants).await?;
+        let grant =
+            brought_by.into_iter().find(|(_, party)| *party == member).map(|(grant, _)| GrantId(grant));
+        if grant.is_some() {
+            let bringer = Bringer { grant, payer: None, at_ms: app.now_in(neighbourhood), skew_ms: None };
+            accept(app, &row, bringer, Vec::new()).await?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 
 use super::FlowError;
 use super::accept::{Accepted, ChunkOutcome};
-use super::daybooks::owners;
+use super::daybooks::{Standing, owners, standing};
 use super::documents::Download;
 use super::take::{charge, take};
 use super::verdicts::{Verdicts, verdicts};
@@ -22,6 +22,7 @@ use crate::metrics::Flow;
 use crate::store;
 use crate::store::changes::Of;
 use crate::store::entity::{daybook, party};
+use crate::store::held::Expiring;
 
 /// Rows read at once for an answer, and no more bytes than it has room for: see [`read`].
 const ANSWER_ROWS: u64 = 256;
@@ -92,6 +93,10 @@ pub struct DaybookSynced {
     pub outcomes: Vec<ChunkOutcome>,
     /// To be downloaded, since what the phone lacks is no longer kept change by change.
     pub snapshot: Option<SnapshotLink>,
+    /// Until when what this person sends is held, who has left the group; in milliseconds since 1970.
+    pub holds_until_ms: Option<i64>,
+    /// What is held here and was given notice.
+    pub expiring: Option<Expiring>,
 }
 
 /// A download that takes the place of changes.
@@ -216,21 +221,38 @@ async fn sync_one(
         *mine = owners(db, caller.neighbourhood, caller.party).await?;
         app.access_cache().invalidate(&(caller.neighbourhood, caller.grant));
     }
-    let Some(row) = row.filter(|row| mine.contains(&PartyId(row.party_id))) else {
-        return Ok(nothing(State::NotFound));
+    let Some(row) = row else { return Ok(nothing(State::NotFound)) };
+    let (me, owner) = (mine.first().copied().unwrap_or(caller.party), PartyId(row.party_id));
+    let holds_until_ms = match mine.contains(&owner) {
+        true => None,
+        false => match standing(db, caller.neighbourhood, me, owner, app.now_in(caller.neighbourhood)).await?
+        {
+            Standing::Left { until_ms } if row.gone_at_ms.is_none() => Some(until_ms),
+            _ => return Ok(nothing(State::NotFound)),
+        },
     };
     if row.gone_at_ms.is_some() {
         return Ok(nothing(State::Gone));
     }
-    let accepted = if entries.is_empty() {
-        Accepted::nothing(row)
-    } else {
-        let bytes: usize = entries.iter().map(Vec::len).sum();
-        app.metrics().sync.received(bytes);
-        let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
-        take(app, caller, &row, entries, intake, skew_ms).instrument(span).await?
-    };
-    answer(app, caller, cursor, accepted, room).await
+    if entries.is_empty() {
+        return match holds_until_ms {
+            Some(_) => Ok(DaybookSynced { holds_until_ms, ..nothing(State::NotFound) }),
+            None => answer(app, caller, cursor, Accepted::nothing(row), room).await,
+        };
+    }
+    let bytes: usize = entries.iter().map(Vec::len).sum();
+    app.metrics().sync.received(bytes);
+    let span = tracing::debug_span!("accept", entries = entries.len(), bytes);
+    let sender = (owner != me).then_some(me);
+    let accepted = take(app, caller, (&row, sender), entries, intake, skew_ms).instrument(span).await?;
+    if accepted.left_until_ms.is_none() {
+        return answer(app, caller, cursor, accepted, room).await;
+    }
+    // What is remembered of who they are may be older: nothing of the group's is for them any more.
+    mine.retain(|party| *party != owner);
+    app.access_cache().invalidate(&(caller.neighbourhood, caller.grant));
+    let Accepted { outcomes, left_until_ms, .. } = accepted;
+    Ok(DaybookSynced { outcomes, holds_until_ms: left_until_ms, ..nothing(State::NotFound) })
 }
 
 fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
@@ -243,6 +265,8 @@ fn empty(id: DaybookId, cursor: Option<String>) -> DaybookSynced {
         changes: Vec::new(),
         outcomes: Vec::new(),
         snapshot: None,
+        holds_until_ms: None,
+        expiring: None,
     }
 }
 
@@ -254,9 +278,13 @@ async fn answer(
     accepted: Accepted,
     room: Room,
 ) -> Result<DaybookSynced, FlowError> {
-    let Accepted { row, outcomes, before, taken } = accepted;
+    let Accepted { row, outcomes, before, taken, .. } = accepted;
     let id = DaybookId(row.id);
     let of = Of { neighbourhood: caller.neighbourhood, daybook: id };
+    let expiring = match row.held_changes.unwrap_or_default() > 0 {
+        true => store::held::expiring(app.db().read(), of).await?,
+        false => None,
+    };
     let at_before = cursor_at(u64::try_from(before.0).unwrap_or_default(), &before.1).encode();
     let (restart, Pulled { end, changes, behind }) =
         if given.as_deref() == Some(at_before.as_str()) && before.0 + taken == row.position {
@@ -278,13 +306,13 @@ async fn answer(
         let download = Download::of(app, of).await?;
         let snapshot = Some(SnapshotLink { etag: download.etag(), bytes: download.bytes_count() });
         let cursor = given.filter(|_| !restart);
-        return Ok(DaybookSynced { state, more: true, outcomes, snapshot, ..empty(id, cursor) });
+        return Ok(DaybookSynced { state, more: true, outcomes, snapshot, expiring, ..empty(id, cursor) });
     }
     let more = end.position < u64::try_from(row.position).unwrap_or_default();
     let cursor = end.encode();
     let moved = given.as_deref() != Some(cursor.as_str());
     let heads = (!more && moved).then(|| super::accept::heads(&row.heads));
-    Ok(DaybookSynced { id, state, cursor: Some(cursor), more, heads, changes, outcomes, snapshot: None })
+    Ok(DaybookSynced { state, more, heads, changes, outcomes, expiring, ..empty(id, Some(cursor)) })
 }
 
 /// Where to read from, and whether the cursor was on another chain.

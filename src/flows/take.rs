@@ -1,13 +1,12 @@
 //! Takes the bytes of a push in: out of the budget of its grant, through the guard, into its daybook.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 use super::FlowError;
-use super::accept::{Accepted, Bringer, Incoming, accept};
+use super::accept::{Accepted, Bringer, Incoming, accept_from};
 use super::sync::Push;
 use crate::app::{Access, App};
-use crate::domain::ids::{DaybookId, NeighbourhoodId};
+use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
 use crate::domain::limits::{
     CHUNK_BYTES, INLINE_OPERATIONS_MAX, LIGHT_OPERATIONS_MAX, MET_PARTY_BYTES, REQUEST_CHUNKS_MAX,
 };
@@ -28,18 +27,17 @@ pub(super) fn charge(app: &App, caller: &Access, push: &Push, new_parties: usize
 
 /// The same of bytes that are weighed already.
 pub(super) fn charge_bytes(app: &App, caller: &Access, bytes: usize) -> Result<(), FlowError> {
-    let budget = app.budget(caller.grant);
-    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    let taken = budget.take(u64::try_from(bytes).unwrap_or(u64::MAX), app.now_ms());
+    let taken = app.charge(caller.payer(), u64::try_from(bytes).unwrap_or(u64::MAX));
     taken.map_err(|retry_after_s| FlowError::RateLimited { retry_after_s })
 }
 
 /// Looks at the chunks, on a worker that may block unless they are small, then accepts them in one
-/// transaction. What is heavy to decode waits for its turn first, and what the daybook knows of it is not decoded.
+/// transaction, of `sender` where the daybook is a group's. What is heavy to decode waits for its turn first, and what
+/// the daybook knows of it is not decoded.
 pub(super) async fn take(
     app: &App,
     caller: &Access,
-    row: &daybook::Model,
+    (row, sender): (&daybook::Model, Option<PartyId>),
     entries: Vec<Vec<u8>>,
     room: &mut intake::Room,
     skew_ms: Option<i64>,
@@ -57,13 +55,14 @@ pub(super) async fn take(
     };
     // Each operation costs the grant like a byte.
     let decoded = before.saturating_sub(room.operations());
-    app.budget(caller.grant).lock().unwrap_or_else(PoisonError::into_inner).spend(decoded, app.now_ms());
+    app.spend(caller.payer(), decoded);
     laps.lap(Phase::Guard);
     app.metrics().sync.phases(&laps);
     tracing::debug!(chunks = taken.len(), micros = laps.micros(Phase::Guard), "guarded");
     let chunks = taken.into_iter().map(Incoming::from).collect();
-    let bringer = Bringer { grant: Some(caller.grant), at_ms: app.now_in(caller.neighbourhood), skew_ms };
-    accept(app, row, bringer, chunks).await
+    let (grant, payer) = (Some(caller.grant), Some(caller.payer()));
+    let bringer = Bringer { grant, payer, at_ms: app.now_in(caller.neighbourhood), skew_ms };
+    accept_from(app, row, bringer, sender, chunks).await
 }
 
 /// What was looked at: decoded where it is light.

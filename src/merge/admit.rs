@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
+use super::crowd::is_crowded;
 use super::facts::Past;
-pub use super::facts::{ActorLast, Facts, Ranges, References, references};
+pub use super::facts::{ActorLast, Facts, Named, Ranges, References, references};
 use super::footprint::{Footprint, Found, ObjectInfo, Slot};
 use super::guard::Checked;
 use super::op::{Action, Actor, ObjId, ObjectKind, Op, OpId, OpKey};
 use super::refusal::RefusalCode;
 use super::text::drafts;
+use crate::domain::held::LEFT_GROUP;
 use crate::domain::limits::OBJECT_DEPTH_MAX;
 
 /// Why a change waits.
@@ -23,11 +25,13 @@ pub enum HeldReason {
     StartOpAhead,
     /// The daybook has as many operations as it may have for its bytes.
     Quota,
+    /// Whoever brought it had left the group whose daybook it is: it waits until they are in it again.
+    LeftGroup,
 }
 
 impl HeldReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::MissingDependency, Self::StartOpAhead, Self::Quota];
+    pub const ALL: [Self; 4] = [Self::MissingDependency, Self::StartOpAhead, Self::Quota, Self::LeftGroup];
 
     /// The code as stored and as sent.
     #[must_use]
@@ -36,6 +40,7 @@ impl HeldReason {
             Self::MissingDependency => "missing_dependency",
             Self::StartOpAhead => "start_op_ahead",
             Self::Quota => "quota",
+            Self::LeftGroup => LEFT_GROUP,
         }
     }
 
@@ -172,6 +177,9 @@ fn marks_in_order(ops: &[Op]) -> Result<bool, RefusalCode> {
 /// panic on some of what is refused here, silently write documents that never load again from more of it,
 /// and the rest would break a phone that takes the changes in another order.
 fn check_ops(facts: &Facts, change: &Checked, past: &Past) -> Result<Footprint, RefusalCode> {
+    if is_crowded(&change.ops) {
+        return Err(RefusalCode::TooManyValues);
+    }
     let mut view = View { facts, past, own: &change.actor, footprint: Footprint::new(change.start_op) };
     for op in &change.ops {
         let info = view.object(op)?;

@@ -15,6 +15,7 @@ use super::state::{self, ActivityState};
 use super::visible::{self, Visible};
 use crate::domain::ids::ActivityId;
 use crate::domain::key::parse_activity_key;
+use crate::domain::limits::{NOTE_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
 use crate::domain::reading::{Field, Reading, Unreadable};
 
 /// Why a document cannot be had.
@@ -112,6 +113,13 @@ pub fn merge_change(actor: [u8; 16], heads: &[Hash], start_op: u64) -> (Hash, Ve
     (change.hash().0, change.raw_bytes().to_vec())
 }
 
+/// A text that Automerge says is longer is longer than any field allows, whether it counts characters or their bytes.
+const LETTERS_READ_MAX: usize = 4 * max(NOTE_CHARACTERS_MAX, TEXT_CHARACTERS_MAX);
+
+const fn max(one: usize, other: usize) -> usize {
+    if one > other { one } else { other }
+}
+
 /// Fills the texts of a state that the reducer left to the document, which must hold exactly the changes
 /// that the state was reduced from.
 ///
@@ -125,9 +133,14 @@ pub fn fill(state: &mut ActivityState, document: &Automerge) -> Result<(), Docum
         let differs = |error| DocumentError::Differs(format!("{}: {error}", value.id));
         let text = guarded(|| {
             let object = object(document, &value.id)?;
-            document.text(object).map_err(|error| DocumentError::Refused(error.to_string()))
+            // Nobody goes through a million letters again for each one that is added.
+            if document.length(&object) > LETTERS_READ_MAX {
+                return Ok(Visible::TooLong);
+            }
+            let text = document.text(object).map_err(|error| DocumentError::Refused(error.to_string()))?;
+            Ok(Visible::text(text))
         });
-        value.value = Visible::text(text.map_err(differs)?);
+        value.value = text.map_err(differs)?;
         value.stale = false;
     }
     Ok(())

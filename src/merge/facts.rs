@@ -1,6 +1,7 @@
 //! What is known of a daybook when changes are admitted: loaded in bulk from rows, as far as these changes
 //! ask, and kept current while they are accepted one after the other.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::footprint::{BadFootprint, Footprint, Found, Header, ObjectInfo};
@@ -36,6 +37,29 @@ impl References {
             }
         }
         ranges
+    }
+
+    /// The operations one by one, of each actor.
+    #[must_use]
+    pub fn named(&self) -> Named {
+        let mut named = Named::default();
+        // By counter first, so those of each actor come in order.
+        for id in &self.op_ids {
+            named.0.entry(id.actor.clone()).or_default().push(id.counter);
+        }
+        named
+    }
+}
+
+/// Operation counters that changes name, by actor and in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named(HashMap<Actor, Vec<u64>>);
+
+impl Named {
+    /// Those of an actor from here on.
+    fn starting_at(&self, actor: &Actor, start_op: u64) -> &[u64] {
+        let of_actor = self.0.get(actor).map(Vec::as_slice).unwrap_or_default();
+        of_actor.get(of_actor.partition_point(|counter| *counter < start_op)..).unwrap_or_default()
     }
 }
 
@@ -146,7 +170,25 @@ pub struct Facts {
 #[derive(Debug, Clone)]
 struct Row {
     position: u64,
-    footprint: Footprint,
+    operations: Operations,
+}
+
+/// What is known of the operations of an accepted change.
+#[derive(Debug, Clone)]
+enum Operations {
+    All(Footprint),
+    /// Only those that are asked about: a change of a few bytes may name one in each of a hundred changes that have
+    /// hundreds of thousands.
+    Named(HashMap<u64, Found>),
+}
+
+impl Operations {
+    fn find(&self, counter: u64) -> Option<Found> {
+        match self {
+            Self::All(footprint) => footprint.find(counter),
+            Self::Named(found) => found.get(&counter).cloned(),
+        }
+    }
 }
 
 impl Facts {
@@ -210,8 +252,30 @@ impl Facts {
         objects: &[u8],
     ) -> Result<(), BadFootprint> {
         let rows = self.rows.entry(actor.clone()).or_default();
-        if let std::collections::btree_map::Entry::Vacant(row) = rows.entry(start_op) {
-            row.insert(Row { position, footprint: Footprint::decode(objects)? });
+        if let Entry::Vacant(row) = rows.entry(start_op) {
+            row.insert(Row { position, operations: Operations::All(Footprint::decode(objects)?) });
+        }
+        Ok(())
+    }
+
+    /// The same, with nothing but the operations that are named: all that will be asked about.
+    ///
+    /// # Errors
+    /// Where the stored objects cannot be read.
+    pub fn add_named(
+        &mut self,
+        actor: &Actor,
+        start_op: u64,
+        position: u64,
+        objects: &[u8],
+        named: &Named,
+    ) -> Result<(), BadFootprint> {
+        let rows = self.rows.entry(actor.clone()).or_default();
+        if let Entry::Vacant(row) = rows.entry(start_op) {
+            let footprint = Footprint::decode(objects)?;
+            let counters = named.starting_at(actor, start_op).iter();
+            let found = counters.map_while(|counter| Some((*counter, footprint.find(*counter)?))).collect();
+            row.insert(Row { position, operations: Operations::Named(found) });
         }
         Ok(())
     }
@@ -250,7 +314,7 @@ impl Facts {
 
     pub(super) fn find(&self, id: &OpId) -> Option<(u64, Found)> {
         let (_, row) = self.rows.get(&id.actor)?.range(..=id.counter).next_back()?;
-        Some((row.position, row.footprint.find(id.counter)?))
+        Some((row.position, row.operations.find(id.counter)?))
     }
 
     pub(super) fn accept(&mut self, change: &Checked, mut past: Past, footprint: Footprint) -> Vec<u8> {
@@ -269,7 +333,7 @@ impl Facts {
         self.latest = Some((change.hash, past));
         let objects = footprint.encode(&Header { covers, deps: change.deps.clone() });
         if !change.ops.is_empty() {
-            let row = Row { position, footprint };
+            let row = Row { position, operations: Operations::All(footprint) };
             self.rows.entry(change.actor.clone()).or_default().insert(change.start_op, row);
         }
         objects

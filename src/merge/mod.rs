@@ -9,6 +9,7 @@ mod as_of;
 mod chunk;
 mod columns;
 pub mod compact;
+mod crowd;
 pub mod cursor;
 pub mod document;
 mod facts;

@@ -20,6 +20,8 @@ pub enum RefusalCode {
     TooManyOperations,
     /// Objects nested deeper than `OBJECT_DEPTH_MAX`.
     TooDeep,
+    /// Leaves more values under one key than `CHANGE_VALUES_MAX`, none of which names another.
+    TooManyValues,
     /// The sequence is not the actor's last one plus one, or that last one is not in the change's past.
     SeqGap,
     /// An author is stated elsewhere than in the actor's first change.
@@ -48,7 +50,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code, for tables and documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Unreadable,
         Self::NotCanonical,
         Self::ChunkType,
@@ -57,6 +59,7 @@ impl RefusalCode {
         Self::TooManyDependencies,
         Self::TooManyOperations,
         Self::TooDeep,
+        Self::TooManyValues,
         Self::SeqGap,
         Self::AuthorMisplaced,
         Self::StartOpLow,
@@ -82,6 +85,7 @@ impl RefusalCode {
             Self::TooManyDependencies => "too_many_dependencies",
             Self::TooManyOperations => "too_many_operations",
             Self::TooDeep => "too_deep",
+            Self::TooManyValues => "too_many_values",
             Self::SeqGap => "seq_gap",
             Self::AuthorMisplaced => "author_misplaced",
             Self::StartOpLow => "start_op_low",

@@ -114,6 +114,15 @@ impl ActivityState {
         self.maps.values().flat_map(BTreeMap::values).flatten().any(|value| value.stale)
     }
 
+    /// Instead of `document::fill`, where nobody loads the document: what such a text reads is not known.
+    pub fn leave_unread(&mut self) {
+        let stale = self.maps.values_mut().flat_map(BTreeMap::values_mut).flatten();
+        for value in stale.filter(|value| value.stale) {
+            value.value = Visible::Unread;
+            value.stale = false;
+        }
+    }
+
     /// The visible values of a field that can be read, with the operations that wrote them.
     #[must_use]
     pub fn values(&self, key: &str) -> Vec<(Value, OpId)> {

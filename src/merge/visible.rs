@@ -22,6 +22,8 @@ pub(super) enum Visible {
     Counter(i128),
     /// A list, a map or a table.
     Nested,
+    /// A text edited in a daybook that is too large to be loaded.
+    Unread,
 }
 
 impl Visible {
@@ -69,6 +71,7 @@ fn read(key: &Key<'_>, value: &Visible) -> Result<Option<Value>, Unreadable> {
             key.read(&Raw::Integer(value))
         }
         Visible::Nested => Err(Unreadable::Nested),
+        Visible::Unread => Err(Unreadable::TooLarge),
     }
 }
 

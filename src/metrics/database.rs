@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::labels::{ByLabel, durations};
+use super::queues::{Queue, QueueMetrics, Waiting};
 
 /// Whose transaction it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +52,13 @@ pub struct DatabaseMetrics {
     begin: ByLabel<Histogram>,
     transaction: ByLabel<Histogram>,
     commit: ByLabel<Histogram>,
+    waiting: Gauge,
     size: Family<[(&'static str, &'static str); 1], Gauge>,
     in_use: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
 impl DatabaseMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry, queues: &QueueMetrics) -> Self {
         let (size, in_use) = (Family::default(), Family::default());
         registry.register("database_connections", "Connections open", Family::clone(&size));
         registry.register("database_connections_in_use", "Connections at work", Family::clone(&in_use));
@@ -68,6 +70,7 @@ impl DatabaseMetrics {
                 "From having a transaction to its end, committed or not",
             ),
             commit: times("database_commit_duration", "Commits"),
+            waiting: queues.gauge(Queue::Write).clone(),
             size,
             in_use,
         }
@@ -103,7 +106,9 @@ impl Transaction<'_> {
     /// What `begin` answers.
     pub async fn begin<T, E>(&mut self, begin: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let asked = Instant::now();
+        let waiting = Waiting::at(&self.metrics.waiting);
         let txn = begin.await?;
+        drop(waiting);
         let now = Instant::now();
         self.metrics.begin.get(self.flow).observe(now.duration_since(asked).as_secs_f64());
         self.begun = Some(now);

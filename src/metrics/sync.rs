@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -139,6 +140,8 @@ pub struct SyncMetrics {
     phases: ByLabel<Histogram>,
     received: Counter,
     sent: Counter,
+    held_now: Gauge,
+    quarantined: Gauge,
 }
 
 impl SyncMetrics {
@@ -147,6 +150,9 @@ impl SyncMetrics {
         let help = "Whole syncs, of all daybooks of a request, answered or failed";
         registry.register_with_unit("sync_duration", help, Unit::Seconds, requests.clone());
         let [received, sent] = [Counter::default(), Counter::default()];
+        let [held_now, quarantined] = [Gauge::default(), Gauge::default()];
+        registry.register("held", "Changes held, as of the last look", held_now.clone());
+        registry.register("quarantined", "Changes in quarantine, as of the last look", quarantined.clone());
         let help = "Changes that phones pushed, as bytes of Automerge";
         registry.register_with_unit("sync_received", help, Unit::Bytes, received.clone());
         let help = "Changes that phones were sent, as bytes of Automerge";
@@ -186,6 +192,8 @@ impl SyncMetrics {
             requests,
             received,
             sent,
+            held_now,
+            quarantined,
         }
     }
 
@@ -219,6 +227,12 @@ impl SyncMetrics {
     /// Changes that were held are in the daybook now.
     pub fn admitted(&self, count: usize) {
         self.changes.get(ADMITTED).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// How many changes are held, and how many in quarantine, in all neighbourhoods.
+    pub fn set_aside(&self, held: u64, quarantined: u64) {
+        self.held_now.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.quarantined.set(i64::try_from(quarantined).unwrap_or(i64::MAX));
     }
 
     /// A document was loaded.

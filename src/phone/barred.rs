@@ -1,10 +1,14 @@
 //! A daybook in which this person may not write: a group's that they have left, or one whose id is somebody else's.
-//! It stays on the phone as it is, nothing of it is pushed, and it holds up no other. It is asked for with every
-//! sync, so that its changes go out once the person is in the group again.
+//! It stays on the phone as it is, and it holds up no other. Of a group that they left not long ago the server holds
+//! what they push, for a coordinator to decide; else nothing of it is pushed. It is asked for with every sync, so that
+//! its changes go out once the person is in the group again.
 
+use super::sync::{Next, Noted, note};
 use super::{Phone, PhoneError, Report, Transport};
 use crate::api::daybooks::{DaybookRequest, DaybookView};
 use crate::api::me::Me;
+use crate::api::sync::DaybookAnswer;
+use crate::domain::held::LEFT_GROUP;
 use crate::domain::ids::{DaybookId, PartyId};
 
 /// Whose a daybook is.
@@ -24,6 +28,8 @@ pub struct Barred {
     pub owner: Owner,
     /// Changes that the server lacks: only this phone has them.
     pub unsent: usize,
+    /// Changes that the server holds.
+    pub held: usize,
     /// The server's word for why.
     pub code: String,
 }
@@ -34,9 +40,23 @@ impl<T: Transport> Phone<T> {
         let barred = self.books.values_mut().filter_map(|book| {
             let code = book.barred.clone()?;
             let unsent = book.unsent().len() + book.refused.len();
-            Some(Barred { id: book.id, owner: book.owner, unsent, code })
+            Some(Barred { id: book.id, owner: book.owner, unsent, held: book.held.len(), code })
         });
         barred.collect()
+    }
+
+    /// Takes the answer for a daybook of a group that this person has left: what they push there is held.
+    pub(super) fn left(&mut self, answer: &DaybookAnswer, server_ms: i64, report: &mut Report) -> Next {
+        let book = self.book(answer.id);
+        (book.barred, book.holds, book.more) = (Some(LEFT_GROUP.to_owned()), true, false);
+        // What may have expired is sent again.
+        book.held.retain(|_, expires_at_ms| *expires_at_ms > server_ms);
+        let Noted { deferred, settled } = note(book, &answer.outcomes, report);
+        let left = deferred || !book.unsent().is_empty();
+        if !report.barred.contains(&answer.id) {
+            report.barred.push(answer.id);
+        }
+        if deferred && !settled { Next::Stalled } else { Next::again_if(left) }
     }
 
     /// Asks for a daybook that was not found. A server that was restored may have lost it, so whoever may have it
@@ -51,7 +71,8 @@ impl<T: Transport> Phone<T> {
                 Ok(true)
             }
             Err(PhoneError::Refused { code, .. }) if matches!(code.as_str(), "not_found" | "id_reused") => {
-                self.book(id).barred = Some(code);
+                let book = self.book(id);
+                (book.barred, book.holds) = (Some(code), false);
                 report.barred.push(id);
                 Ok(false)
             }

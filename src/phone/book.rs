@@ -33,8 +33,14 @@ pub struct Book {
     /// Fields of activities, or whole ones, that no server takes, with the code of the refusal: a reload leaves
     /// them out, so that they do not silence the phone. For the resident to see.
     pub aside: BTreeMap<(String, Option<String>), String>,
-    /// Why this person may not write in it, in the server's word: nothing is pushed meanwhile, and nothing dropped.
+    /// Why this person may not write in it, in the server's word: nothing is dropped, and nothing is pushed meanwhile
+    /// but what the server `holds`.
     pub barred: Option<String>,
+    /// The server holds what this person pushes although they have left the group: so it is pushed all the same.
+    pub holds: bool,
+    /// How many of the changes that the server holds were given notice, and when the first of them goes, in
+    /// milliseconds since 1970 by its clock; for the resident to see.
+    pub expiring: Option<(i64, i64)>,
     /// A download that was cut.
     pub download: Option<Download>,
 }
@@ -58,6 +64,8 @@ impl Book {
             rewritten: BTreeSet::new(),
             aside: BTreeMap::new(),
             barred: None,
+            holds: false,
+            expiring: None,
             download: None,
         }
     }
@@ -71,6 +79,7 @@ impl Book {
     pub fn forget_server(&mut self) {
         self.cursor = None;
         self.barred = None;
+        self.holds = false;
         self.forget_heads();
     }
 

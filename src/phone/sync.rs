@@ -7,7 +7,9 @@ use axum::http::Method;
 
 use super::{Book, PUSH_BYTES_MAX, PUSH_CHANGES_MAX, Phone, PhoneError, Transport};
 use crate::api::body::Form;
-use crate::api::sync::{DaybookAnswer, DaybookPush, DaybookState, OutcomeKind, SyncAnswer, SyncRequest};
+use crate::api::sync::{
+    DaybookAnswer, DaybookPush, DaybookState, Outcome, OutcomeKind, SyncAnswer, SyncRequest,
+};
 use crate::api::types::{Bytes, Instant};
 use crate::domain::ids::DaybookId;
 
@@ -22,7 +24,7 @@ const PAUSES_MS: [u64; 5] = [50, 100, 200, 400, 800];
 
 /// What an answer leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Next {
+pub(super) enum Next {
     Done,
     /// The same again, after a while: nothing came of it.
     Stalled,
@@ -30,7 +32,7 @@ enum Next {
 }
 
 impl Next {
-    fn again_if(again: bool) -> Self {
+    pub(super) fn again_if(again: bool) -> Self {
         if again { Self::Again } else { Self::Done }
     }
 }
@@ -150,11 +152,14 @@ impl<T: Transport> Phone<T> {
         report: &mut Report,
     ) -> Result<Next, PhoneError> {
         let id = answer.id;
-        if report.barred.contains(&id) {
+        if report.barred.contains(&id) && answer.holds_until.is_none() {
             // One replica of the server may know of it some seconds before another: the next sync looks again.
             return Ok(Next::Done);
         }
         match answer.state {
+            DaybookState::NotFound if answer.holds_until.is_some() => {
+                return Ok(self.left(&answer, server_ms, report));
+            }
             DaybookState::NotFound => return Ok(Next::again_if(self.ask_for(id, report).await?)),
             DaybookState::Gone => {
                 self.books.remove(&id);
@@ -165,7 +170,8 @@ impl<T: Transport> Phone<T> {
             DaybookState::Restart => report.restarts += 1,
             DaybookState::Ok | DaybookState::Reload => {}
         }
-        self.book(id).barred = None;
+        let book = self.book(id);
+        (book.barred, book.holds) = (None, false);
         let behind = answer.snapshot.is_some();
         let mut next = self.merge(answer, server_ms, report);
         if behind {
@@ -194,28 +200,9 @@ impl<T: Transport> Phone<T> {
         }
         // What may have expired is sent again.
         book.held.retain(|_, expires_at_ms| *expires_at_ms > server_ms);
-        let (mut deferred, mut settled) = (false, !answer.changes.is_empty());
-        for outcome in &answer.outcomes {
-            settled |= outcome.outcome != OutcomeKind::Deferred;
-            let hash = outcome.hash.0;
-            match outcome.outcome {
-                OutcomeKind::Accepted | OutcomeKind::Duplicate => {
-                    let accepted = outcome.outcome == OutcomeKind::Accepted;
-                    *if accepted { &mut report.accepted } else { &mut report.duplicate } += 1;
-                    book.there.insert(hash);
-                }
-                OutcomeKind::Held => {
-                    let expires_at_ms = outcome.expires_at.map_or(i64::MAX, |at| at.0);
-                    book.held.insert(hash, expires_at_ms);
-                    report.held += 1;
-                }
-                OutcomeKind::Deferred => deferred = true,
-                OutcomeKind::Refused => {
-                    book.refused.insert(hash, outcome.code.clone().unwrap_or_default());
-                    report.refused += 1;
-                }
-            }
-        }
+        let Noted { deferred, settled } = note(book, &answer.outcomes, report);
+        let settled = settled || !answer.changes.is_empty();
+        book.expiring = answer.expiring.map(|notice| (notice.changes, notice.first_at.0));
         let changes: Vec<Vec<u8>> = answer.changes.into_iter().map(|bytes| bytes.0).collect();
         book.forked |= book.apply(&changes).is_err();
         if book.forked {
@@ -242,10 +229,45 @@ impl<T: Transport> Phone<T> {
     }
 }
 
+/// What the outcomes of an answer come to.
+pub(super) struct Noted {
+    /// Some are to be sent again.
+    pub deferred: bool,
+    /// Some are not.
+    pub settled: bool,
+}
+
+/// Notes what became of each change that was pushed.
+pub(super) fn note(book: &mut Book, outcomes: &[Outcome], report: &mut Report) -> Noted {
+    let mut noted = Noted { deferred: false, settled: false };
+    for outcome in outcomes {
+        noted.settled |= outcome.outcome != OutcomeKind::Deferred;
+        let hash = outcome.hash.0;
+        match outcome.outcome {
+            OutcomeKind::Accepted | OutcomeKind::Duplicate => {
+                let accepted = outcome.outcome == OutcomeKind::Accepted;
+                *if accepted { &mut report.accepted } else { &mut report.duplicate } += 1;
+                book.there.insert(hash);
+            }
+            OutcomeKind::Held => {
+                let expires_at_ms = outcome.expires_at.map_or(i64::MAX, |at| at.0);
+                book.held.insert(hash, expires_at_ms);
+                report.held += 1;
+            }
+            OutcomeKind::Deferred => noted.deferred = true,
+            OutcomeKind::Refused => {
+                book.refused.insert(hash, outcome.code.clone().unwrap_or_default());
+                report.refused += 1;
+            }
+        }
+    }
+    noted
+}
+
 /// The part of a daybook that goes into one request.
 fn push(book: &mut Book, room: &mut usize) -> DaybookPush {
     let mut changes = Vec::new();
-    if !book.more && book.barred.is_none() {
+    if !book.more && (book.barred.is_none() || book.holds) {
         for (_, bytes) in book.unsent().into_iter().take(PUSH_CHANGES_MAX) {
             if bytes.len() > *room && !changes.is_empty() {
                 break;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -314,6 +314,26 @@ pub async fn grants(
         .order_by_desc(access_grant::Column::Id)
         .limit(limit)
         .all(db)
+        .await
+}
+
+/// How many personal tokens of a party are in force.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn personal_grants(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    party: PartyId,
+    now_ms: i64,
+) -> Result<u64, DbErr> {
+    access_grant::Entity::find()
+        .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(access_grant::Column::PartyId.eq(party.0))
+        .filter(access_grant::Column::DeviceId.is_null())
+        .filter(access_grant::Column::RevokedAtMs.is_null())
+        .filter(access_grant::Column::ExpiresAtMs.gt(now_ms))
+        .count(db)
         .await
 }
 

@@ -1,5 +1,7 @@
 //! Held changes: what waits in daybooks, and until when.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, PaginatorTrait,
@@ -8,9 +10,10 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::changes::Of;
-use super::entity::held_change;
 use super::entity::held_change::Column as H;
-use crate::domain::ids::{DaybookId, NeighbourhoodId};
+use super::entity::{access_grant, held_change};
+use crate::domain::held::LEFT_GROUP;
+use crate::domain::ids::{DaybookId, NeighbourhoodId, PartyId};
 
 /// Values of one `IN (…)` list.
 const LIST_MAX: usize = 400;
@@ -87,6 +90,31 @@ pub async fn hashes(db: &impl ConnectionTrait, of: Of) -> Result<Vec<Vec<u8>>, D
         .await
 }
 
+/// What was given notice in a daybook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiring {
+    pub changes: i64,
+    /// When the first of them goes, in milliseconds since 1970.
+    pub first_ms: i64,
+}
+
+/// What was given notice in a daybook; nothing where nothing was.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn expiring(db: &impl ConnectionTrait, of: Of) -> Result<Option<Expiring>, DbErr> {
+    let row: Option<(i64, Option<i64>)> = held_change::Entity::find()
+        .select_only()
+        .column_as(H::Hash.count(), "changes")
+        .column_as(H::ExpiresAtMs.min(), "first_ms")
+        .filter(of_daybook(of))
+        .filter(H::ExpiresAtMs.is_not_null())
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(row.and_then(|(changes, first_ms)| Some(Expiring { changes, first_ms: first_ms? })))
+}
+
 /// The statement that says what a held change waits for now.
 #[must_use]
 pub fn update_waits(
@@ -107,21 +135,51 @@ pub fn update_waits(
 /// Where a page of held changes starts: after this time and hash, going back in time.
 pub type Place = (i64, Uuid, Vec<u8>);
 
-/// Held changes of these daybooks, or of the whole neighbourhood, newest first.
+/// Whose held changes a page shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// The neighbourhood's.
+    All,
+    /// Those in these daybooks.
+    Daybooks(&'a [Uuid]),
+    /// Those in these daybooks, and those that this party brought for a group that it had left.
+    Resident(&'a [Uuid], PartyId),
+}
+
+impl Whose<'_> {
+    fn condition(self, neighbourhood: NeighbourhoodId) -> Condition {
+        let within = |daybooks: &[Uuid]| H::DaybookId.is_in(daybooks.iter().copied());
+        match self {
+            Self::All => Condition::all(),
+            Self::Daybooks(daybooks) => Condition::all().add(within(daybooks)),
+            Self::Resident(daybooks, party) => {
+                let grants = access_grant::Entity::find()
+                    .select_only()
+                    .column(access_grant::Column::Id)
+                    .filter(access_grant::Column::NeighbourhoodId.eq(neighbourhood.0))
+                    .filter(access_grant::Column::PartyId.eq(party.0));
+                let left = Condition::all()
+                    .add(H::Reason.eq(LEFT_GROUP))
+                    .add(H::GrantId.in_subquery(grants.into_query()));
+                Condition::any().add(within(daybooks)).add(left)
+            }
+        }
+    }
+}
+
+/// Held changes, newest first.
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn page(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    daybooks: Option<&[Uuid]>,
+    whose: Whose<'_>,
     after: Option<Place>,
     limit: u64,
 ) -> Result<Vec<Waiting>, DbErr> {
-    let mut query = held_change::Entity::find().filter(H::NeighbourhoodId.eq(neighbourhood.0));
-    if let Some(daybooks) = daybooks {
-        query = query.filter(H::DaybookId.is_in(daybooks.iter().copied()));
-    }
+    let query = held_change::Entity::find().filter(H::NeighbourhoodId.eq(neighbourhood.0));
+    let mut query = query.filter(whose.condition(neighbourhood));
     if let Some((at_ms, daybook, hash)) = after {
         let same_time = Condition::any()
             .add(H::DaybookId.lt(daybook))
@@ -180,6 +238,31 @@ pub async fn daybooks_due(
 pub async fn without_notice(db: &impl ConnectionTrait, of: Of, noticed_until_ms: i64) -> Result<u64, DbErr> {
     let query = held_change::Entity::find().filter(of_daybook(of)).filter(H::ExpiresAtMs.is_null());
     query.filter(H::ReceivedAtMs.lte(noticed_until_ms)).count(db).await
+}
+
+/// The grants that brought what is held in a daybook of people who had left its group.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn left_grants(db: &impl ConnectionTrait, of: Of) -> Result<BTreeSet<Uuid>, DbErr> {
+    let grants: Vec<Option<Uuid>> = held_change::Entity::find()
+        .select_only()
+        .column(H::GrantId)
+        .distinct()
+        .filter(of_daybook(of))
+        .filter(H::Reason.eq(LEFT_GROUP))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(grants.into_iter().flatten().collect())
+}
+
+/// How many changes are held in a neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn count(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<u64, DbErr> {
+    held_change::Entity::find().filter(H::NeighbourhoodId.eq(neighbourhood.0)).count(db).await
 }
 
 /// The statement that gives notice to what was received until `noticed_until_ms` and has none.

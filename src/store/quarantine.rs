@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -153,6 +153,14 @@ pub async fn totals(db: &impl ConnectionTrait, of: Of) -> Result<(i64, i64), DbE
         .one(db)
         .await?;
     Ok(row.map(|(changes, bytes)| (changes, bytes.unwrap_or_default())).unwrap_or_default())
+}
+
+/// How many changes are in the quarantine of a neighbourhood.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn count(db: &impl ConnectionTrait, neighbourhood: NeighbourhoodId) -> Result<u64, DbErr> {
+    refused_change::Entity::find().filter(R::NeighbourhoodId.eq(neighbourhood.0)).count(db).await
 }
 
 /// The statement that takes changes out of quarantine.

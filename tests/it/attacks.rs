@@ -96,6 +96,11 @@ fn attacks() -> Vec<Attack> {
             twenty_thousand_each(12),
             |_, outcome| outcome.outcome == OutcomeKind::Accepted,
         ),
+        attack(
+            "twenty thousand values under one key, in sixty bytes",
+            vec![forge::crowd(&[7; 16], 20_000)],
+            |_, outcome| refused(outcome, "too_many_values"),
+        ),
         attack("five hundred of 20,000", twenty_thousand_each(500), |at, outcome| {
             let fit = usize::try_from(REQUEST_OPERATIONS_MAX / 20_000).expect("few");
             outcome.outcome == if at < fit { OutcomeKind::Accepted } else { OutcomeKind::Deferred }

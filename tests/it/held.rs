@@ -102,17 +102,21 @@ both! {
         wire::send_changes(&mut asha, own, &changes[1..]).await;
         app.pass(HELD_NOTICE_AFTER_MS - 1);
         assert_eq!(swept(&app).await, (0, 0));
+        assert_eq!(wire::send_changes(&mut asha, own, &[]).await.expiring, None);
         app.pass(1);
         assert_eq!(swept(&app).await, (1, 0), "notice at the limit, and nothing is taken away");
         let until = daybook::domain::time::rfc3339(app.app.now_ms() + HELD_NOTICE_MS);
         let shown = &held(&mut asha, "").await[0];
         assert_eq!((&shown["noticed"], &shown["expires_at"]), (&json!(true), &json!(until)));
         assert_eq!(outcome(&mut asha, &late).await["expires_at"], until);
+        let told = wire::send_changes(&mut asha, own, &[]).await.expiring.expect("every sync tells of it");
+        assert_eq!(serde_json::to_value(told).expect("JSON"), json!({ "changes": 1, "first_at": until }));
         app.pass(HELD_NOTICE_MS - 1);
         assert_eq!(swept(&app).await, (0, 0));
         app.pass(1);
         assert_eq!((swept(&app).await, swept(&app).await), ((0, 1), (0, 0)));
         assert_eq!(held(&mut asha, "").await, Vec::<Value>::new());
+        assert_eq!(wire::send_changes(&mut asha, own, &[]).await.expiring, None);
         let expired = outcome(&mut asha, &late).await;
         assert_eq!((&expired["outcome"], &expired["code"]), (&json!("expired"), &json!("held_expired")));
 
@@ -159,10 +163,13 @@ both! {
         asha.own_book().held.insert(hashes[0], i64::MAX);
         assert_eq!(asha.sync().await.expect("synced").held, 1);
         assert_eq!(asha.sync().await.expect("synced").requests, 1, "it is not sent again and again");
-        for _ in 0..2 {
-            app.pass(HELD_NOTICE_AFTER_MS + HELD_NOTICE_MS);
-            swept(&app).await;
-        }
+        app.pass(HELD_NOTICE_AFTER_MS);
+        swept(&app).await;
+        assert_eq!(asha.sync().await.expect("synced").requests, 1);
+        let first_ms = app.app.now_ms() + HELD_NOTICE_MS;
+        assert_eq!(asha.own_book().expiring, Some((1, first_ms)), "the phone can show it");
+        app.pass(HELD_NOTICE_MS);
+        swept(&app).await;
         assert_eq!(held(&mut asha, "").await, Vec::<Value>::new());
         assert_eq!(asha.sync().await.expect("synced").held, 1, "sent again");
         assert_eq!(held(&mut asha, "").await.len(), 1);
@@ -258,7 +265,10 @@ both! {
         }
         assert_eq!(found, ["refused", "held", "accepted", "accepted", "accepted"], "newest first, the genesis change last");
         let mut bilal = app.phone("Bilal").await;
-        assert!(bilal.get::<Value>(&format!("/v1/daybooks/{own}/outcomes")).await.is_err());
+        let path = format!("/v1/daybooks/{own}/outcomes");
+        assert!(bilal.get::<Value>(&path).await.is_err());
+        let seen: Value = app.coordinator("Carol").await.get(&path).await.expect("a coordinator reads it too");
+        assert_eq!(seen["items"].as_array().map(Vec::len), Some(5));
     }
 }
 

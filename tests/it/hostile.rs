@@ -150,7 +150,7 @@ both! {
         let (ids, changes) = chain(&mut asha, ACCEPT_CHANGES_MAX + 44);
         let answer = wire::send_changes(&mut asha, own, &changes).await;
         let mut expected = vec![ACCEPTED; ACCEPT_CHANGES_MAX];
-        expected.extend([(OutcomeKind::Deferred, None); 44]);
+        expected.extend([(OutcomeKind::Deferred, Some("transaction_full")); 44]);
         assert_eq!(wire::outcomes(&answer), expected);
         let rest = wire::send_changes(&mut asha, own, &changes[ACCEPT_CHANGES_MAX..]).await;
         assert_eq!(wire::outcomes(&rest), vec![ACCEPTED; 44]);

@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use daybook::api::sync::{DaybookState, OutcomeKind};
 use daybook::domain::activity::Kind;
-use daybook::domain::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_CHANGES_MAX};
+use daybook::domain::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_HASHES_MAX};
 use daybook::store::entity::{daybook as daybook_row, refused_change as row};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -182,7 +182,7 @@ both! {
         assert_eq!(replay(&app, &asha, hash, "").await["outcome"], "bytes_gone");
 
         let mut rows: Vec<row::ActiveModel> = Vec::new();
-        for at in 3..QUARANTINE_CHANGES_MAX - 1 {
+        for at in 3..QUARANTINE_HASHES_MAX - 1 {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&at.to_be_bytes());
             rows.push(row::Model {

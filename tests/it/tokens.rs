@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use daybook::app::{App, Random as _, SystemRandom};
 use daybook::auth::seal::SealingSecret;
+use daybook::domain::limits::PERSONAL_GRANTS_MAX;
 use daybook::flows::server_keys;
 use daybook::phone::PhoneError;
 use serde_json::{Value, json};
@@ -164,6 +165,33 @@ both! {
         assert_eq!(status_of(&app, Method::GET, "/v1/accounts", &token, &Value::Null).await, forbidden());
         app.pass(DAY_MS);
         assert_eq!(status_of(&app, Method::GET, "/v1/activities", &token, &Value::Null).await.1, "token_expired");
+    }
+}
+
+both! {
+    async fn one_party_has_so_many_personal_tokens_and_makes_room_by_revoking_one(app: TestApp) {
+        let (mut asha, mut bilal) = (app.phone("Asha").await, app.phone("Bilal").await);
+        let wish = |id: uuid::Uuid| {
+            let expires_at = daybook::domain::time::rfc3339(app.app.now_ms() + DAY_MS);
+            json!({ "id": id, "name": "script", "scope": "activities:read", "expires_at": expires_at })
+        };
+        let wishes: Vec<Value> = (0..PERSONAL_GRANTS_MAX).map(|_| wish(app.app.uuid())).collect();
+        for wish in &wishes {
+            asha.post::<Value>("/v1/grants", wish).await.expect("up to the limit");
+        }
+        let further = wish(app.app.uuid());
+        let error = asha.post::<Value>("/v1/grants", &further).await.expect_err("one past it").to_string();
+        assert!(error.contains("409 too_many_grants"), "{error}");
+        asha.post::<Value>("/v1/grants", &wishes[0]).await.expect("what was made is made");
+        bilal.post::<Value>("/v1/grants", &wish(app.app.uuid())).await.expect("somebody else's do not count");
+        app.second_device(&mut asha, "Asha's tablet").await.sync().await.expect("devices are not bounded");
+
+        let path = format!("/v1/grants/{}", wishes[0]["id"].as_str().expect("an id"));
+        wire::call(&mut asha, Method::DELETE, &path, &Value::Null).await;
+        asha.post::<Value>("/v1/grants", &further).await.expect("there is room");
+        assert!(asha.post::<Value>("/v1/grants", &wish(app.app.uuid())).await.is_err());
+        app.pass(DAY_MS);
+        asha.post::<Value>("/v1/grants", &wish(app.app.uuid())).await.expect("what has expired does not count");
     }
 }
 

@@ -26,8 +26,10 @@ export class Book {
 
   /** Whose it is: a group's id, null for the phone's person, undefined while the phone has not learnt it. */
   group;
-  /** Why this person may not write in it, in the server's word: nothing is pushed meanwhile, and nothing dropped. */
+  /** Why this person may not write in it, in the server's word: nothing is dropped meanwhile. */
   barred = null;
+  /** They have left the group, and the server holds what they push; else nothing is pushed where it is barred. */
+  holds = false;
 
   /** A download that was cut. */
   download = null;
@@ -45,15 +47,17 @@ export class Book {
       this.aside = new Map(stored.aside);
       this.group = stored.group;
       this.barred = stored.barred ?? null;
+      this.holds = stored.holds ?? false;
     }
   }
 
   /** What one storage transaction writes; also what an old copy of the phone holds. */
   stored() {
-    const { cursor, group, barred } = this;
+    const { cursor, group, barred, holds } = this;
     const [heads, held, refused] = [this.heads, this.held, this.refused].map((some) => [...some]);
     const [rewritten, aside] = [this.rewritten, this.aside].map((some) => [...some]);
-    return { bytes: Automerge.save(this.doc), cursor, heads, held, refused, rewritten, aside, group, barred };
+    const server = { cursor, heads, held, refused, group, barred, holds };
+    return { bytes: Automerge.save(this.doc), rewritten, aside, ...server };
   }
 
   has(hash) {

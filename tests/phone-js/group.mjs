@@ -54,27 +54,29 @@ const elses = { device_time: new Date(clock()).toISOString(), daybooks: [{ id: d
 await bilal.session.post("/v1/sync", elses);
 bilal.goOnline();
 let report = await bilal.sync();
-assert.deepEqual([report.accepted, report.barred], [1, [shared]]);
-assert.deepEqual(bilal.barred(), [{ id: shared, group, unsent: 2, code: "not_found" }]);
+assert.deepEqual([report.accepted, report.held, report.barred], [1, 2, [shared]]);
+assert.deepEqual(bilal.barred(), [{ id: shared, group, unsent: 0, held: 2, code: "left_group" }]);
 
 record(shared);
 for (let more = 0; more < MANY; more += 1) record(bilal.own);
 report = await bilal.sync();
-assert.equal(report.accepted, MANY, "everything of the person's own goes out");
+assert.deepEqual([report.accepted, report.held], [MANY, 1], "everything of the person's own goes out");
 const kept = bilal.book(shared);
 bilal.books.set(shared, new Book(shared, kept.stored())); // the app starts again
-assert.deepEqual(bilal.barred(), [{ id: shared, group, unsent: 3, code: "not_found" }], "nothing is lost");
+assert.deepEqual(bilal.barred(), [{ id: shared, group, unsent: 0, held: 3, code: "left_group" }], "nothing is lost");
 
-// A phone that never learnt whose it is asks for it as its own, and is told that it is not.
-bilal.book(shared).group = undefined;
+// A daybook that is somebody else's, whose the phone never learnt: it asks for it as its own, and is told.
+bilal.book(dee.own);
 record(bilal.own);
 report = await bilal.sync();
 assert.equal(report.accepted, 1);
-assert.equal(bilal.barred()[0].code, "id_reused");
+assert.equal(bilal.barred().find(({ id }) => id === dee.own).code, "id_reused");
+bilal.books.delete(dee.own);
 
 await dee.session.call("PUT", membership(bilal), { body });
 report = await bilal.sync();
-assert.deepEqual([report.accepted, report.barred, bilal.barred()], [3, [], []], "back again: what waited goes out");
+assert.deepEqual([report.accepted, report.barred, bilal.barred()], [0, [], []], "back again: what was held is there");
+assert.deepEqual([bilal.book(shared).held.size, bilal.book(shared).unsent()], [0, []]);
 assert.equal(bilal.book(shared).group, group);
 await dee.sync();
 for (const id of records[shared]) assert.equal(dee.book(shared).doc[id]?.kind, "hours");

@@ -117,7 +117,10 @@ export class Phone {
   barred() {
     const barred = [...this.books.values()].filter((book) => book.barred !== null);
     const waits = (book) => book.unsent().length + book.refused.size;
-    return barred.map((book) => ({ id: book.id, group: book.group, unsent: waits(book), code: book.barred }));
+    return barred.map((book) => {
+      const { id, group, barred: code, held } = book;
+      return { id, group, unsent: waits(book), held: held.size, code };
+    });
   }
 
   /**
@@ -164,7 +167,7 @@ export class Phone {
     let room = PUSH_BYTES_MAX;
     const daybooks = [...this.books.values()].map((book) => {
       const changes = [];
-      for (const { bytes } of book.more || book.barred ? [] : book.unsent().slice(0, PUSH_CHANGES_MAX)) {
+      for (const { bytes } of book.more || (book.barred && !book.holds) ? [] : book.unsent().slice(0, PUSH_CHANGES_MAX)) {
         if (bytes.length > room && changes.length > 0) break;
         room -= bytes.length;
         changes.push(base64url(bytes));
@@ -179,7 +182,7 @@ export class Phone {
   async #take(answer, serverTime, report) {
     const book = this.book(answer.id);
     // One replica of the server may know of it some seconds before another: the next sync looks again.
-    if (report.barred.includes(book.id)) return false;
+    if (report.barred.includes(book.id) && !answer.holds_until) return false;
     switch (answer.state) {
       case "busy":
         return "stalled";
@@ -187,14 +190,14 @@ export class Phone {
         this.books.delete(answer.id);
         return false;
       case "not_found":
-        return this.#askFor(book, report);
+        return answer.holds_until ? this.#left(book, answer, serverTime, report) : this.#askFor(book, report);
       case "restart":
         report.restarts += 1;
         book.heads = [];
         book.held.clear();
         book.there.clear();
     }
-    book.barred = null;
+    [book.barred, book.holds] = [null, false];
     let again = this.#merge(book, answer, serverTime, report);
     if (answer.snapshot) again = await this.#catchUp(book, report);
     // Until nothing else is unsent; then the one recovery.
@@ -202,6 +205,15 @@ export class Phone {
     report.reloads += 1;
     await this.#reload(book);
     return true;
+  }
+
+  /** Takes the answer for a daybook of a group that this person has left: what they push there is held. */
+  #left(book, answer, serverTime, report) {
+    [book.barred, book.holds, book.more] = ["left_group", true, false];
+    book.forgetExpired(serverTime);
+    const { deferred, settled } = this.#note(book, answer.outcomes, report);
+    if (!report.barred.includes(book.id)) report.barred.push(book.id);
+    return deferred && !settled ? "stalled" : deferred || book.unsent().length > 0;
   }
 
   /**
@@ -214,7 +226,7 @@ export class Phone {
       await this.session.post("/v1/daybooks", group ? { id, party_id: group } : { id });
     } catch (error) {
       if (!["not_found", "id_reused"].includes(error.code)) throw error;
-      book.barred = error.code;
+      [book.barred, book.holds] = [error.code, false];
       report.barred.push(id);
       return false;
     }
@@ -245,14 +257,9 @@ export class Phone {
 
   #merge(book, answer, serverTime, report) {
     book.forgetExpired(serverTime);
-    for (const { hash, outcome, code, expires_at: until } of answer.outcomes) {
-      report[outcome] += 1;
-      if (outcome === "held") book.held.set(hash, until);
-      if (outcome === "accepted" || outcome === "duplicate") book.there.add(hash);
-      if (outcome === "refused") book.refused.set(hash, code);
-    }
-    const deferred = answer.outcomes.some(({ outcome }) => outcome === "deferred");
-    const settled = answer.changes.length > 0 || answer.outcomes.some(({ outcome }) => outcome !== "deferred");
+    const noted = this.#note(book, answer.outcomes, report);
+    const { deferred } = noted;
+    const settled = answer.changes.length > 0 || noted.settled;
     try {
       book.apply(answer.changes.map(fromBase64url));
     } catch {
@@ -273,6 +280,18 @@ export class Phone {
       return true;
     }
     return book.unsent().length > 0;
+  }
+
+  /** Notes what became of each change that was pushed: whether some are to be sent again, and some are not. */
+  #note(book, outcomes, report) {
+    for (const { hash, outcome, code, expires_at: until } of outcomes) {
+      report[outcome] += 1;
+      if (outcome === "held") book.held.set(hash, until);
+      if (outcome === "accepted" || outcome === "duplicate") book.there.add(hash);
+      if (outcome === "refused") book.refused.set(hash, code);
+    }
+    const deferred = outcomes.some(({ outcome }) => outcome === "deferred");
+    return { deferred, settled: outcomes.some(({ outcome }) => outcome !== "deferred") };
   }
 
   /** Takes the server's document in place of changes; says whether another request is needed. */

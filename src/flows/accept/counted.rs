@@ -22,7 +22,7 @@ pub fn count(app: &App, outcomes: &[ChunkOutcome], laps: &Laps) {
                 held += 1;
                 metrics.held(reason);
             }
-            Became::Deferred => {
+            Became::Deferred(_) => {
                 deferred += 1;
                 metrics.deferred();
             }

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::super::FlowError;
-use super::plan::{HeldTotals, Incoming, Plan};
+use super::plan::{self, HeldTotals, Incoming, Plan};
+use super::rows;
 use super::turns::{self, Room};
 use crate::domain::held::HELD_EXPIRED;
+use crate::domain::ids::PartyId;
 use crate::domain::limits::{HEADS_MAX, LOOK_UP_RANGES_MAX, LOOK_UP_ROWS_MAX, LOOK_UP_SPANS_MAX};
-use crate::merge::admit::{ActorLast, Facts, Ranges, References, references};
+use crate::merge::admit::{ActorLast, Facts, HeldReason, Named, Ranges, References, references};
 use crate::merge::guard::{self, Checked, Chunk};
 use crate::merge::{Actor, Hash, ObjectInfo, OpId, RefusalCode};
 use crate::store;
@@ -26,6 +29,9 @@ pub struct Held {
     pub changes: Vec<Arc<Checked>>,
     /// Everything held, by hash.
     pub all: HashMap<Hash, Waiting>,
+    /// Hashes of those that wait for somebody who had left the group and is in it again, or that are pushed now by
+    /// somebody who is.
+    pub back: HashSet<Vec<u8>>,
     /// The daybook's revision that this belongs to, where anything is held.
     pub revision: Option<i64>,
 }
@@ -33,7 +39,7 @@ pub struct Held {
 /// Who first delivered a change, and when the server received it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Brought {
-    pub grant: Option<uuid::Uuid>,
+    pub grant: Option<Uuid>,
     pub at_ms: i64,
 }
 
@@ -52,13 +58,31 @@ impl Held {
         if self.all.is_empty() {
             return;
         }
-        let looked_at = self.changes.iter().map(|change| change.hash).collect();
+        let looked_at: HashSet<Hash> = self.changes.iter().map(|change| change.hash).collect();
+        // What had no turn for lack of room has it next time, as it is.
+        let had_turn =
+            |still: &&plan::Held| still.reason != HeldReason::MissingDependency || !still.missing.is_empty();
+        plan.moves = plan.still.iter().filter(had_turn).any(|still| self.moves(still));
         let accepted = plan.accepted.iter().map(|accepted| accepted.change.hash.as_slice());
         let settled = accepted.chain(plan.refused.iter().map(|refused| refused.hash.as_slice())).collect();
         plan.left = turns::left(self.all.values(), &looked_at, &settled);
+        if plan.moves || !plan.accepted.is_empty() {
+            let had_turn = |hash: &[u8]| hash.try_into().is_ok_and(|hash: Hash| looked_at.contains(&hash));
+            plan.left.extend(self.back.iter().filter(|hash| !had_turn(hash)).cloned());
+        }
         plan.more |= !plan.left.is_empty();
         let room = Room { max_op: facts.max_op, operations: facts.operations, raw_bytes: facts.raw_bytes };
-        plan.more |= !plan.accepted.is_empty() && turns::any_may_go(self.all.values(), &looked_at, &room);
+        let may_go = || turns::any_may_go(self.all.values(), &looked_at, &room);
+        plan.more |= (plan.moves || !plan.accepted.is_empty()) && may_go();
+    }
+
+    /// Whether what was looked at and is still held waits for something else than its row says.
+    pub fn moves(&self, still: &plan::Held) -> bool {
+        let stored = self.all.get(&still.change.hash);
+        stored.is_none_or(|row| {
+            let waits_for = rows::waits_for(&still.missing);
+            (row.reason.as_str(), &row.waits_for) != (still.reason.as_str(), &waits_for)
+        })
     }
 
     /// Who brought a held change.
@@ -80,7 +104,8 @@ pub async fn held(db: &impl ConnectionTrait, of: Of, chunks: &[Incoming]) -> Res
         return Ok(Held::default());
     };
     let rows = store::held::waiting(db, of).await?;
-    let turn = turns::next(&rows, &row, chunks);
+    let back = back(db, of, &row, &rows, chunks).await?;
+    let turn = turns::next(&rows, &back, &row, chunks);
     let changes = match turn.is_empty() {
         true => Vec::new(),
         false => {
@@ -89,7 +114,34 @@ pub async fn held(db: &impl ConnectionTrait, of: Of, chunks: &[Incoming]) -> Res
         }
     };
     let all = rows.into_iter().map(|row| Ok((hash(&row.hash)?, row))).collect::<Result<_, FlowError>>()?;
-    Ok(Held { changes, all, revision: Some(row.revision) })
+    Ok(Held { changes, all, back, revision: Some(row.revision) })
+}
+
+/// Of what is held of people who had left the group: what those brought who are in it again, and what is sent anew.
+async fn back(
+    db: &impl ConnectionTrait,
+    of: Of,
+    row: &daybook::Model,
+    held: &[Waiting],
+    chunks: &[Incoming],
+) -> Result<HashSet<Vec<u8>>, FlowError> {
+    let left: Vec<&Waiting> =
+        held.iter().filter(|waiting| waiting.reason == HeldReason::LeftGroup.as_str()).collect();
+    if left.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sent: HashSet<Hash> = chunks.iter().filter_map(Incoming::may_be_held).collect();
+    let grants = left.iter().filter_map(|waiting| waiting.grant_id).collect();
+    let brought_by = store::access::parties_of(db, of.neighbourhood, grants).await?;
+    let members = store::parties::members(db, of.neighbourhood, PartyId(row.party_id)).await?;
+    let members: HashSet<Uuid> = members.into_iter().map(|row| row.member_id).collect();
+    let is_sent =
+        |waiting: &Waiting| waiting.hash.as_slice().try_into().is_ok_and(|hash: Hash| sent.contains(&hash));
+    let is_back = |waiting: &Waiting| {
+        let party = waiting.grant_id.and_then(|grant| brought_by.get(&grant));
+        party.is_some_and(|party| members.contains(&party.0)) || is_sent(waiting)
+    };
+    Ok(left.into_iter().filter(|waiting| is_back(waiting)).map(|waiting| waiting.hash.clone()).collect())
 }
 
 fn parse(rows: Vec<held_change::Model>) -> Vec<Arc<Checked>> {
@@ -117,6 +169,8 @@ pub struct Loaded {
     pub facts: Facts,
     /// In quarantine, and looked at anew: what becomes of them now takes the place of that.
     pub loose: HashSet<Hash>,
+    /// Bytes of what is kept of earlier changes that were read for it.
+    pub read_bytes: u64,
 }
 
 /// Loads the facts for the changes of a push and the held ones, inside the transaction that holds the lock.
@@ -132,9 +186,11 @@ pub async fn load(
     facts.operations = unsigned(row.operations);
     facts.raw_bytes = unsigned(row.raw_bytes);
     let hashes = hashes(row, changes, asked.unread);
+    let mut read_bytes: u64 = 0;
     for known in store::changes::known(db, of, &hashes, &numbers(changes)).await? {
         let Known { hash: bytes, actor, seq, max_op, position, objects, .. } = known;
         let (position, max_op) = (unsigned(position), unsigned(max_op));
+        read_bytes = read_bytes.saturating_add(length(&objects));
         facts.add_known(hash(&bytes)?, position, max_op, &objects).map_err(FlowError::internal)?;
         let last = ActorLast { seq: unsigned(seq), max_op, position };
         let greatest = facts.actors.entry(Actor::new(&actor)).or_insert(last);
@@ -158,11 +214,12 @@ pub async fn load(
     let wanted = references(new.iter().copied());
     if let Some(after) = facts.graph_after(new.iter().copied()) {
         for (position, bytes, objects) in store::changes::graph_after(db, of, after).await? {
+            read_bytes = read_bytes.saturating_add(length(&objects));
             facts.add_node(hash(&bytes)?, unsigned(position), &objects).map_err(FlowError::internal)?;
         }
     }
-    load_rows(db, of, &mut facts, &wanted).await?;
-    Ok(Loaded { facts, loose })
+    read_bytes = read_bytes.saturating_add(load_rows(db, of, &mut facts, &wanted).await?);
+    Ok(Loaded { facts, loose, read_bytes })
 }
 
 /// What the objects named in these changes are, and nothing else.
@@ -198,18 +255,19 @@ fn numbers(changes: &[&Checked]) -> Vec<(Vec<u8>, Vec<i64>)> {
     of_actors.map(|(actor, seqs)| (actor.as_bytes().to_vec(), seqs.into_iter().collect())).collect()
 }
 
+/// Answers how many bytes were read.
 async fn load_rows(
     db: &impl ConnectionTrait,
     of: Of,
     facts: &mut Facts,
     wanted: &References,
-) -> Result<(), FlowError> {
-    let ranges = wanted.ranges();
+) -> Result<u64, FlowError> {
+    let (ranges, named) = (wanted.ranges(), wanted.named());
     if ranges.count() > LOOK_UP_RANGES_MAX {
-        return load_many_rows(db, of, facts, &ranges).await;
+        return load_many_rows(db, of, facts, &ranges, &named).await;
     }
     let each: Vec<_> = ranges.iter().map(|(actor, from, to)| (actor.as_bytes().to_vec(), from, to)).collect();
-    add_rows(facts, store::changes::covering(db, of, &each).await?)
+    add_rows(facts, store::changes::covering(db, of, &each).await?, &named)
 }
 
 /// The same for so many ranges that going through the daybook costs less than asking for each: most of them may
@@ -219,31 +277,40 @@ async fn load_many_rows(
     of: Of,
     facts: &mut Facts,
     ranges: &Ranges,
-) -> Result<(), FlowError> {
+    named: &Named,
+) -> Result<u64, FlowError> {
     let (mut after, mut wanted) = (0, Vec::new());
     loop {
         let spans = store::changes::spans(db, of, after, LOOK_UP_SPANS_MAX).await?;
         let Some(last) = spans.last() else { break };
         after = last.position;
-        let named = spans.iter().filter(|span| {
+        let overlapping = spans.iter().filter(|span| {
             ranges.overlap(&Actor::new(&span.actor), unsigned(span.start_op), unsigned(span.max_op))
         });
-        wanted.extend(named.map(|span| span.position));
+        wanted.extend(overlapping.map(|span| span.position));
     }
+    let mut read_bytes: u64 = 0;
     for positions in wanted.chunks(LOOK_UP_ROWS_MAX) {
-        add_rows(facts, store::changes::at(db, of, positions.to_vec()).await?)?;
+        let rows = store::changes::at(db, of, positions.to_vec()).await?;
+        read_bytes = read_bytes.saturating_add(add_rows(facts, rows, named)?);
     }
-    Ok(())
+    Ok(read_bytes)
 }
 
-fn add_rows(facts: &mut Facts, rows: Vec<Covering>) -> Result<(), FlowError> {
+fn add_rows(facts: &mut Facts, rows: Vec<Covering>, named: &Named) -> Result<u64, FlowError> {
+    let mut read_bytes: u64 = 0;
     for row in rows {
         let actor = Actor::new(&row.actor);
+        read_bytes = read_bytes.saturating_add(length(&row.objects));
         facts
-            .add_row(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects)
+            .add_named(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects, named)
             .map_err(FlowError::internal)?;
     }
-    Ok(())
+    Ok(read_bytes)
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// The objects that earlier changes made, by what the facts hold: what the reducer asks.

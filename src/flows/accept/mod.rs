@@ -5,9 +5,12 @@
 //! (`merge::reduce`), versions are written where a reading changed, and all of it is committed. Where a text of
 //! an earlier push was edited the document is loaded, outside of any transaction, and the accept starts again.
 
+mod advice;
+mod costs;
 mod counted;
 mod document;
 mod facts;
+mod left;
 mod once;
 mod plan;
 mod readings;
@@ -20,18 +23,21 @@ use std::sync::Arc;
 use super::FlowError;
 use crate::app::App;
 use crate::domain::held::expires_at_ms;
-use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId};
+use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId, PartyId};
+use crate::domain::limits::FACTS_BYTES_FREE;
 use crate::merge::admit::Facts;
 use crate::merge::guard::Checked;
 use crate::merge::{ActivityState, Hash, RefusalCode};
-use crate::metrics::{Flow, Laps, Phase};
+use crate::metrics::{Flow, Laps, Phase, Queue};
 use crate::store;
 use crate::store::Batch;
 use crate::store::Transaction;
 use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
+pub use advice::Deferral;
 pub(super) use facts::{Brought, hash, lookup, objects, signed, unsigned};
+pub(super) use left::accept_from;
 pub use once::Once;
 pub use plan::{Became, Incoming};
 pub(super) use readings::{Bringer, Readings};
@@ -60,13 +66,17 @@ pub struct Accepted {
     pub row: daybook::Model,
     /// How many of its new positions this request's chunks took.
     pub taken: i64,
+    /// Whoever sent has left the group whose daybook it is: what they send is held until then, in milliseconds since
+    /// 1970, and they are told nothing of the daybook.
+    pub left_until_ms: Option<i64>,
 }
 
 impl Accepted {
     /// Nothing was pushed into the daybook of this row.
     #[must_use]
     pub fn nothing(row: daybook::Model) -> Self {
-        Self { outcomes: Vec::new(), before: (row.position, row.chain.clone()), row, taken: 0 }
+        let before = (row.position, row.chain.clone());
+        Self { outcomes: Vec::new(), before, row, taken: 0, left_until_ms: None }
     }
 }
 
@@ -101,6 +111,8 @@ struct Accept<'a> {
     /// The daybook's revision as last read.
     revision: i64,
     once: Option<Once>,
+    /// Who must be in the group whose daybook it is; where it is the sender's own, nobody.
+    sender: Option<PartyId>,
 }
 
 /// What one transaction did.
@@ -151,7 +163,8 @@ pub async fn accept(
 /// The same for what is written once only.
 ///
 /// # Errors
-/// As [`accept`], and [`FlowError::IdReused`] if it is there already; nothing was written then.
+/// As [`accept`], and [`FlowError::IdReused`] if it is there already, [`FlowError::NoHub`] where its writer may not
+/// write for others any more; nothing was written then.
 pub(super) async fn accept_once(
     app: &App,
     row: &daybook::Model,
@@ -171,7 +184,8 @@ pub(super) async fn accept_again(
     chunks: Vec<Incoming>,
     again: HashMap<Hash, Brought>,
 ) -> Result<Accepted, FlowError> {
-    let bringer = Bringer { grant, at_ms: app.now_in(NeighbourhoodId(row.neighbourhood_id)), skew_ms: None };
+    let at_ms = app.now_in(NeighbourhoodId(row.neighbourhood_id));
+    let bringer = Bringer { grant, payer: None, at_ms, skew_ms: None };
     run(Accept::new(app, row, bringer, chunks, again)).await
 }
 
@@ -179,7 +193,7 @@ pub(super) async fn accept_again(
 async fn run(mut accept: Accept<'_>) -> Result<Accepted, FlowError> {
     let Settled { mut accepted, mut more } = accept.settle().await?;
     accept.chunks.clear();
-    accept.once = None;
+    (accept.once, accept.sender) = (None, None);
     for _ in 0..ROUNDS_MAX {
         if !more {
             break;
@@ -206,7 +220,14 @@ impl<'a> Accept<'a> {
     ) -> Self {
         let of = Of { neighbourhood: NeighbourhoodId(row.neighbourhood_id), daybook: DaybookId(row.id) };
         let holds = row.held_changes.unwrap_or_default() > 0;
-        Self { app, of, bringer, chunks, again, holds, revision: row.revision, once: None }
+        Self { app, of, bringer, chunks, again, holds, revision: row.revision, once: None, sender: None }
+    }
+
+    /// Takes what is known only now out of the budget of who pays for all this.
+    fn pay(&self, bytes: u64) {
+        if let Some(payer) = self.bringer.payer {
+            self.app.spend(payer, bytes);
+        }
     }
 
     /// Who brought a change that is not held.
@@ -217,7 +238,7 @@ impl<'a> Accept<'a> {
 
     /// One transaction, tried until nothing moved while Automerge was asked.
     async fn settle(&self) -> Result<Settled, FlowError> {
-        let (app, of) = (self.app, self.of);
+        let (app, of, payer) = (self.app, self.of, self.bringer.payer);
         let mut filled = None;
         let mut proofs = HashMap::new();
         let mut holds = self.holds;
@@ -241,11 +262,11 @@ impl<'a> Accept<'a> {
                     continue;
                 }
                 Attempt::NeedsProof { accepted, change } => {
-                    proofs.insert(change.hash, document::is_sound(app, of, &accepted, &change).await?);
+                    proofs.insert(change.hash, document::is_sound(app, of, payer, &accepted, &change).await?);
                 }
                 Attempt::NeedsDocument { revision, accepted, states } => {
                     let hashes = accepted.iter().map(|change| change.hash).collect();
-                    let states = document::filled(app, of, &accepted, states).await?;
+                    let states = document::filled(app, of, payer, &accepted, states).await?;
                     filled = Some(Filled { revision, accepted: hashes, states });
                 }
             }
@@ -261,22 +282,28 @@ impl<'a> Accept<'a> {
         proofs: &HashMap<Hash, bool>,
         laps: &mut Laps,
     ) -> Result<Attempt, FlowError> {
-        let mut timing = self.app.metrics().database.transaction(Flow::Accept);
+        let metrics = self.app.metrics();
+        let (waiting, mut timing) =
+            (metrics.queues.wait(Queue::Daybook), metrics.database.transaction(Flow::Accept));
         let txn = timing.begin(self.app.db().begin()).await?;
         let row = store::daybooks::lock(&txn, self.of.neighbourhood, self.of.daybook).await?;
+        drop(waiting);
         let row = row.ok_or(FlowError::NotFound)?;
         if row.gone_at_ms.is_some() {
             return Err(FlowError::Gone);
         }
-        if let Some(once) = &self.once
-            && once.is_there(&txn, self.of).await?
-        {
-            return Err(FlowError::IdReused);
+        if let Some(once) = &self.once {
+            once.check(&txn, self.of).await?;
         }
         if !held.is_of(&row) {
             return Ok(Attempt::Moved);
         }
-        let Loaded { mut facts, loose } = self.facts(&txn, &row, held, proofs).await?;
+        if let Some(until_ms) = self.left_until(&txn, &row).await? {
+            let accepted = self.set_aside(&txn, row, held, until_ms).await?;
+            timing.commit(txn.commit()).await?;
+            return Ok(Attempt::Done(Box::new(Settled { accepted, more: false })));
+        }
+        let Loaded { mut facts, loose, .. } = self.facts(&txn, &row, held, proofs).await?;
         laps.lap(Phase::Facts);
         let mut plan =
             plan(&mut facts, &self.chunks, &held.changes, held.totals(), proofs.len() < PROOFS_MAX);
@@ -297,34 +324,26 @@ impl<'a> Accept<'a> {
         for accepted in &plan.accepted {
             readings.reduce(&accepted.change, &lookup(&facts));
         }
-        let needed = readings.needing_document();
-        if !needed.is_empty() {
-            let accepted: Vec<Arc<Checked>> =
-                plan.accepted.iter().map(|accepted| accepted.change.clone()).collect();
-            match filled.filter(|filled| filled.fits(&row, &accepted)) {
-                Some(filled) => readings.replace(filled.states),
-                None => {
-                    let states = readings.take(&needed);
-                    return Ok(Attempt::NeedsDocument { revision: row.revision, accepted, states });
-                }
-            }
+        if let Some(needs_document) = document::texts(&row, &plan, &mut readings, filled) {
+            return Ok(needs_document);
         }
         laps.lap(Phase::Reduce);
         let outcomes = self.outcomes(&plan, held, &facts, &readings);
         let before = (row.position, row.chain.clone());
         let more = plan.more;
         if plan.is_empty() {
-            let accepted = Accepted { outcomes, before, row, taken: 0 };
+            let accepted = Accepted { outcomes, before, row, taken: 0, left_until_ms: None };
             return Ok(Attempt::Done(Box::new(Settled { accepted, more })));
         }
         let admitted = plan.accepted.iter().filter(|accepted| accepted.was_held).count();
         let taken = signed(u64::try_from(plan.accepted.len() - admitted).unwrap_or(u64::MAX));
-        let row = self.write(&txn, row, plan, held, &loose, &mut facts, readings).await?;
+        let (row, costs) = self.write(&txn, row, plan, held, &loose, &mut facts, readings).await?;
         laps.lap(Phase::Write);
         timing.commit(txn.commit()).await?;
+        self.pay(costs);
         laps.lap(Phase::Commit);
-        self.app.metrics().sync.admitted(admitted);
-        let accepted = Accepted { outcomes, before, row, taken };
+        metrics.sync.admitted(admitted);
+        let accepted = Accepted { outcomes, before, row, taken, left_until_ms: None };
         Ok(Attempt::Done(Box::new(Settled { accepted, more })))
     }
 
@@ -342,6 +361,7 @@ impl<'a> Accept<'a> {
             self.chunks.iter().filter_map(Incoming::unread).take(UNREAD_LOOKED_UP_MAX).collect();
         let asked = Asked { unread: &unread, again: &self.again };
         let mut loaded = facts::load(txn, self.of, row, held, &changes, asked).await?;
+        self.pay(loaded.read_bytes.saturating_sub(FACTS_BYTES_FREE));
         for (hash, sound) in proofs {
             if *sound {
                 loaded.facts.verified.insert(*hash);
@@ -389,17 +409,17 @@ impl<'a> Accept<'a> {
         loose: &HashSet<Hash>,
         facts: &mut Facts,
         readings: Readings,
-    ) -> Result<daybook::Model, FlowError> {
+    ) -> Result<(daybook::Model, u64), FlowError> {
         let mut batch = Batch::default();
         let merge_actor = self.app.random();
         let mut written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
         let sets = rows::SetAside { plan: &plan, held, loose };
         rows::held_and_refused(self, txn, &sets, &mut written.row, &mut batch).await?;
-        readings.write(txn, written.before, self.bringer, &mut batch).await?;
+        let costs = readings.write(txn, written.before, self.bringer, &mut batch).await?;
         let row = written.row.clone();
         rows::push(txn, written, &mut batch);
         batch.execute(txn).await?;
-        Ok(row)
+        Ok((row, costs))
     }
 }
 

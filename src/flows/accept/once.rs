@@ -2,7 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::domain::ids::ActivityId;
+use super::super::{FlowError, hubs};
+use crate::domain::ids::{ActivityId, PartyId};
 use crate::store;
 use crate::store::changes::Of;
 
@@ -11,18 +12,31 @@ use crate::store::changes::Of;
 pub enum Once {
     /// The activity.
     Recorded(ActivityId),
+    /// The activity, which a member of a hub writes for somebody else: as long as they are one.
+    RecordedFor { id: ActivityId, member: PartyId, now_ms: i64 },
     /// A change by an actor that begins with these bytes.
     Named(Vec<u8>),
 }
 
 impl Once {
-    /// Whether it is there.
+    /// That it is not there, and that whoever writes it still may.
     ///
     /// # Errors
-    /// `DbErr`.
-    pub(super) async fn is_there(&self, db: &impl ConnectionTrait, of: Of) -> Result<bool, DbErr> {
+    /// [`FlowError::IdReused`] if it is there, [`FlowError::NoHub`] where its writer is a member of no hub any more.
+    pub(super) async fn check(&self, db: &impl ConnectionTrait, of: Of) -> Result<(), FlowError> {
+        if let Self::RecordedFor { member, now_ms, .. } = self
+            && hubs::of_member(db, of.neighbourhood, *member, *now_ms).await?.is_empty()
+        {
+            return Err(FlowError::NoHub);
+        }
+        if self.is_there(db, of).await? { Err(FlowError::IdReused) } else { Ok(()) }
+    }
+
+    async fn is_there(&self, db: &impl ConnectionTrait, of: Of) -> Result<bool, DbErr> {
         Ok(match self {
-            Self::Recorded(id) => store::activities::find(db, of.neighbourhood, *id).await?.is_some(),
+            Self::Recorded(id) | Self::RecordedFor { id, .. } => {
+                store::activities::find(db, of.neighbourhood, *id).await?.is_some()
+            }
             Self::Named(name) => !store::changes::actors_from(db, of, name).await?.is_empty(),
         })
     }

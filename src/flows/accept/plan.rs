@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::advice::{Deferral, advice};
 use crate::domain::limits::{
-    ACCEPT_CHANGES_MAX, ACCEPT_OPERATIONS_MAX, HELD_BYTES_MAX, HELD_CHANGES_MAX, HELD_MISSING_SHOWN_MAX,
+    ACCEPT_CHANGES_MAX, ACCEPT_OPERATIONS_MAX, HELD_BYTES_MAX, HELD_CHANGES_MAX, HELD_LEFT_BYTES_MAX,
+    HELD_LEFT_CHANGES_MAX, HELD_MISSING_SHOWN_MAX,
 };
 use crate::merge::admit::{Admission, Facts, HeldReason, admit};
 use crate::merge::guard::{Checked, Chunk};
@@ -18,7 +20,7 @@ pub enum Became {
     Accepted,
     Duplicate,
     Held(String),
-    Deferred,
+    Deferred(Deferral),
     /// Code and detail.
     Refused(String, String),
 }
@@ -70,6 +72,8 @@ pub struct Plan {
     pub more: bool,
     /// Held, not looked at, and from now on only waiting for their turn.
     pub left: Vec<Vec<u8>>,
+    /// Some of those still held wait for something else now.
+    pub moves: bool,
     pub refused: Vec<Refused>,
     /// Held before, and now admitted or refused.
     pub released: Vec<Hash>,
@@ -84,7 +88,11 @@ pub struct Plan {
 impl Plan {
     /// The outcomes in the order of the request.
     pub fn outcomes(&self) -> impl Iterator<Item = (Hash, Became)> {
-        self.order.iter().map(|hash| (*hash, self.became.get(hash).cloned().unwrap_or(Became::Deferred)))
+        self.order.iter().map(|hash| (*hash, self.became_of(hash)))
+    }
+
+    fn became_of(&self, hash: &Hash) -> Became {
+        self.became.get(hash).cloned().unwrap_or(Became::Deferred(Deferral::TransactionFull))
     }
 
     /// Whether nothing is to be written.
@@ -93,6 +101,7 @@ impl Plan {
             && self.held.is_empty()
             && self.refused.is_empty()
             && self.released.is_empty()
+            && !self.moves
     }
 
     /// What is decided anew: accepted, held or refused in this plan.
@@ -127,6 +136,11 @@ impl Incoming {
             Self::Change(change) => Some(change),
             Self::Refused(_) | Self::Known(_) | Self::Unread(_) => None,
         }
+    }
+
+    /// The hash of what may be among what is held.
+    pub fn may_be_held(&self) -> Option<Hash> {
+        self.change().map(|change| change.hash).or_else(|| self.unread())
     }
 
     /// The hash of what was not decoded and is not known to be accepted.
@@ -178,23 +192,17 @@ pub fn plan(
         let waiting = Waiting { change: change.clone(), reason: HeldReason::MissingDependency, old: true };
         planner.wait(facts, waiting);
     }
-    for chunk in chunks {
-        match chunk {
-            Incoming::Change(change) => planner.take(facts, change.clone()),
-            Incoming::Refused(refused) => {
-                planner.plan.order.push(refused.hash);
-                facts.refused.insert(refused.hash, refused.code);
-                planner.refuse((**refused).clone(), false);
-                planner.release(facts, refused.hash);
-            }
-            Incoming::Known(hash) => {
-                planner.plan.order.push(*hash);
-                planner.plan.became.entry(*hash).or_insert(Became::Duplicate);
-            }
-            Incoming::Unread(hash) => planner.take_unread(facts, *hash),
-        }
-    }
+    planner.take_all(facts, chunks);
     planner.drain(facts);
+    planner.finish(facts)
+}
+
+/// The same for chunks of somebody who has left the group whose daybook it is: nothing is accepted, and what is not
+/// refused already is held until they are back.
+#[must_use]
+pub fn set_aside(facts: &mut Facts, chunks: &[Incoming], totals: HeldTotals) -> Plan {
+    let mut planner = Planner { totals, has_left: true, ..Planner::default() };
+    planner.take_all(facts, chunks);
     planner.finish(facts)
 }
 
@@ -215,12 +223,33 @@ struct Planner {
     ahead: Vec<Waiting>,
     ready: VecDeque<Waiting>,
     totals: HeldTotals,
-    full: bool,
+    full: Option<Deferral>,
     /// The document may be asked about a change.
     may_ask: bool,
+    /// Whoever sends has left the group whose daybook it is.
+    has_left: bool,
 }
 
 impl Planner {
+    fn take_all(&mut self, facts: &mut Facts, chunks: &[Incoming]) {
+        for chunk in chunks {
+            match chunk {
+                Incoming::Change(change) => self.take(facts, change.clone()),
+                Incoming::Refused(refused) => {
+                    self.plan.order.push(refused.hash);
+                    facts.refused.insert(refused.hash, refused.code);
+                    self.refuse((**refused).clone(), false);
+                    self.release(facts, refused.hash);
+                }
+                Incoming::Known(hash) => {
+                    self.plan.order.push(*hash);
+                    self.plan.became.entry(*hash).or_insert(Became::Duplicate);
+                }
+                Incoming::Unread(hash) => self.take_unread(facts, *hash),
+            }
+        }
+    }
+
     fn take(&mut self, facts: &mut Facts, change: Arc<Checked>) {
         let hash = change.hash;
         self.plan.order.push(hash);
@@ -230,13 +259,29 @@ impl Planner {
             // It waits already, from an earlier push or from this one.
             let reason = HeldReason::MissingDependency.as_str().to_owned();
             self.plan.became.entry(hash).or_insert(Became::Held(reason));
-        } else if self.is_full(&change) && !is_refused(facts, &change) {
+        } else if self.has_left {
+            self.keep(facts, change);
+        } else if let Some(why) = self.full_for(&change).filter(|_| !is_refused(facts, &change)) {
             // What follows may build on this one, so it is sent again as well.
-            self.full = true;
-            self.plan.became.entry(hash).or_insert(Became::Deferred);
+            self.full = Some(why);
+            self.plan.became.entry(hash).or_insert(Became::Deferred(why));
         } else {
             self.decide(facts, Waiting { change, reason: HeldReason::MissingDependency, old: false });
             self.drain(facts);
+        }
+    }
+
+    /// A change whose turn comes only when whoever sent it is back; what must not come in at all is refused now.
+    fn keep(&mut self, facts: &mut Facts, change: Arc<Checked>) {
+        let hash = change.hash;
+        if is_refused(facts, &change) {
+            let code = facts.refused.get(&hash).copied().unwrap_or(RefusalCode::OnRefused);
+            facts.refused.insert(hash, code);
+            let detail = advice(code).to_owned();
+            self.refuse(Refused { hash, code, detail, bytes: change.bytes.clone() }, false);
+        } else {
+            facts.held.insert(hash);
+            self.hold(facts, Waiting { change, reason: HeldReason::LeftGroup, old: false });
         }
     }
 
@@ -250,8 +295,8 @@ impl Planner {
         } else if let Some(code) = facts.refused.get(&hash) {
             Became::Refused(code.as_str().to_owned(), advice(*code).to_owned())
         } else {
-            self.full = true;
-            Became::Deferred
+            let why = *self.full.get_or_insert(Deferral::RequestFull);
+            Became::Deferred(why)
         };
         self.plan.became.entry(hash).or_insert(became);
     }
@@ -281,9 +326,9 @@ impl Planner {
                     let reason = HeldReason::MissingDependency;
                     self.ready.push_back(Waiting { change, reason, old });
                 } else {
-                    self.plan.became.insert(change.hash, Became::Deferred);
+                    self.plan.became.insert(change.hash, Became::Deferred(Deferral::TransactionFull));
                 }
-                self.full = true;
+                self.full = Some(Deferral::TransactionFull);
             }
             Admission::Held(reason) => self.hold(facts, Waiting { change, reason, old }),
             Admission::Refused(code) => {
@@ -297,11 +342,15 @@ impl Planner {
 
     fn hold(&mut self, facts: &mut Facts, waiting: Waiting) {
         let bytes = waiting.change.size();
-        let count_max = usize::try_from(HELD_CHANGES_MAX).unwrap_or(usize::MAX);
         if !waiting.old {
-            if self.totals.changes + 1 > count_max || self.totals.bytes + bytes > HELD_BYTES_MAX {
+            let (changes_max, bytes_max) = match self.has_left {
+                true => (HELD_LEFT_CHANGES_MAX, HELD_LEFT_BYTES_MAX),
+                false => (HELD_CHANGES_MAX, HELD_BYTES_MAX),
+            };
+            let changes_max = usize::try_from(changes_max).unwrap_or(usize::MAX);
+            if self.totals.changes + 1 > changes_max || self.totals.bytes + bytes > bytes_max {
                 facts.held.remove(&waiting.change.hash);
-                self.plan.became.insert(waiting.change.hash, Became::Deferred);
+                self.plan.became.insert(waiting.change.hash, Became::Deferred(Deferral::HeldFull));
                 return;
             }
             self.totals.changes += 1;
@@ -341,6 +390,7 @@ impl Planner {
             HeldReason::MissingDependency => true,
             HeldReason::StartOpAhead => waiting.change.start_op <= facts.max_op.saturating_add(1),
             HeldReason::Quota => facts.has_room(waiting.change.operations(), waiting.change.size()),
+            HeldReason::LeftGroup => false,
         };
         self.ready.extend(self.ahead.extract_if(.., may));
     }
@@ -348,7 +398,7 @@ impl Planner {
     /// Admits held changes while there is room.
     fn drain(&mut self, facts: &mut Facts) {
         while let Some(waiting) = self.ready.pop_front() {
-            if self.is_full(&waiting.change) {
+            if self.full_for(&waiting.change).is_some() {
                 self.ready.push_front(waiting);
                 return;
             }
@@ -356,18 +406,21 @@ impl Planner {
         }
     }
 
-    fn is_full(&self, change: &Checked) -> bool {
+    /// Why this plan has no room for a change, if it has none.
+    fn full_for(&self, change: &Checked) -> Option<Deferral> {
         let operations = self.plan.operations.saturating_add(change.operations());
-        self.full
-            || self.plan.accepted.len() >= ACCEPT_CHANGES_MAX
-            || (operations > ACCEPT_OPERATIONS_MAX && !self.plan.accepted.is_empty())
+        let is_full = self.plan.accepted.len() >= ACCEPT_CHANGES_MAX
+            || (operations > ACCEPT_OPERATIONS_MAX && !self.plan.accepted.is_empty());
+        self.full.or(is_full.then_some(Deferral::TransactionFull))
     }
 
     fn finish(mut self, facts: &Facts) -> Plan {
         self.plan.more = !self.ready.is_empty() && !self.plan.accepted.is_empty();
         let waiting = self.waiting.into_values().flatten().chain(self.ahead).chain(self.ready);
         for Waiting { change, reason, old } in waiting {
-            let missing = change.deps.iter().filter(|dep| !facts.is_known(dep));
+            // Whoever has left is waited for, whatever else is missing.
+            let waits = reason != HeldReason::LeftGroup;
+            let missing = change.deps.iter().filter(|dep| waits && !facts.is_known(dep));
             let missing = missing.take(HELD_MISSING_SHOWN_MAX).copied().collect();
             let held = Held { change, reason, missing };
             if old { self.plan.still.push(held) } else { self.plan.held.push(held) }
@@ -378,27 +431,6 @@ impl Planner {
 
 fn is_refused(facts: &Facts, change: &Checked) -> bool {
     facts.refused.contains_key(&change.hash) || change.deps.iter().any(|dep| facts.refused.contains_key(dep))
-}
-
-/// What a client's developer does about a change refused for its place in the daybook.
-fn advice(code: RefusalCode) -> &'static str {
-    match code {
-        RefusalCode::SeqGap => {
-            "the sequence number is not the actor's last plus one, though nothing is missing"
-        }
-        RefusalCode::StartOpLow => "start_op is not above every operation that the change depends on",
-        RefusalCode::MissingObject => "an operation works in an object that does not exist",
-        RefusalCode::MissingPredecessor => {
-            "an operation names a predecessor that does not exist in its place"
-        }
-        RefusalCode::MissingElement => "an operation names an element that does not exist",
-        RefusalCode::ActorFork => {
-            "the actor has another change with this sequence number: reload under a fresh actor"
-        }
-        RefusalCode::OnRefused => "it depends on a change that was refused: reload",
-        RefusalCode::TooDeep => "objects are nested too deep",
-        _ => "the change was refused before: reload",
-    }
 }
 
 #[cfg(test)]

@@ -37,8 +37,9 @@ fn a_daybook_holds_so_many_changes_and_the_next_is_deferred() {
     let most = usize::try_from(HELD_CHANGES_MAX).expect("small");
     let at = |changes| became(&push(&orphans, HeldTotals { changes, bytes: 0 }));
     assert_eq!(at(most - 2), [held(), held()]);
-    assert_eq!(at(most - 1), [held(), Became::Deferred]);
-    assert_eq!(at(most), [Became::Deferred, Became::Deferred]);
+    let full = || Became::Deferred(Deferral::HeldFull);
+    assert_eq!(at(most - 1), [held(), full()]);
+    assert_eq!(at(most), [full(), full()]);
 }
 
 #[test]
@@ -46,7 +47,43 @@ fn a_daybook_holds_so_many_bytes_and_the_next_is_deferred() {
     let orphan = two(1)[1].clone();
     let at = |bytes| became(&push(&[Incoming::Change(orphan.clone())], HeldTotals { changes: 0, bytes }));
     assert_eq!(at(HELD_BYTES_MAX - orphan.size()), [held()]);
-    assert_eq!(at(HELD_BYTES_MAX - orphan.size() + 1), [Became::Deferred]);
+    assert_eq!(at(HELD_BYTES_MAX - orphan.size() + 1), [Became::Deferred(Deferral::HeldFull)]);
+}
+
+#[test]
+fn who_has_left_is_held_up_to_a_part_of_the_room() {
+    let [change, _] = two(1);
+    let at = |changes, bytes| {
+        let chunks = [Incoming::Change(change.clone())];
+        became(&set_aside(&mut Facts::new(0, 0), &chunks, HeldTotals { changes, bytes }))
+    };
+    let most = usize::try_from(HELD_LEFT_CHANGES_MAX).expect("small");
+    let (kept, full) = ([Became::Held("left_group".to_owned())], [Became::Deferred(Deferral::HeldFull)]);
+    assert_eq!((at(most - 1, 0), at(most, 0)), (kept.to_vec(), full.to_vec()));
+    let bytes = HELD_LEFT_BYTES_MAX - change.size();
+    assert_eq!((at(0, bytes), at(0, bytes + 1)), (kept.to_vec(), full.to_vec()));
+}
+
+#[test]
+fn of_who_has_left_nothing_is_accepted_and_each_is_told_what_is_known() {
+    let ([first, second], [other, on_refused]) = (two(1), two(2));
+    let mut facts = Facts::new(0, 0);
+    facts.refused.insert(other.hash, RefusalCode::SeqGap);
+    let changes = [&first, &second, &other, &on_refused].map(|change| Incoming::Change(change.clone()));
+    let chunks = [&changes[..], &[Incoming::Known([4; 32])]].concat();
+    let plan = set_aside(&mut facts, &chunks, HeldTotals::default());
+    let refused = |code: RefusalCode| Became::Refused(code.as_str().to_owned(), advice(code).to_owned());
+    let kept = Became::Held("left_group".to_owned());
+    let told = [
+        kept.clone(),
+        kept,
+        refused(RefusalCode::SeqGap),
+        refused(RefusalCode::OnRefused),
+        Became::Duplicate,
+    ];
+    assert_eq!(became(&plan), told);
+    assert!(plan.accepted.is_empty() && plan.held.len() == 2);
+    assert!(plan.held.iter().all(|held| held.missing.is_empty()), "they wait for a person");
 }
 
 #[test]
@@ -71,7 +108,8 @@ fn after_what_was_not_decoded_nothing_else_is_taken() {
     let [first, second] = two(1);
     let unread = |hash| Incoming::Unread(hash);
     let plan = push(&[unread([1; 32]), Incoming::Change(first.clone())], HeldTotals::default());
-    assert_eq!(became(&plan), [Became::Deferred, Became::Deferred]);
+    let again = || Became::Deferred(Deferral::RequestFull);
+    assert_eq!(became(&plan), [again(), again()]);
     assert!(plan.is_empty());
 
     let mut facts = Facts::new(0, 0);

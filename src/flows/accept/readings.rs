@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::FlowError;
+use super::costs;
+use crate::app::Payer;
 use crate::domain::ids::{ActivityId, GrantId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::merge::guard::Checked;
@@ -19,6 +21,8 @@ use crate::store::entity::{activity, activity_version, daybook};
 #[derive(Debug, Clone, Copy)]
 pub struct Bringer {
     pub grant: Option<GrantId>,
+    /// Who pays for what it costs; nobody where the server does it by itself.
+    pub payer: Option<Payer>,
     pub at_ms: i64,
     /// How far its clock was ahead then; see [`crate::domain::time::skew_ms`].
     pub skew_ms: Option<i64>,
@@ -111,6 +115,12 @@ impl Readings {
         ids.iter().filter_map(|id| self.states.remove(id).map(|state| (*id, state))).collect()
     }
 
+    /// Leaves the texts of these to nobody: they are unreadable until they are written anew.
+    pub fn leave_unread(&mut self, ids: &BTreeSet<ActivityId>) {
+        let states = self.states.iter_mut().filter(|(id, _)| ids.contains(id));
+        states.for_each(|(_, state)| state.leave_unread());
+    }
+
     /// Puts filled states in.
     pub fn replace(&mut self, filled: BTreeMap<ActivityId, ActivityState>) {
         self.states.extend(filled);
@@ -137,16 +147,18 @@ impl Readings {
         self.reduced = 0;
     }
 
-    /// Writes the activities, and a version of each whose reading changed.
+    /// Writes the activities, and a version of each whose reading changed. Answers what that costs, in bytes.
     pub async fn write(
         self,
         db: &impl ConnectionTrait,
         before: i64,
         bringer: Bringer,
         batch: &mut Batch,
-    ) -> Result<(), FlowError> {
+    ) -> Result<u64, FlowError> {
         let backend = db.get_database_backend();
-        let Rows { activities: rows, versions } = self.rows(before, bringer)?;
+        let rows = self.rows(before, bringer)?;
+        let costs = costs::rewritten(&rows, usize::try_from(self.reduced).unwrap_or_default());
+        let Rows { activities: rows, versions } = rows;
         for version in versions.iter().filter(|version| version.version > 1) {
             let (id, older) = (ActivityId(version.activity_id), version.version - 1);
             batch.push(store::activities::supersede(backend, self.of.neighbourhood, id, older, before));
@@ -167,7 +179,7 @@ impl Readings {
             }
         }
         batch.insert::<activity_version::Entity>(backend, versions);
-        Ok(())
+        Ok(costs)
     }
 
     /// The row of an activity as it reads now, and its version if the reading is new.

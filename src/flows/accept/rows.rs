@@ -9,7 +9,9 @@ use super::facts::{Brought, Held};
 use super::plan::{self, Plan, Refused};
 use super::readings::recorded_at_ms;
 use super::{Accept, hash, heads, signed, unsigned};
-use crate::domain::limits::{COMPACT_RAW_BYTES_MIN, HEADS_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_CHANGES_MAX};
+use crate::domain::limits::{
+    COMPACT_RAW_BYTES_MIN, HEADS_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_CHANGES_MAX, QUARANTINE_HASHES_MAX,
+};
 use crate::merge::admit::{Admission, Facts, HeldReason, admit};
 use crate::merge::cursor::chain_next;
 use crate::merge::guard::Checked;
@@ -215,12 +217,9 @@ type WaitsFor<'a> = (&'a str, Option<Vec<u8>>);
 /// What was looked at and waits on may wait for something else now.
 fn still_held(accept: &Accept<'_>, backend: DbBackend, plan: &Plan, held: &Held, batch: &mut Batch) {
     let mut moved: BTreeMap<WaitsFor<'_>, Vec<Vec<u8>>> = BTreeMap::new();
-    for still in &plan.still {
+    for still in plan.still.iter().filter(|still| held.moves(still)) {
         let to = (still.reason.as_str(), waits_for(&still.missing));
-        let stored = held.all.get(&still.change.hash);
-        if stored.is_none_or(|row| (row.reason.as_str(), &row.waits_for) != (to.0, &to.1)) {
-            moved.entry(to).or_default().push(still.change.hash.to_vec());
-        }
+        moved.entry(to).or_default().push(still.change.hash.to_vec());
     }
     if !plan.left.is_empty() {
         let turn = (HeldReason::MissingDependency.as_str(), None);
@@ -232,12 +231,15 @@ fn still_held(accept: &Accept<'_>, backend: DbBackend, plan: &Plan, held: &Held,
 }
 
 /// As the row keeps them: 32 bytes each, one after the other.
-fn waits_for(missing: &[Hash]) -> Option<Vec<u8>> {
+pub fn waits_for(missing: &[Hash]) -> Option<Vec<u8>> {
     (!missing.is_empty()).then(|| missing.concat())
 }
 
 /// The room that is left in a daybook's quarantine.
 pub struct Quarantine {
+    /// Rows, with bytes or without.
+    hashes: u64,
+    /// Rows with bytes.
     changes: u64,
     bytes: u64,
 }
@@ -246,16 +248,19 @@ impl Quarantine {
     pub async fn of(db: &impl ConnectionTrait, of: Of) -> Result<Self, FlowError> {
         let (changes, bytes) = store::quarantine::totals(db, of).await?;
         Ok(Self {
+            hashes: QUARANTINE_HASHES_MAX.saturating_sub(unsigned(changes)),
             changes: QUARANTINE_CHANGES_MAX.saturating_sub(unsigned(changes)),
             bytes: QUARANTINE_BYTES_MAX.saturating_sub(unsigned(bytes)),
         })
     }
 
-    /// Takes a change in: without its bytes where they are too many, and not at all where there are too many.
+    /// Takes a change in: without its bytes where there are too many of either, and not at all where there are far too
+    /// many. Whoever sends such a one again is told the same, but what builds on it waits for it in vain.
     pub fn take(&mut self, mut row: refused_change::Model) -> Option<refused_change::Model> {
-        self.changes = self.changes.checked_sub(1)?;
-        match self.bytes.checked_sub(unsigned(row.bytes_count)) {
-            Some(left) => self.bytes = left,
+        self.hashes = self.hashes.checked_sub(1)?;
+        let room = self.changes.checked_sub(1).zip(self.bytes.checked_sub(unsigned(row.bytes_count)));
+        match room {
+            Some(left) => (self.changes, self.bytes) = left,
             None => row.bytes = None,
         }
         Some(row)
@@ -274,5 +279,39 @@ fn refused_row(accept: &Accept<'_>, refused: &Refused) -> refused_change::Model 
         bytes_count: signed(u64::try_from(refused.bytes.len()).unwrap_or(u64::MAX)),
         grant_id: brought.grant,
         received_at_ms: brought.at_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn refused(bytes: usize) -> refused_change::Model {
+        refused_change::Model {
+            neighbourhood_id: Uuid::nil(),
+            daybook_id: Uuid::nil(),
+            hash: vec![1; 32],
+            code: "unreadable".to_owned(),
+            detail: String::new(),
+            bytes: Some(vec![0; bytes]),
+            bytes_count: i64::try_from(bytes).expect("small"),
+            grant_id: None,
+            received_at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn beyond_its_room_the_quarantine_keeps_the_hash_and_beyond_far_more_nothing() {
+        let kept = |room: &mut Quarantine, bytes| room.take(refused(bytes)).map(|row| row.bytes.is_some());
+        let mut room = Quarantine { hashes: 4, changes: 2, bytes: 10 };
+        assert_eq!(kept(&mut room, 11), Some(false), "one byte past");
+        assert_eq!([kept(&mut room, 5), kept(&mut room, 5)], [Some(true); 2], "at both");
+        assert_eq!(
+            [kept(&mut room, 0), kept(&mut room, 0)],
+            [Some(false), None],
+            "one change past, and one hash"
+        );
     }
 }

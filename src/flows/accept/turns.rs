@@ -12,8 +12,13 @@ use crate::store::entity::daybook;
 use crate::store::held::Waiting;
 
 /// The hashes of held changes whose turn may have come, those first that can go first; as many as one
-/// transaction looks at.
-pub fn next(held: &[Waiting], row: &daybook::Model, chunks: &[Incoming]) -> Vec<Vec<u8>> {
+/// transaction looks at. `back` are those whose bringer is in the group again.
+pub fn next(
+    held: &[Waiting],
+    back: &HashSet<Vec<u8>>,
+    row: &daybook::Model,
+    chunks: &[Incoming],
+) -> Vec<Vec<u8>> {
     let push = Push::of(chunks);
     let room = push.room(row);
     let mut by_dependency: HashMap<&[u8], Vec<&Waiting>> = HashMap::new();
@@ -22,7 +27,11 @@ pub fn next(held: &[Waiting], row: &daybook::Model, chunks: &[Incoming]) -> Vec<
             by_dependency.entry(first).or_default().push(waiting);
         }
     }
-    let mut queue: VecDeque<&Waiting> = held.iter().filter(|waiting| room.has(waiting)).collect();
+    let mut first: Vec<&Waiting> =
+        held.iter().filter(|waiting| room.has(waiting) || back.contains(&waiting.hash)).collect();
+    // Whatever a change builds on starts below it.
+    first.sort_by_key(|waiting| waiting.start_op);
+    let mut queue = VecDeque::from(first);
     for hash in push.hashes.iter().copied() {
         queue.extend(by_dependency.remove(hash).into_iter().flatten());
     }
@@ -134,6 +143,7 @@ impl Room {
                     .saturating_add(unsigned(waiting.bytes_count));
                 self.operations.saturating_add(operations_of(waiting)) <= most
             }
+            Some(HeldReason::LeftGroup) => false,
             Some(HeldReason::MissingDependency) | None => true,
         }
     }
@@ -193,7 +203,7 @@ mod tests {
     }
 
     fn turn(held: &[Waiting], row: &daybook::Model, chunks: &[Incoming]) -> Vec<u8> {
-        next(held, row, chunks).iter().map(|hash| hash[0]).collect()
+        next(held, &HashSet::new(), row, chunks).iter().map(|hash| hash[0]).collect()
     }
 
     #[test]
@@ -221,6 +231,16 @@ mod tests {
         assert_eq!(turn(&quota, &row(0, base - 899, 0), &[]), Vec::<u8>::new());
         assert_eq!(turn(&quota, &row(0, base - 900, 0), &[]), [1]);
         assert_eq!(turn(&quota, &row(0, base - 899, 1), &[]), [1]);
+    }
+
+    #[test]
+    fn the_work_of_who_has_left_has_its_turn_when_they_are_back_what_starts_first_first() {
+        let mut held = [1, 2, 3].map(|hash| waiting(hash, None, HeldReason::LeftGroup));
+        (held[0].start_op, held[1].start_op) = (Some(12), Some(11));
+        let row = row(100, 0, 0);
+        assert_eq!(turn(&held, &row, &[]), Vec::<u8>::new());
+        let back: HashSet<Vec<u8>> = [vec![1; 32], vec![2; 32]].into();
+        assert_eq!(next(&held, &back, &row, &[]), [vec![2; 32], vec![1; 32]]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Table {
         let max_op = self.rows.iter().map(|(change, _)| change.max_op).max().unwrap_or(0);
         let mut facts = Facts::new(self.rows.len() as u64, max_op);
         let wanted = references(changes);
-        let ranges = wanted.ranges();
+        let (ranges, named) = (wanted.ranges(), wanted.named());
         for (position, (row, objects)) in (1..).zip(&self.rows) {
             if wanted.hashes.contains(&row.hash) {
                 facts.add_known(row.hash, position, row.max_op, objects).expect("readable");
@@ -48,7 +48,7 @@ impl Table {
                 "both ways to look it up"
             );
             if asked {
-                facts.add_row(&row.actor, row.start_op, position, objects).expect("readable");
+                facts.add_named(&row.actor, row.start_op, position, objects, &named).expect("readable");
             }
         }
         if let Some(after) = facts.graph_after(changes) {

@@ -1,7 +1,9 @@
 //! The corpus of the guard: for every code several ways to earn it, so that no rule stands on one example.
 
 use super::forge::*;
-use crate::domain::limits::{CHANGE_BYTES_MAX, CHANGE_OPERATIONS_MAX, OPERATION_COUNTER_MAX};
+use crate::domain::limits::{
+    CHANGE_BYTES_MAX, CHANGE_OPERATIONS_MAX, CHANGE_VALUES_MAX, OPERATION_COUNTER_MAX,
+};
 use crate::merge::RefusalCode::{self, *};
 use crate::merge::admit::Admission;
 use crate::merge::guard::{Chunk, inspect};
@@ -65,6 +67,13 @@ fn marked(begin: u64, end: u64) -> Exploit {
     change.operations.push(within(4, element(end), OpType::MarkEnd(false), &[]));
     exploit[1] = raw(&change);
     exploit
+}
+
+/// After a record, the n-th counter under one key, counted on.
+fn counted(at: u64) -> [Op; 2] {
+    let mut counter = put("b");
+    counter.action = OpType::Put(ScalarValue::counter(1));
+    [counter, op(OpType::Increment(1), ObjectId::Root, Key::Map("b".into()), &[id(3 + 2 * at, 1)])]
 }
 
 fn nested(depth: usize) -> Exploit {
@@ -154,6 +163,17 @@ fn exploits(code: RefusalCode) -> Vec<Exploit> {
             alone(plain(&naming(1_000, 64))),
         ],
         TooDeep => vec![nested(33), nested(300)],
+        TooManyValues => vec![
+            alone(plain(&nulls(CHANGE_VALUES_MAX as u64 + 1))),
+            next(|change| change.operations = vec![put("b"); CHANGE_VALUES_MAX + 1]),
+            next(|change| {
+                let mut map = put("b");
+                map.action = OpType::Make(ObjType::Map);
+                change.operations = vec![map; CHANGE_VALUES_MAX + 1];
+            }),
+            // Counting does not take a counter's place.
+            next(|change| change.operations = (0..=CHANGE_VALUES_MAX as u64).flat_map(counted).collect()),
+        ],
         SeqGap => vec![
             next(|change| change.seq = 3),
             next(|change| change.seq = u64::MAX),

@@ -1,16 +1,19 @@
-//! An operation may name many others: what that costs is weighed and bounded, and honest phones stay within.
+//! An operation may name many others, and leave many unnamed: what that costs is weighed and bounded, and honest phones
+//! stay within.
 
 use std::collections::HashSet;
 
+use automerge::legacy::{Op, OpType};
 use automerge::transaction::Transactable;
-use automerge::{ActorId, AutoCommit, Change, ObjType, ROOT, ReadDoc};
+use automerge::{ActorId, AutoCommit, Change, ObjType, ROOT, ReadDoc, ScalarValue};
 
 use super::forge::*;
 use crate::domain::limits::{
-    CHANGE_OPERATIONS_BASE, CHANGE_PREDECESSORS_BASE, CHANGE_PREDECESSORS_PER_OPERATION,
+    CHANGE_OPERATIONS_BASE, CHANGE_PREDECESSORS_BASE, CHANGE_PREDECESSORS_PER_OPERATION, CHANGE_VALUES_MAX,
     REQUEST_OPERATIONS_MAX,
 };
 use crate::merge::RefusalCode;
+use crate::merge::admit::Admission;
 use crate::merge::guard::{Checked, Chunk, inspect};
 use crate::merge::intake::{Opened, Room, Taken};
 use crate::merge::replay::Replay;
@@ -109,5 +112,71 @@ fn an_honest_change_that_replaces_what_hundreds_of_phones_wrote_is_accepted() {
         daybook.push(change.raw_bytes()).expect("takes");
     }
     assert_eq!(daybook.accepted().len(), changes.len());
+    daybook.compare().expect("reads the same");
+}
+
+/// What becomes of a change on top of a record that does this; its first operation has the counter 3.
+fn changed(operations: Vec<Op>) -> Admission {
+    let first = recorded(1).1;
+    let mut next = after(&first);
+    next.operations = operations;
+    last(&[first.decode(), next])
+}
+
+#[test]
+fn a_change_leaves_64_values_under_one_key_and_not_one_more() {
+    let beside_others = |count: usize| {
+        let mut all = vec![put("b"); count];
+        all.extend((0..100).map(|at| put(&format!("other {at}"))));
+        changed(all)
+    };
+    assert!(accepted(&beside_others(CHANGE_VALUES_MAX)), "at the limit");
+    let too_many = refused(RefusalCode::TooManyValues);
+    assert_eq!(beside_others(CHANGE_VALUES_MAX + 1), too_many, "one past it");
+}
+
+#[test]
+fn what_is_replaced_or_removed_within_a_change_is_no_value_that_it_leaves() {
+    let replacing = |with: fn() -> OpType| {
+        let each = (0..1_000).map(|at| {
+            let mut op = put("b");
+            op.action = with();
+            op.pred = (at > 0).then(|| id(2 + at, 1)).into_iter().collect();
+            op
+        });
+        changed(each.collect())
+    };
+    assert!(accepted(&replacing(|| OpType::Put(ScalarValue::Int(1)))));
+    assert!(accepted(&replacing(|| OpType::Put(ScalarValue::counter(1)))));
+    assert!(accepted(&replacing(|| OpType::Make(ObjType::Map))));
+    let put_and_deleted = (0..1_000).flat_map(|at| {
+        let mut deleted = put("b");
+        (deleted.action, deleted.pred) = (OpType::Delete, vec![id(3 + 2 * at, 1)].into());
+        [put("b"), deleted]
+    });
+    assert!(accepted(&changed(put_and_deleted.collect())));
+}
+
+#[test]
+fn a_phone_that_writes_a_thousand_times_under_one_key_in_one_change_leaves_one_value() {
+    let (mut phone, first) = recorded(1);
+    let (_, map) = phone.get(ROOT, RECORD).expect("reads").expect("a map");
+    let list = phone.put_object(&map, "list", ObjType::List).expect("puts");
+    for at in 0..1_000_i64 {
+        phone.put(&map, "people", at).expect("puts");
+        phone.put(&map, "count", ScalarValue::counter(at)).expect("puts");
+        phone.increment(&map, "count", 1).expect("counts");
+        phone.put_object(&map, "inner", ObjType::Map).expect("puts");
+        phone.insert(&list, 0, at).expect("inserts");
+        if at % 2 == 0 {
+            phone.delete(&map, "inner").expect("deletes");
+        }
+    }
+    let written = phone.get_last_local_change().expect("a change");
+    let mut daybook = Replay::default();
+    for change in [&first, &written] {
+        daybook.push(change.raw_bytes()).expect("takes");
+    }
+    assert_eq!(daybook.accepted().len(), 2);
     daybook.compare().expect("reads the same");
 }

@@ -71,13 +71,29 @@ fn body_with(
     body
 }
 
-/// So many puts of null under one key of the root, in some sixty bytes.
+/// So many puts of null under one key of the root, three at least, each in the place of the one before, in some seventy
+/// bytes.
 pub fn nulls(actor: &[u8], count: u64) -> Vec<u8> {
+    let mut columns = puts(count);
+    columns.push((0x70, [vec![0x7f, 0], run(count - 1), vec![1]].concat()));
+    columns.push((0x71, [run(count - 1), vec![0]].concat()));
+    columns.push((0x73, [run(count - 1), vec![1]].concat()));
+    chunk(CHANGE, &body(actor, &[], 1, &columns))
+}
+
+/// The same with none of them in the place of another.
+pub fn crowd(actor: &[u8], count: u64) -> Vec<u8> {
+    let mut columns = puts(count);
+    columns.push((0x70, [run(count), vec![0]].concat()));
+    chunk(CHANGE, &body(actor, &[], 1, &columns))
+}
+
+/// All columns but what the operations replace.
+fn puts(count: u64) -> Vec<(u8, Vec<u8>)> {
     let key = [run(count), vec![1, b'k']].concat();
     let one = [run(count), vec![1]].concat();
     let none = [run(count), vec![0]].concat();
-    let columns = [(0x15, key), (0x34, leb(count)), (0x42, one), (0x56, none.clone()), (0x70, none)];
-    chunk(CHANGE, &body(actor, &[], 1, &columns))
+    vec![(0x15, key), (0x34, leb(count)), (0x42, one), (0x56, none)]
 }
 
 /// One deletion of a key of the root that names so many operations, two at least, of an actor that nobody has. They
