@@ -58,6 +58,47 @@ pub struct Tally {
     pub registers: Vec<Register>,
 }
 
+/// How clean a place is, by the grades of the Code of Practice on Litter and Refuse: A is none at all, D heavily
+/// littered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Grade {
+    A,
+    B,
+    C,
+    D,
+}
+
+impl Grade {
+    /// From the document's letter.
+    #[must_use]
+    pub fn parse(letter: &str) -> Option<Self> {
+        match letter {
+            "A" => Some(Self::A),
+            "B" => Some(Self::B),
+            "C" => Some(Self::C),
+            "D" => Some(Self::D),
+            _ => None,
+        }
+    }
+}
+
+/// The grades before and after, as far as they are stated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grades {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Grade>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Grade>,
+}
+
+impl Grades {
+    /// Neither is stated.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The typed part of a reading that the ledger works on. In a field with several values the first
 /// one (the greatest counter and actor) is taken; whether that may be approved is the conflict's business.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +117,8 @@ pub struct Activity {
     pub person_minutes: Option<i64>,
     /// Sorted by item; `bags` and `weight_g` among them.
     pub tallies: Vec<Tally>,
+    #[serde(default, skip_serializing_if = "Grades::is_none")]
+    pub grades: Grades,
     pub withdrawn: bool,
 }
 
@@ -157,6 +200,10 @@ impl Activity {
             people: integer(reading, &Key::People),
             person_minutes: integer(reading, &Key::PersonMinutes),
             tallies: tallies(reading)?,
+            grades: Grades {
+                before: text(reading, &Key::GradeBefore).and_then(Grade::parse),
+                after: text(reading, &Key::GradeAfter).and_then(Grade::parse),
+            },
             withdrawn: reading.deleted || first(reading, &Key::Withdrawn) == Some(&Value::Boolean(true)),
         })
     }

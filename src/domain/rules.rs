@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::caps::Caps;
 use super::key::PERSON_MINUTES_MAX;
 use super::suspicion::Thresholds;
 
@@ -43,6 +44,9 @@ pub struct RulePack {
     #[serde(default = "share_drift_percent")]
     #[schema(minimum = 0, maximum = 100)]
     pub share_drift_percent: i64,
+    /// What counts at most of one person, whoever approves it.
+    #[serde(default, skip_serializing_if = "Caps::is_none")]
+    pub caps: Caps,
     /// Where ordinary ends: beyond it a person looks. What is left out has its default.
     #[serde(default)]
     pub thresholds: Thresholds,
@@ -87,7 +91,7 @@ fn share_drift_percent() -> i64 {
 impl RulePack {
     /// The rules a neighbourhood starts with: clean records by rule, at most 480 minutes (eight hours)
     /// per person and day, no change of report figures without a person; every twentieth automatic approval is
-    /// shown to somebody.
+    /// shown to somebody. No journal says them: `daybook verify` holds every neighbourhood's version 1 to these.
     #[must_use]
     pub fn first() -> Self {
         Self {
@@ -99,6 +103,7 @@ impl RulePack {
             silence_days: None,
             audit_percent: audit_percent(),
             share_drift_percent: share_drift_percent(),
+            caps: Caps::default(),
             thresholds: Thresholds::default(),
         }
     }
@@ -133,6 +138,9 @@ impl RulePack {
             .find(|(_, value, (from, to))| value.is_some_and(|value| !(*from..=*to).contains(&value)));
         if let Some((field, _, (from, to))) = outside {
             return Some((field, format!("At /{field}: a number from {from} to {to}.")));
+        }
+        if let Some((field, fault)) = self.caps.fault() {
+            return Some(("caps", format!("At /caps/{field}: {fault}.")));
         }
         let fault = self.thresholds.fault()?;
         Some(("thresholds", format!("At /thresholds: {fault}.")))
@@ -228,6 +236,7 @@ mod tests {
             second_person_above_minutes: Some(600),
             silence_days: Some(7),
             audit_percent: 0,
+            caps: Caps { person_day_minutes: Some(240), ..Caps::default() },
             ..RulePack::first()
         };
         let text = serde_json::to_string(&pack).unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::{Asset, Decided};
+use super::lines::Decided;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{AccountId, PartyId};
 use crate::domain::review::Conflict;
@@ -113,7 +113,7 @@ fn day_minutes<'a>(
     named(decided).into_iter().filter_map(|account| {
         let party = PartyId(account.0);
         let elsewhere = facts.minutes_that_day.get(&party).copied().unwrap_or(0);
-        let minutes = decided.minutes_of(account, Asset::Contribution).saturating_add(elsewhere);
+        let minutes = decided.recorded_by(account).saturating_add(elsewhere);
         let most = pack.person_day_minutes_max;
         (minutes > most).then_some(Doubt::DayMinutes { party, minutes, most })
     })
@@ -131,8 +131,9 @@ fn occasion_total(activity: &Activity, decided: &Decided, pack: &RulePack) -> Op
     (unnamed_minutes > possible).then_some(Doubt::OccasionTotal { unnamed_minutes, unnamed_people })
 }
 
+/// Those whom caps left nothing among them.
 fn named(decided: &Decided) -> BTreeSet<AccountId> {
-    decided.lines.iter().map(|line| line.account).collect()
+    decided.lines.iter().map(|line| line.account).chain(decided.clipped.keys().copied()).collect()
 }
 
 #[cfg(test)]

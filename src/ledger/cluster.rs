@@ -7,6 +7,7 @@ use super::decision::{By, DecisionStep, StoredDecision};
 use super::derived_id::member_decision_id;
 use super::judgement::Judgement;
 use super::lines::{Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, correct, resolved, sum};
+use crate::domain::activity::Grades;
 use crate::domain::ids::{AccountId, ActivityId, DecisionId, PartyId};
 use crate::domain::key::PERSON_MINUTES_MAX;
 use crate::domain::limits::{MERGE_MEMBERS_MAX, PARTY_MINUTES_MAX};
@@ -221,6 +222,11 @@ pub fn merged_lines(
         part_of: records().find_map(|record| record.part_of),
         started_at_ms: records().find_map(|record| record.started_at_ms),
         report: most_items(records()),
+        grades: Grades {
+            before: records().find_map(|record| record.grades.before),
+            after: records().find_map(|record| record.grades.after),
+        },
+        clipped: BTreeMap::new(),
     })
 }
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::activity::{Activity, Kind, Phase};
+use crate::domain::activity::{Activity, Grades, Kind, Phase};
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
 use crate::domain::key::PERSON_MINUTES_MAX;
 use crate::domain::limits::PARTY_MINUTES_MAX;
@@ -95,6 +95,12 @@ pub struct Decided {
     pub started_at_ms: Option<i64>,
     /// Sorted by item.
     pub report: Vec<Figure>,
+    /// How clean it was, as far as the version says.
+    #[serde(default, skip_serializing_if = "Grades::is_none")]
+    pub grades: Grades,
+    /// Minutes that caps took from whom; they are in no line, nor in the total.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clipped: BTreeMap<AccountId, i64>,
 }
 
 /// What an approver changes in the lines, with a reason; the daybook keeps what it says.
@@ -218,6 +224,40 @@ impl Decided {
         sum(self.lines.iter().filter(|line| line.account == account && line.asset == asset))
     }
 
+    /// The same within caps: `room` is the most that they leave a party, all for who is absent. What is above it is in
+    /// no line, nor in the stated total, or the remainder would hold it.
+    #[must_use]
+    pub fn within(mut self, room: &BTreeMap<PartyId, i64>) -> Self {
+        for (party, most) in room {
+            let account = AccountId(party.0);
+            let above = self.minutes_of(account, Asset::Contribution).saturating_sub((*most).max(0));
+            if above <= 0 {
+                continue;
+            }
+            let is_theirs = |line: &Line| line.account == account && line.asset == Asset::Contribution;
+            let mut shares: BTreeMap<(PartyId, Capacity), i64> = BTreeMap::new();
+            for line in self.lines.iter().filter(|line| is_theirs(line)) {
+                *shares.entry((*party, line.capacity)).or_default() += line.minutes;
+            }
+            correct(&mut shares, *party, (*most).max(0));
+            for line in self.lines.iter_mut().filter(|line| is_theirs(line)) {
+                line.minutes = shares.remove(&(*party, line.capacity)).unwrap_or_default();
+            }
+            self.person_minutes = self.person_minutes.map(|total| total.saturating_sub(above).max(0));
+            self.clipped.insert(account, above);
+        }
+        self.lines.retain(|line| line.minutes > 0);
+        self.named = sum(&self.lines);
+        self
+    }
+
+    /// Minutes that an account would have without caps.
+    #[must_use]
+    pub fn recorded_by(&self, account: AccountId) -> i64 {
+        let taken = self.clipped.get(&account).copied().unwrap_or_default();
+        self.minutes_of(account, Asset::Contribution).saturating_add(taken)
+    }
+
     /// What nobody named claims of the stated total: at least 0, and 0 without a total.
     #[must_use]
     pub fn unnamed(&self) -> i64 {
@@ -243,6 +283,22 @@ impl Decided {
             *line = moved.heading.key(line.account, line.asset, line.capacity).line(line.minutes);
         }
         moved
+    }
+
+    /// The same under the accounts that its own stand for by now: what one person has under two ids is one line.
+    #[must_use]
+    pub fn under(&self, stands_for: impl Fn(AccountId) -> AccountId) -> Self {
+        let mut minutes: BTreeMap<LineKey, i64> = BTreeMap::new();
+        for line in &self.lines {
+            let key = LineKey { account: stands_for(line.account), ..line.key() };
+            *minutes.entry(key).or_default() += line.minutes;
+        }
+        let mut clipped: BTreeMap<AccountId, i64> = BTreeMap::new();
+        for (account, taken) in &self.clipped {
+            *clipped.entry(stands_for(*account)).or_default() += taken;
+        }
+        let lines = minutes.into_iter().map(|(key, minutes)| key.line(minutes)).collect();
+        Self { lines, clipped, ..self.clone() }
     }
 
     /// A line goes to somebody else than this party.
@@ -315,6 +371,8 @@ pub fn decide_lines(activity: &Activity, context: &LineContext<'_>) -> Decided {
         part_of: activity.part_of,
         started_at_ms: activity.started_at_ms,
         report: figures(activity),
+        grades: activity.grades,
+        clipped: BTreeMap::new(),
     }
 }
 

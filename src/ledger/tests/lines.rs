@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::samples::{account, corrected, day, frozen, minutes, party, pick, tally};
-use crate::domain::activity::{Activity, PartyMinutes};
-use crate::ledger::{Capacity, CorrectionFault, Corrections, Decided, LineContext, decide_lines};
+use crate::domain::activity::{Activity, Grade, Grades, PartyMinutes};
+use crate::ledger::{
+    Capacity, CorrectionFault, Corrections, Decided, LineContext, decide_lines, merged_lines,
+};
 
 fn with(aliases: &[(u128, u128)], professionals: &[(u128, u128)], activity: &Activity) -> Decided {
     let aliases = aliases.iter().map(|(from, to)| (party(*from), party(*to))).collect();
@@ -95,4 +97,37 @@ fn corrections_that_do_not_fit_are_named() {
     assert_eq!(total(5).check(&record, &aliases), Err(CorrectionFault::NoTotal));
     let occasion = Activity { person_minutes: Some(1), ..record.clone() };
     assert_eq!(total(-5).check(&occasion, &aliases), Err(CorrectionFault::MinutesOutOfRange(-5)));
+}
+
+#[test]
+fn what_is_above_a_cap_is_in_no_line_and_in_no_remainder() {
+    let mut record = Activity { person_minutes: Some(300), ..pick(&[(0, 60), (1, 90), (2, 40)]) };
+    record.parties.push(at(0, 7, 30));
+    let free = with(&[], &[(0, 7)], &record);
+    assert_eq!((free.named, free.unnamed()), (220, 80));
+    let room = [(party(0), 50), (party(1), 0), (party(2), 40), (party(9), 0)].into();
+    let within = free.clone().within(&room);
+    let lines: Vec<_> = within.lines.iter().map(|line| (line.account, line.minutes, line.capacity)).collect();
+    assert_eq!(lines, [(account(0), 50, Capacity::Lay), (account(2), 40, Capacity::Lay)]);
+    assert_eq!((within.named, within.unnamed(), within.person_minutes), (90, 80, Some(170)));
+    assert_eq!(within.clipped, [(account(0), 40), (account(1), 90)].into());
+    assert_eq!([0, 1, 2].map(|number| within.recorded_by(account(number))), [90, 90, 40]);
+    assert_eq!(free.clone().within(&[(party(0), 90), (party(1), 90)].into()), free, "at the cap all counts");
+    assert_eq!(free.clone().within(&[(party(0), 89)].into()).clipped, [(account(0), 1)].into());
+}
+
+#[test]
+fn grades_are_frozen_beside_the_figures() {
+    let grades = Grades { before: Some(Grade::D), after: Some(Grade::A) };
+    let record = Activity { grades, ..pick(&[(0, 60)]) };
+    let decided = frozen(&record);
+    assert_eq!(decided.grades, grades);
+    let json = serde_json::to_string(&decided).unwrap();
+    assert!(json.contains(r#""grades":{"before":"D","after":"A"}"#), "{json}");
+    assert_eq!(serde_json::from_str::<Decided>(&json).unwrap(), decided);
+    let other = Activity { grades: Grades { before: Some(Grade::B), after: None }, ..pick(&[(0, 60)]) };
+    let ungraded = frozen(&pick(&[(0, 60)]));
+    let merged =
+        merged_lines(&ungraded, &[frozen(&other), decided], &Corrections::default(), &BTreeMap::new());
+    assert_eq!(merged.unwrap().grades, Grades { before: Some(Grade::B), after: Some(Grade::A) });
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::domain::activity::{Activity, Kind, PartyMinutes, Phase, Tally};
+use crate::domain::activity::{Activity, Grades, Kind, PartyMinutes, Phase, Tally};
 use crate::domain::ids::{AccountId, ActivityId, DecisionId, NeighbourhoodId, PartyId};
 use crate::domain::review::Conflict;
 use crate::ledger::{Ask, Corrections, Decided, Decider, LineContext, NewVersion, Request, decide_lines};
@@ -59,6 +59,7 @@ pub fn pick(parties: &[(u128, i64)]) -> Activity {
         people: None,
         person_minutes: None,
         tallies: Vec::new(),
+        grades: Grades::default(),
         withdrawn: false,
     }
 }

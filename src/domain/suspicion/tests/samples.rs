@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::super::{Evidence, Place, Record, Surroundings, Suspicion, Thresholds, Times, examine};
-use crate::domain::activity::{Activity, Kind, PartyMinutes, Phase, Register, Tally};
+use crate::domain::activity::{Activity, Grades, Kind, PartyMinutes, Phase, Register, Tally};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 
 /// 2026-11-21, 10:00 in London.
@@ -45,6 +45,7 @@ pub fn pick(number: u128) -> Record {
             people: None,
             person_minutes: None,
             tallies: Vec::new(),
+            grades: Grades::default(),
             withdrawn: false,
         },
         times: Times { recorded_ms: TEN + 100 * MINUTE, received_ms: TEN + 3 * DAY, skew_ms: None },
