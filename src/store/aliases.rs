@@ -106,6 +106,12 @@ pub async fn with_accounts(
 pub struct Holders(Vec<(AccountId, AccountId, i64)>);
 
 impl Holders {
+    /// From aliases with what they became and the number at which they did, in the order of numbers.
+    #[must_use]
+    pub fn of(aliases: impl IntoIterator<Item = (AccountId, AccountId, i64)>) -> Self {
+        Self(aliases.into_iter().collect())
+    }
+
     /// Those of a neighbourhood.
     ///
     /// # Errors

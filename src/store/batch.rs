@@ -60,6 +60,26 @@ pub fn or_update<C: IdenStatic>(key: &[C], update: &[C]) -> String {
     format!(" ON CONFLICT ({}) DO UPDATE SET {}", names(key), set.join(", "))
 }
 
+/// A row's key, in the words of a condition.
+fn key_of<E>(bound: &mut Bound, row: &E::Model) -> String
+where
+    E: EntityTrait,
+    E::Model: ModelTrait<Entity = E>,
+{
+    let parts: Vec<String> =
+        E::PrimaryKey::iter().map(|key| is::<E>(bound, row, key.into_column())).collect();
+    parts.join(" AND ")
+}
+
+/// A column and its value in a row.
+fn is<E>(bound: &mut Bound, row: &E::Model, column: E::Column) -> String
+where
+    E: EntityTrait,
+    E::Model: ModelTrait<Entity = E>,
+{
+    format!("\"{}\" = {}", column.as_str(), bound.place(row.get(column)))
+}
+
 fn names<C: IdenStatic>(columns: &[C]) -> String {
     let names: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.as_str())).collect();
     names.join(", ")
@@ -97,6 +117,38 @@ impl Batch {
         while rows.peek().is_some() {
             let part: Vec<E::Model> = rows.by_ref().take(INSERT_ROWS_MAX).collect();
             self.parts.push(Part::Rows(Box::new(move || insert_rows::<E>(backend, &part, ""))));
+        }
+    }
+
+    /// Adds the removal of rows, by their keys.
+    pub fn remove<E>(&mut self, backend: DbBackend, rows: &[E::Model])
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        for row in rows {
+            let mut bound = Bound::new(backend);
+            let key = key_of::<E>(&mut bound, row);
+            let sql = format!("DELETE FROM \"{}\" WHERE {key}", E::default().table_name());
+            self.push(bound.statement(sql));
+        }
+    }
+
+    /// Adds the writing anew of rows that are there, all of them but the key (see [`anew`]).
+    pub fn rewrite<E>(&mut self, backend: DbBackend, rows: &[E::Model])
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        let keys: Vec<&str> = E::PrimaryKey::iter().map(|key| key.into_column().as_str()).collect();
+        for row in rows {
+            let mut bound = Bound::new(backend);
+            let others = E::Column::iter().filter(|column| !keys.contains(&column.as_str()));
+            let set: Vec<String> = others.map(|column| is::<E>(&mut bound, row, column)).collect();
+            let key = key_of::<E>(&mut bound, row);
+            let table = E::default();
+            let sql = format!("UPDATE \"{}\" SET {} WHERE {key}", table.table_name(), set.join(", "));
+            self.push(bound.statement(sql));
         }
     }
 

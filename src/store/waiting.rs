@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -140,6 +140,22 @@ pub fn number(
         let _ = write!(sql, " AND (activity_id, version) IN (VALUES {wanted})");
     }
     bound.statement(sql)
+}
+
+/// The statement that takes its journal number from a version, which waits then: for rebuilding.
+#[must_use]
+pub fn unnumber(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    version: i64,
+) -> Statement {
+    activity_version::Entity::update_many()
+        .col_expr(V::JournalNo, Expr::value(None::<i64>))
+        .filter(V::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(V::ActivityId.eq(activity.0))
+        .filter(V::Version.eq(version))
+        .build(backend)
 }
 
 fn key(bound: &mut Bound, activity: ActivityId, version: i64) -> [String; 2] {

@@ -1,16 +1,21 @@
 //! Transfers again from the journal, and from them the balances: of accounts, and of the commons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::super::FlowError;
+use super::tables::{Mending, Wrong};
 use super::{Difference, ROWS, Rebuilt, backend};
 use crate::domain::ids::NeighbourhoodId;
 use crate::ledger::Remainder;
 use crate::store;
-use crate::store::entity::{account, tip, transfer};
-use crate::store::{Batch, Transaction};
+use crate::store::Transaction;
+use crate::store::entity::transfer::Column as T;
+use crate::store::entity::{account, journal, tip, transfer};
+use crate::store::whole::Numbered;
+
+const COLUMNS: Numbered<T> = Numbered { neighbourhood: T::NeighbourhoodId, id: T::Id, no: T::JournalNo };
 
 /// Balances as far as the journal was followed.
 #[derive(Default)]
@@ -18,9 +23,11 @@ pub struct Balances {
     accounts: BTreeMap<Uuid, Balance>,
     /// Contribution and credit.
     commons: (i64, i64),
-    /// Rows that are not there, and rows that are not as they were.
-    missing: Vec<transfer::Model>,
-    bent: Vec<transfer::Model>,
+    /// Rows of the entries that are read now.
+    there: BTreeMap<Uuid, transfer::Model>,
+    /// All that the journal knows.
+    known: BTreeSet<Uuid>,
+    wrong: Wrong<transfer::Entity>,
 }
 
 #[derive(Default)]
@@ -47,13 +54,23 @@ impl Balances {
         self.accounts.entry(account).or_insert(new).closed_at_ms.get_or_insert(at_ms);
     }
 
-    /// Adds a transfer as the journal has it, and compares with its row.
-    pub fn follow(
+    /// Loads the rows of these entries.
+    pub async fn load(
         &mut self,
-        mut again: transfer::Model,
-        there: Option<&transfer::Model>,
-        rebuilt: &mut Rebuilt,
-    ) {
+        txn: &Transaction,
+        neighbourhood: NeighbourhoodId,
+        entries: &[journal::Model],
+    ) -> Result<(), FlowError> {
+        let ids: Vec<Uuid> =
+            entries.iter().filter(|row| row.kind == "transfer").map(|row| row.subject_id).collect();
+        let rows = store::whole::of_ids::<transfer::Entity>(txn, COLUMNS, neighbourhood, &ids).await?;
+        self.there = rows.into_iter().map(|row| (row.id, row)).collect();
+        self.known.extend(ids);
+        Ok(())
+    }
+
+    /// Adds a transfer as the journal has it, and compares with its row.
+    pub fn follow(&mut self, mut again: transfer::Model, rebuilt: &mut Rebuilt) {
         let account = self
             .accounts
             .entry(again.account_id)
@@ -75,39 +92,31 @@ impl Balances {
             });
             again.balance_after = *own;
         }
-        let difference = Difference::between(no, about, Some(&again), there);
-        if difference.is_some() {
-            let wrong = if there.is_some() { &mut self.bent } else { &mut self.missing };
-            wrong.push(again);
-        }
-        rebuilt.transfers.add(difference);
+        let there = self.there.remove(&again.id);
+        self.wrong.compare((no, about), Some(again), there, &mut rebuilt.transfers);
     }
 
-    /// Compares accounts and commons, and writes what was not the same.
+    /// Compares accounts and commons. Nothing else was posted.
     pub async fn finish(
-        self,
+        mut self,
         txn: &Transaction,
         neighbourhood: NeighbourhoodId,
         tip: tip::Model,
         rebuilt: &mut Rebuilt,
-        batch: &mut Batch,
+        mending: &mut Mending,
     ) -> Result<(), FlowError> {
-        for extra in store::ledger::transfers_unnumbered(txn, neighbourhood, ROWS).await? {
-            let no = Some(extra.journal_no);
-            rebuilt.transfers.add(Difference::between(no, about(&extra), None, Some(&extra)));
+        let others =
+            store::whole::unnumbered::<transfer::Entity>(txn, COLUMNS, neighbourhood, "transfer").await?;
+        for extra in others.into_iter().filter(|row| !self.known.contains(&row.id)) {
+            let named = (Some(extra.journal_no), about(&extra));
+            self.wrong.compare(named, None, Some(extra), &mut rebuilt.transfers);
         }
-        let wrong = compare_accounts(txn, neighbourhood, self.accounts, rebuilt).await?;
-        if !wrong.is_empty() {
-            batch.push(store::ledger::upsert_accounts(backend(txn), wrong));
-        }
-        batch.insert::<transfer::Entity>(backend(txn), self.missing);
-        for row in self.bent {
-            batch.push(store::ledger::rewrite_transfer(backend(txn), row));
-        }
+        self.wrong.replace(backend(txn), mending);
+        compare_accounts(txn, neighbourhood, self.accounts, rebuilt).await?.rewrite(backend(txn), mending);
         let right = tip::Model { contribution: self.commons.0, credit: self.commons.1, ..tip.clone() };
         let difference = Difference::between(None, "the commons".to_owned(), Some(&right), Some(&tip));
         if difference.is_some() {
-            batch.push(store::ledger::update_tip(backend(txn), right));
+            mending.then.push(store::ledger::update_tip(backend(txn), right));
         }
         rebuilt.accounts.add(difference);
         Ok(())
@@ -126,42 +135,36 @@ pub fn posted_for(row: &transfer::Model) -> String {
     }
 }
 
-/// Answers the accounts that are not as they should be, as they should be.
+/// Compares the accounts: each is there because something was posted to it, or closed it.
 async fn compare_accounts(
     txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     mut balances: BTreeMap<Uuid, Balance>,
     rebuilt: &mut Rebuilt,
-) -> Result<Vec<account::Model>, FlowError> {
-    let (mut wrong, mut after) = (Vec::new(), None);
-    loop {
-        let rows = store::ledger::accounts_page(txn, neighbourhood, None, after, ROWS).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.id);
-        for row in rows {
-            let Balance { contribution, credit, closed_at_ms, .. } =
-                balances.remove(&row.id).unwrap_or_default();
-            let again = account::Model { contribution, credit, closed_at_ms, ..row.clone() };
-            let about = format!("account {}", row.id);
-            let difference = Difference::between(None, about, Some(&again), Some(&row));
-            wrong.extend(difference.is_some().then_some(again));
-            rebuilt.accounts.add(difference);
-        }
-    }
-    for (id, Balance { contribution, credit, since_ms, closed_at_ms }) in balances {
-        let kind = if id == neighbourhood.0 { "holding" } else { "party" }.to_owned();
-        let neighbourhood_id = neighbourhood.0;
-        let again = account::Model {
-            neighbourhood_id,
+) -> Result<Wrong<account::Entity>, FlowError> {
+    let (mut wrong, mut after) = (Wrong::default(), None);
+    let named = |id: Uuid| (None, format!("account {id}"));
+    let again =
+        |id: Uuid, Balance { contribution, credit, since_ms, closed_at_ms }: Balance| account::Model {
+            neighbourhood_id: neighbourhood.0,
             id,
-            kind,
+            kind: if id == neighbourhood.0 { "holding" } else { "party" }.to_owned(),
             contribution,
             credit,
             created_at_ms: since_ms,
             closed_at_ms,
         };
-        rebuilt.accounts.add(Difference::between(None, format!("account {id}"), Some(&again), None));
-        wrong.push(again);
+    loop {
+        let rows = store::ledger::accounts_page(txn, neighbourhood, None, after, ROWS).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.id);
+        for row in rows {
+            let balance = balances.remove(&row.id).map(|balance| again(row.id, balance));
+            wrong.compare(named(row.id), balance, Some(row), &mut rebuilt.accounts);
+        }
+    }
+    for (id, balance) in balances {
+        wrong.compare(named(id), Some(again(id, balance)), None, &mut rebuilt.accounts);
     }
     Ok(wrong)
 }

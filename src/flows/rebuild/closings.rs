@@ -8,12 +8,13 @@ use super::super::FlowError;
 use super::super::judge::{AccountClosed, PartyAlias};
 use super::balances::Balances;
 use super::entry::closing_row;
-use super::{Difference, Rebuilt};
-use crate::domain::ids::{AccountId, ClosingId, NeighbourhoodId};
+use super::tables::{Mending, Wrong};
+use super::{Difference, Rebuilt, backend};
+use crate::domain::ids::{AccountId, NeighbourhoodId};
 use crate::ledger::{Leg, Remainder, legs};
 use crate::store;
 use crate::store::Transaction;
-use crate::store::entity::{journal, party_alias, transfer};
+use crate::store::entity::{account_closing, journal, party_alias, transfer};
 
 /// What closed accounts, as far as the journal was followed.
 #[derive(Debug, Default)]
@@ -21,34 +22,30 @@ pub struct Closings {
     /// Legs that the journal has not shown yet.
     expected: BTreeMap<Uuid, Leg>,
     aliases: BTreeMap<AccountId, AccountId>,
-    closings: BTreeSet<Uuid>,
+    /// Rows as the journal has them.
+    alias_rows: Vec<party_alias::Model>,
+    closing_rows: Vec<account_closing::Model>,
 }
 
 impl Closings {
     /// An id became another party's.
-    pub async fn alias(
+    pub fn alias(
         &mut self,
-        txn: &Transaction,
         row: &journal::Model,
         entry: &PartyAlias,
         balances: &Balances,
         rebuilt: &mut Rebuilt,
-    ) -> Result<(), FlowError> {
-        let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
-        let again = party_alias::Model {
+    ) {
+        self.alias_rows.push(party_alias::Model {
             neighbourhood_id: row.neighbourhood_id,
             alias_id: entry.alias.0,
             party_id: entry.party.0,
             created_at_ms: row.at_ms,
             journal_no: Some(row.no),
-        };
-        let there = store::aliases::find(txn, neighbourhood, entry.alias).await?;
-        let about = format!("alias {}", entry.alias);
-        rebuilt.aliases.add(Difference::between(Some(row.no), about, Some(&again), there.as_ref()));
+        });
         let sides = (AccountId(entry.alias.0), AccountId(entry.party.0));
         self.aliases.insert(sides.0, sides.1);
         self.expect(row, sides, entry.moved, balances, rebuilt);
-        Ok(())
     }
 
     /// The account that an account had become part of by now.
@@ -61,23 +58,17 @@ impl Closings {
     }
 
     /// An account was closed.
-    pub async fn closing(
+    pub fn closing(
         &mut self,
-        txn: &Transaction,
         row: &journal::Model,
         entry: AccountClosed,
         balances: &mut Balances,
         rebuilt: &mut Rebuilt,
-    ) -> Result<(), FlowError> {
-        let neighbourhood = NeighbourhoodId(row.neighbourhood_id);
-        let sides = (entry.account, AccountId(neighbourhood.0));
+    ) {
+        let sides = (entry.account, AccountId(row.neighbourhood_id));
         self.expect(row, sides, entry.moved, balances, rebuilt);
         balances.close(entry.account.0, row.at_ms);
-        let there = store::closings::find(txn, neighbourhood, ClosingId(row.subject_id)).await?;
-        let (again, about) = (closing_row(row, entry), format!("closing {}", row.subject_id));
-        rebuilt.closings.add(Difference::between(Some(row.no), about, Some(&again), there.as_ref()));
-        self.closings.insert(row.subject_id);
-        Ok(())
+        self.closing_rows.push(closing_row(row, entry));
     }
 
     /// All that the account held goes, and nothing else.
@@ -120,12 +111,13 @@ impl Closings {
         }
     }
 
-    /// Nothing is missing, and nothing else is there.
+    /// Nothing is missing, and nothing else is there. The ids under which phones began are not the journal's.
     pub async fn compare(
         self,
         txn: &Transaction,
         neighbourhood: NeighbourhoodId,
         rebuilt: &mut Rebuilt,
+        mending: &mut Mending,
     ) -> Result<(), FlowError> {
         for (id, leg) in self.expected {
             rebuilt.transfers.add(Some(Difference {
@@ -135,18 +127,33 @@ impl Closings {
                 found: "none in the journal".to_owned(),
             }));
         }
-        for row in store::aliases::with_accounts(txn, neighbourhood).await? {
-            if !self.aliases.contains_key(&AccountId(row.alias_id)) {
-                let about = format!("alias {}", row.alias_id);
-                rebuilt.aliases.add(Difference::between(row.journal_no, about, None, Some(&row)));
-            }
-        }
-        for row in store::closings::all(txn, neighbourhood).await? {
-            if !self.closings.contains(&row.id) {
-                let about = format!("closing {}", row.id);
-                rebuilt.closings.add(Difference::between(Some(row.journal_no), about, None, Some(&row)));
-            }
-        }
+        let column = party_alias::Column::NeighbourhoodId;
+        let mut there = store::whole::rows::<party_alias::Entity>(txn, column, neighbourhood).await?;
+        let known: BTreeSet<Uuid> = self.alias_rows.iter().map(|row| row.alias_id).collect();
+        there.retain(|row| row.journal_no.is_some() || known.contains(&row.alias_id));
+        let named = |row: &party_alias::Model| (row.journal_no, format!("alias {}", row.alias_id));
+        let key = |row: &party_alias::Model| row.alias_id;
+        Wrong::<party_alias::Entity>::beside(self.alias_rows, there, key, named, &mut rebuilt.aliases)
+            .replace(backend(txn), mending);
+        let column = account_closing::Column::NeighbourhoodId;
+        let there = store::whole::rows::<account_closing::Entity>(txn, column, neighbourhood).await?;
+        let named = |row: &account_closing::Model| (Some(row.journal_no), format!("closing {}", row.id));
+        let (again, key) = (self.closing_rows, |row: &account_closing::Model| row.id);
+        Wrong::<account_closing::Entity>::beside(again, there, key, named, &mut rebuilt.closings)
+            .replace(backend(txn), mending);
         Ok(())
     }
+}
+
+/// Whose each account was at each number, as far as the journal can be read: rows may be wrong.
+pub async fn holders(
+    txn: &Transaction,
+    neighbourhood: NeighbourhoodId,
+) -> Result<store::aliases::Holders, FlowError> {
+    let entries = store::whole::entries(txn, neighbourhood, "party_alias").await?;
+    let aliases = entries.iter().filter_map(|row| {
+        let PartyAlias { alias, party, .. } = serde_json::from_str(&row.body).ok()?;
+        Some((AccountId(alias.0), AccountId(party.0), row.no))
+    });
+    Ok(store::aliases::Holders::of(aliases))
 }

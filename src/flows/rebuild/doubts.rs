@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
 use super::super::judge::{Doubted, Noted};
-use super::{Difference, Rebuilt, backend};
+use super::tables::{Mending, Wrong};
+use super::{Rebuilt, backend};
 use crate::domain::ids::{ActivityId, NeighbourhoodId, SuspicionId};
 use crate::store;
-use crate::store::entity::{activity_trace, journal};
-use crate::store::{Batch, Transaction};
-
-/// Activities whose traces are written by one statement.
-const ACTIVITIES: usize = 400;
+use crate::store::Transaction;
+use crate::store::entity::{activity_trace, journal, suspicion, suspicion_about};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Doubts {
     book: BTreeMap<SuspicionId, Doubted>,
+    /// The records that each was ever about: a habit of two people shows in others as time goes by.
+    about: BTreeMap<SuspicionId, BTreeSet<ActivityId>>,
     /// What the version taken up last leaves.
     pub left: BTreeMap<ActivityId, BTreeSet<i64>>,
 }
@@ -26,7 +26,10 @@ impl Doubts {
     pub fn play(&mut self, row: &journal::Model, noted: Noted) {
         let id = SuspicionId(row.subject_id);
         let before = self.book.remove(&id);
-        self.book.extend(Doubted::after(before, noted, row.no, row.at_ms).map(|after| (id, after)));
+        if let Some(after) = Doubted::after(before, noted, row.no, row.at_ms) {
+            self.about.entry(id).or_default().extend(&after.suspicion.about);
+            self.book.insert(id, after);
+        }
     }
 
     /// Compares with what is stored.
@@ -35,25 +38,53 @@ impl Doubts {
         txn: &Transaction,
         neighbourhood: NeighbourhoodId,
         rebuilt: &mut Rebuilt,
-        batch: &mut Batch,
+        mending: &mut Mending,
     ) -> Result<(), FlowError> {
-        let stored = store::suspicions::all(txn, neighbourhood).await?;
-        let stored: BTreeMap<_, _> = stored.into_iter().map(|row| (SuspicionId(row.id), row)).collect();
-        let (mut rows, mut about) = (Vec::new(), Vec::new());
+        self.compare_about(txn, neighbourhood, rebuilt, mending).await?;
+        let mut again = Vec::with_capacity(self.book.len());
         for (id, doubted) in &self.book {
-            let (again, of) = doubted.rows(neighbourhood, *id)?;
-            let (no, what) = (Some(doubted.journal_no), format!("suspicion {id}"));
-            let difference = Difference::between(no, what, Some(&again), stored.get(id));
-            if difference.is_some() {
-                rows.push(again);
-                about.extend(of);
-            }
-            rebuilt.suspicions.add(difference);
+            again.push(doubted.rows(neighbourhood, *id)?.0);
         }
-        for statement in store::suspicions::write(backend(txn), rows, about) {
-            batch.push(statement);
-        }
-        self.compare_traces(txn, neighbourhood, rebuilt, batch).await
+        let column = suspicion::Column::NeighbourhoodId;
+        let stored = store::whole::rows::<suspicion::Entity>(txn, column, neighbourhood).await?;
+        let named = |row: &suspicion::Model| (Some(row.journal_no), format!("suspicion {}", row.id));
+        Wrong::<suspicion::Entity>::beside(again, stored, |row| row.id, named, &mut rebuilt.suspicions)
+            .rewrite(backend(txn), mending);
+        self.compare_traces(txn, neighbourhood, rebuilt, mending).await
+    }
+
+    /// What a suspicion is about now has its rows, and no row is of what it never was about. Where it was about others
+    /// for a moment within one transaction, nothing was written.
+    async fn compare_about(
+        &self,
+        txn: &Transaction,
+        neighbourhood: NeighbourhoodId,
+        rebuilt: &mut Rebuilt,
+        mending: &mut Mending,
+    ) -> Result<(), FlowError> {
+        let column = suspicion_about::Column::NeighbourhoodId;
+        let stored = store::whole::rows::<suspicion_about::Entity>(txn, column, neighbourhood).await?;
+        let key = |row: &suspicion_about::Model| (row.suspicion_id, row.activity_id);
+        let there: BTreeSet<_> = stored.iter().map(key).collect();
+        let all = self.about.iter().flat_map(|(id, about)| about.iter().map(|activity| (*id, *activity)));
+        let is_now = |(id, activity): &(SuspicionId, ActivityId)| {
+            let doubted = self.book.get(id);
+            doubted.is_some_and(|doubted| doubted.suspicion.about.contains(activity))
+                || there.contains(&(id.0, activity.0))
+        };
+        let again = all.filter(is_now).map(|(id, activity)| suspicion_about::Model {
+            neighbourhood_id: neighbourhood.0,
+            activity_id: activity.0,
+            suspicion_id: id.0,
+        });
+        let named = |row: &suspicion_about::Model| {
+            let doubted = self.book.get(&SuspicionId(row.suspicion_id));
+            let about = format!("suspicion {} about activity {}", row.suspicion_id, row.activity_id);
+            (doubted.map(|doubted| doubted.journal_no), about)
+        };
+        Wrong::<suspicion_about::Entity>::beside(again, stored, key, named, &mut rebuilt.about)
+            .replace(backend(txn), mending);
+        Ok(())
     }
 
     async fn compare_traces(
@@ -61,36 +92,23 @@ impl Doubts {
         txn: &Transaction,
         neighbourhood: NeighbourhoodId,
         rebuilt: &mut Rebuilt,
-        batch: &mut Batch,
+        mending: &mut Mending,
     ) -> Result<(), FlowError> {
-        let mut stored: BTreeMap<ActivityId, BTreeSet<i64>> = BTreeMap::new();
-        for row in store::suspicions::all_traces(txn, neighbourhood).await? {
-            stored.entry(ActivityId(row.activity_id)).or_default().insert(row.trace);
-        }
-        let (mut wrong, none) = (Vec::new(), BTreeSet::new());
-        for (id, traces) in &self.left {
-            let there = stored.get(id).unwrap_or(&none);
-            if there != traces {
-                wrong.push(*id);
-            }
-            rebuilt.traces.add((there != traces).then(|| Difference {
-                journal_no: None,
-                about: format!("traces of activity {id}"),
-                expected: format!("{traces:?}"),
-                found: format!("{there:?}"),
-            }));
-        }
-        for part in wrong.chunks(ACTIVITIES) {
-            batch.push(store::suspicions::forget_traces(backend(txn), neighbourhood, part));
-            let rows = part.iter().flat_map(|id| {
-                self.left.get(id).into_iter().flatten().map(|trace| activity_trace::Model {
-                    neighbourhood_id: neighbourhood.0,
-                    trace: *trace,
-                    activity_id: id.0,
-                })
-            });
-            batch.insert::<activity_trace::Entity>(backend(txn), rows.collect());
-        }
+        let column = activity_trace::Column::NeighbourhoodId;
+        let stored = store::whole::rows::<activity_trace::Entity>(txn, column, neighbourhood).await?;
+        let again = self.left.iter().flat_map(|(id, traces)| {
+            traces.iter().map(|trace| activity_trace::Model {
+                neighbourhood_id: neighbourhood.0,
+                trace: *trace,
+                activity_id: id.0,
+            })
+        });
+        let key = |row: &activity_trace::Model| (row.activity_id, row.trace);
+        let named = |row: &activity_trace::Model| {
+            (None, format!("trace {} of activity {}", row.trace, row.activity_id))
+        };
+        Wrong::<activity_trace::Entity>::beside(again, stored, key, named, &mut rebuilt.traces)
+            .replace(backend(txn), mending);
         Ok(())
     }
 }

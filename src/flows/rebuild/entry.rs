@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::DbErr;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::super::FlowError;
 use super::super::judge::{AccountClosed, Noted, PartyAlias};
 use super::said::Spoken;
 use crate::domain::reading::Value;
+use crate::domain::rules::RulePack;
 use crate::ledger::{By, StoredDecision};
 use crate::store::entity::{account_closing, closed_period, decision, journal, transfer};
 
@@ -27,6 +30,10 @@ pub enum Entry {
     AccountClosed(Box<AccountClosed>),
     /// What somebody said.
     Reply(Box<Spoken>),
+    /// A version of the rules.
+    Rules(Box<RulesPut>),
+    /// Something that was merged into this record was edited, or concerns others now.
+    MemberEdited,
     Other,
 }
 
@@ -63,11 +70,61 @@ struct Posted {
     balance_after: i64,
 }
 
+/// Rules that were put.
+#[derive(Debug)]
+pub struct RulesPut {
+    pub pack: RulePack,
+    pub put_by: Option<Uuid>,
+}
+
+impl RulesPut {
+    fn read(body: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Put {
+            pack: serde_json::Value,
+            put_by: Option<Uuid>,
+        }
+        let Put { pack, put_by } = serde_json::from_str(body)?;
+        Ok(Self { pack: RulePack::read(&pack.to_string())?, put_by })
+    }
+}
+
 #[derive(Deserialize)]
 struct Closed {
     day_from: String,
     day_until: String,
     closed_by: Uuid,
+}
+
+/// Why an entry cannot be replayed: what it stands on, and what of that is there.
+pub enum Stuck {
+    At { expected: String, found: String },
+    Failed(FlowError),
+}
+
+impl From<FlowError> for Stuck {
+    fn from(error: FlowError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DbErr> for Stuck {
+    fn from(error: DbErr) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What an entry stands on is not there.
+pub fn missing(what: String) -> Stuck {
+    Stuck::At { expected: what, found: "none".to_owned() }
+}
+
+/// What an entry is about, in words.
+pub fn about(row: &journal::Model) -> String {
+    match row.activity_id {
+        Some(id) => format!("{} of activity {id}", row.kind),
+        None => format!("{} {}", row.kind, row.subject_id),
+    }
 }
 
 impl Entry {
@@ -82,6 +139,8 @@ impl Entry {
             "party_alias" => Self::PartyAlias(serde_json::from_str(&row.body)?),
             "account_closed" => Self::AccountClosed(serde_json::from_str(&row.body)?),
             "reply" => Self::Reply(serde_json::from_str(&row.body)?),
+            "rules" => Self::Rules(Box::new(RulesPut::read(&row.body)?)),
+            "member_edited" => Self::MemberEdited,
             _ => Self::Other,
         })
     }

@@ -3,35 +3,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::DbErr;
-
 use super::super::FlowError;
-use super::super::judge::{Case, journal_entry, judgement_row, reason, times, withdrawn};
+use super::super::judge::{Case, concerned, journal_entry, reason, times, withdrawn};
 use super::balances::{Balances, posted_for};
 use super::closings::Closings;
+use super::decisions::Decisions;
 use super::doubts::Doubts;
-use super::entry::{Entry, TakenUp, decision_row};
-use super::said::{Replies, Spoken, compare_named};
-use super::{Difference, Mode, ROWS, Rebuilt, backend};
+use super::entry::{Entry, Stuck, TakenUp, about, missing};
+use super::judged::{self, Lost};
+use super::rules::Rules;
+use super::said::{Replies, Spoken, compare_named, compare_periods};
+use super::tables::Mending;
+use super::testimony::{Testimony, named};
+use super::{Count, Difference, Mode, ROWS, Rebuilt, backend};
 use crate::domain::activity::Activity;
-use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId, PeriodId};
+use crate::domain::ids::{AccountId, ActivityId, DaybookId, DecisionId, NeighbourhoodId, PartyId};
 use crate::domain::reading::Reading;
 use crate::domain::reply::ReplyKind;
-use crate::domain::rules::RulePack;
 use crate::domain::suspicion::{Origin, near};
-use crate::ledger::{self, Changed, Judgement, NewVersion, StoredDecision, TakingUp, chain};
+use crate::domain::words::{Reason, Told};
+use crate::ledger::{self, Changed, DecisionStep, Judgement, NewVersion, StoredDecision, TakingUp, chain};
 use crate::store;
-use crate::store::Batch;
 use crate::store::Transaction;
 use crate::store::entity::{activity_version, closed_period, journal, tip, transfer};
+
+/// Versions that are numbered by one statement.
+const ACTIVITIES: usize = 400;
 
 /// The journal replayed.
 struct Replay<'a> {
     txn: &'a Transaction,
     neighbourhood: NeighbourhoodId,
     zone: chrono_tz::Tz,
-    /// By version: each version was taken up by the pack in force then.
-    packs: BTreeMap<i64, RulePack>,
+    /// Each version was taken up by the pack in force then.
+    rules: Rules,
+    testimony: Testimony,
     cases: BTreeMap<ActivityId, Case>,
     groups: BTreeSet<PartyId>,
     /// Versions of the activity that is being taken up.
@@ -39,10 +45,13 @@ struct Replay<'a> {
     /// Transfers that a posting asks for and the journal has not shown yet: of which activity, and minutes.
     expected: BTreeMap<uuid::Uuid, (ActivityId, i64)>,
     balances: Balances,
+    decisions: Decisions,
     doubts: Doubts,
     replies: Replies,
-    periods: BTreeSet<uuid::Uuid>,
+    periods: Vec<closed_period::Model>,
     closings: Closings,
+    /// Versions with the numbers that the journal gives them, and their rows do not have.
+    numbers: Vec<(ActivityId, i64, i64)>,
     /// Once an entry could not be replayed, none that follows is: it would differ for that alone.
     stuck: bool,
     link: [u8; 32],
@@ -50,51 +59,26 @@ struct Replay<'a> {
     at_ms: i64,
 }
 
-/// Why an entry cannot be replayed: what it stands on, and what of that is there.
-enum Stuck {
-    At { expected: String, found: String },
-    Failed(FlowError),
-}
-
-impl From<FlowError> for Stuck {
-    fn from(error: FlowError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<DbErr> for Stuck {
-    fn from(error: DbErr) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-fn missing(what: String) -> Stuck {
-    Stuck::At { expected: what, found: "none".to_owned() }
-}
-
-/// Rebuilds and compares.
+/// Rebuilds and compares; answers which records have to be asked about once all is written.
 pub async fn rebuild(
-    txn: &Transaction,
-    neighbourhood: NeighbourhoodId,
+    (txn, neighbourhood): (&Transaction, NeighbourhoodId),
     tip: tip::Model,
-    mode: Mode,
+    (mode, now_ms): (Mode, i64),
+    testimony: Testimony,
     rebuilt: &mut Rebuilt,
-    batch: &mut Batch,
-) -> Result<(), FlowError> {
-    let mut replay = Replay::new(txn, neighbourhood).await?;
+    mending: &mut Mending,
+) -> Result<Lost, FlowError> {
+    let mut replay = Replay::new(txn, neighbourhood, testimony).await?;
     loop {
         let rows = store::ledger::journal_after(txn, neighbourhood, replay.no, ROWS).await?;
         if rows.is_empty() {
             break;
         }
-        let ids: Vec<_> =
-            rows.iter().filter(|row| row.kind == "transfer").map(|row| row.subject_id).collect();
-        let transfers = store::ledger::transfers_of(txn, neighbourhood, &ids).await?;
-        let transfers: BTreeMap<_, _> = transfers.into_iter().map(|row| (row.id, row)).collect();
+        replay.balances.load(txn, neighbourhood, &rows).await?;
+        replay.decisions.load(txn, neighbourhood, &rows).await?;
         for row in rows {
-            let difference = replay.follow_chain(&row);
-            rebuilt.journal.add(difference);
-            match replay.play(&row, &transfers, rebuilt).await {
+            whole(mode, replay.follow_chain(&row), &mut rebuilt.journal)?;
+            match replay.play(&row, rebuilt).await {
                 Err(Stuck::At { expected, found }) => {
                     let difference =
                         Difference { journal_no: Some(row.no), about: about(&row), expected, found };
@@ -109,43 +93,43 @@ pub async fn rebuild(
             }
         }
     }
-    rebuilt.journal.add(replay.compare_tip(&tip));
-    replay.compare_periods(rebuilt).await?;
-    std::mem::take(&mut replay.closings).compare(txn, neighbourhood, rebuilt).await?;
-    if !replay.stuck {
-        std::mem::take(&mut replay.doubts).compare(txn, neighbourhood, rebuilt, batch).await?;
-        std::mem::take(&mut replay.replies).compare(txn, neighbourhood, rebuilt, batch).await?;
-        compare_named(&replay.cases, txn, neighbourhood, rebuilt, batch).await?;
-        replay.compare(rebuilt, batch).await?;
-    }
-    replay.balances.finish(txn, neighbourhood, tip, rebuilt, batch).await
+    whole(mode, replay.compare_tip(&tip), &mut rebuilt.journal)?;
+    replay.finish(tip, now_ms, rebuilt, mending).await
 }
 
-/// What an entry is about, in words.
-fn about(row: &journal::Model) -> String {
-    match row.activity_id {
-        Some(id) => format!("{} of activity {id}", row.kind),
-        None => format!("{} {}", row.kind, row.subject_id),
+/// Of a journal that is not whole nothing is made again: it is for a backup.
+fn whole(mode: Mode, difference: Option<Difference>, journal: &mut Count) -> Result<(), FlowError> {
+    if let (Mode::Write, Some(difference)) = (mode, &difference) {
+        return Err(FlowError::internal(difference.to_string()));
     }
+    journal.add(difference);
+    Ok(())
 }
 
 impl<'a> Replay<'a> {
-    async fn new(txn: &'a Transaction, neighbourhood: NeighbourhoodId) -> Result<Self, FlowError> {
+    async fn new(
+        txn: &'a Transaction,
+        neighbourhood: NeighbourhoodId,
+        testimony: Testimony,
+    ) -> Result<Self, FlowError> {
         let tenant = store::neighbourhoods::find(txn, neighbourhood).await?.ok_or(FlowError::NotFound)?;
         Ok(Self {
             txn,
             neighbourhood,
             zone: tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
-            packs: store::neighbourhoods::all_rules(txn, neighbourhood).await?,
+            rules: Rules::read(txn, &tenant).await?,
+            testimony,
             cases: BTreeMap::new(),
             groups: store::parties::groups(txn, neighbourhood).await?,
             taking_up: Vec::new(),
             expected: BTreeMap::new(),
             balances: Balances::default(),
+            decisions: Decisions::default(),
             doubts: Doubts::default(),
             replies: Replies::default(),
-            periods: BTreeSet::new(),
+            periods: Vec::new(),
             closings: Closings::default(),
+            numbers: Vec::new(),
             stuck: false,
             link: chain::genesis(neighbourhood),
             no: 0,
@@ -169,38 +153,31 @@ impl<'a> Replay<'a> {
         ];
         let (what, expected, found) = compared.into_iter().find(|(_, expected, found)| expected != found)?;
         Some(Difference {
-            journal_no: Some(row.no),
+            journal_no: Some(row.no.min(next)),
             about: about(row),
             expected: format!("{what} {expected}"),
             found,
         })
     }
 
-    async fn play(
-        &mut self,
-        row: &journal::Model,
-        transfers: &BTreeMap<uuid::Uuid, transfer::Model>,
-        rebuilt: &mut Rebuilt,
-    ) -> Result<(), Stuck> {
+    async fn play(&mut self, row: &journal::Model, rebuilt: &mut Rebuilt) -> Result<(), Stuck> {
         let entry = Entry::read(row).map_err(|error| Stuck::At {
             expected: format!("a body of the kind {}", row.kind),
             found: error.to_string(),
         })?;
         if let Entry::Decision(decided) = &entry {
-            let there = store::judgements::find_decision(self.txn, self.neighbourhood, decided.id).await?;
-            let again = decision_row(row, decided, there.as_ref()).map_err(FlowError::internal)?;
-            let difference = Difference::between(Some(row.no), about(row), Some(&again), there.as_ref());
-            rebuilt.decisions.add(difference);
+            self.decisions.play(row, decided, rebuilt)?;
         }
         match entry {
-            Entry::Period(period) => self.period(period, rebuilt).await?,
+            Entry::Period(period) => self.periods.push(period),
+            Entry::Rules(put) => self.rules.play(row, *put)?,
             Entry::PartyAlias(alias) => {
-                self.closings.alias(self.txn, row, &alias, &self.balances, rebuilt).await?;
+                self.closings.alias(row, &alias, &self.balances, rebuilt);
                 let theirs = self.cases.values_mut().filter(|case| case.owner == alias.alias);
                 theirs.for_each(|case| case.owner = alias.party);
             }
             Entry::AccountClosed(closed) => {
-                self.closings.closing(self.txn, row, *closed, &mut self.balances, rebuilt).await?;
+                self.closings.closing(row, *closed, &mut self.balances, rebuilt);
             }
             Entry::Transfer(transfer) => {
                 if transfer.activity_id.is_none() {
@@ -208,17 +185,21 @@ impl<'a> Replay<'a> {
                 } else if !self.stuck {
                     self.expected_transfer(&transfer, rebuilt);
                 }
-                self.balances.follow(*transfer, transfers.get(&row.subject_id), rebuilt);
+                self.balances.follow(*transfer, rebuilt);
             }
             _ if self.stuck => {}
             Entry::Version(taken_up) => self.version(row, taken_up, rebuilt).await?,
             Entry::Decision(decision) => self.decision(row, &decision),
             Entry::Suspicion(noted) => self.doubts.play(row, *noted),
             Entry::Reply(spoken) => self.reply(row, *spoken),
+            Entry::MemberEdited => {
+                row.activity_id.into_iter().for_each(|id| self.hear(ActivityId(id), row.no));
+            }
             Entry::Other => {}
         }
         if let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) {
             case.noted(row.no, row.at_ms);
+            judged::note_waiting(case, row.at_ms);
         }
         Ok(())
     }
@@ -235,27 +216,6 @@ impl<'a> Replay<'a> {
                 found: format!("{} minutes", row.minutes),
             });
         }
-    }
-
-    /// A closed period is what was numbered.
-    async fn period(&mut self, again: closed_period::Model, rebuilt: &mut Rebuilt) -> Result<(), FlowError> {
-        self.periods.insert(again.id);
-        let there = store::periods::find(self.txn, self.neighbourhood, PeriodId(again.id)).await?;
-        let about = format!("period {}", again.id);
-        let difference = Difference::between(Some(again.journal_no), about, Some(&again), there.as_ref());
-        rebuilt.periods.add(difference);
-        Ok(())
-    }
-
-    /// No other period is closed.
-    async fn compare_periods(&self, rebuilt: &mut Rebuilt) -> Result<(), FlowError> {
-        for row in store::periods::page(self.txn, self.neighbourhood, None, ROWS).await? {
-            if !self.periods.contains(&row.id) {
-                let about = format!("period {}", row.id);
-                rebuilt.periods.add(Difference::between(Some(row.journal_no), about, None, Some(&row)));
-            }
-        }
-        Ok(())
     }
 
     /// The tip is the journal's end.
@@ -275,7 +235,10 @@ impl<'a> Replay<'a> {
         let after = ledger::apply(&before, decision);
         let step = ledger::Step::new(&before, after, None);
         self.judged(activity, step.after, Some(decision));
-        self.post(activity, &step.occasions);
+        self.hear(activity, row.no);
+        let unmerged = decision.step == DecisionStep::Unmerge;
+        let fewer = if unmerged { Told::Unmerged } else { Told::FewerMinutes };
+        self.post(activity, &step.occasions, fewer);
     }
 
     /// A version: once the newest of those taken up together is there, they are taken up.
@@ -289,11 +252,21 @@ impl<'a> Replay<'a> {
         let number = taken_up.version;
         let stored = store::activities::version(self.txn, self.neighbourhood, id, number).await?;
         let stored = stored.ok_or_else(|| missing(format!("version {number} of {id}")))?;
-        let numbered = (stored.journal_no, hex::encode(&stored.reading_hash));
+        let lost = self.testimony.lost.remove(&(id, number));
+        if lost {
+            let about = named((id, number));
+            rebuilt.versions.add(Difference::between(Some(row.no), about, Some(&stored), None));
+        }
+        if stored.journal_no != Some(row.no) {
+            self.numbers.push((id, number, row.no));
+        }
+        self.testimony.numbers.remove(&(id, number));
+        let no = if lost { Some(row.no) } else { stored.journal_no };
+        let numbered = (no, hex::encode(&stored.reading_hash));
         if numbered != (Some(row.no), taken_up.reading_hash.clone()) {
             rebuilt.versions.name(Difference {
                 journal_no: Some(row.no),
-                about: format!("version {number} of activity {id}"),
+                about: named((id, number)),
                 expected: format!("number {} and reading {}", row.no, taken_up.reading_hash),
                 found: format!("number {} and reading {}", numbered.0.unwrap_or_default(), numbered.1),
             });
@@ -327,7 +300,7 @@ impl<'a> Replay<'a> {
             rule: ledger::RuleFacts::default(),
             reads: taken_up.reads,
         };
-        let pack = self.packs.get(&taken_up.pack);
+        let pack = self.rules.version(taken_up.pack);
         let pack = pack.ok_or_else(|| missing(format!("version {} of the rules", taken_up.pack)))?;
         let step = ledger::take_up(&before, &new, TakingUp::Rebuild, pack);
         if let Some(case) = self.cases.get_mut(&id) {
@@ -336,8 +309,9 @@ impl<'a> Replay<'a> {
             case.confirms = activity.and_then(|activity| activity.confirms);
         }
         self.judged(id, step.after, None);
+        self.hear(id, no);
         self.member_edited(step.canonical);
-        self.post(id, &step.occasions);
+        self.post(id, &step.occasions, Told::FewerMinutes);
         Ok(())
     }
 
@@ -348,6 +322,14 @@ impl<'a> Replay<'a> {
                 case.judgement = after;
                 case.reason = reason(case, None, false);
             }
+        }
+    }
+
+    /// Whom a record concerns as it is decided now.
+    fn hear(&mut self, id: ActivityId, no: i64) {
+        let concerned = concerned(&self.cases, id);
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.hearing.counts(concerned, no);
         }
     }
 
@@ -386,7 +368,18 @@ impl<'a> Replay<'a> {
         self.cases.get(&id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
     }
 
-    fn post(&mut self, id: ActivityId, occasions: &[ActivityId]) {
+    /// Posts; where somebody has fewer minutes than before, and nothing else is told, `fewer` is.
+    fn post(&mut self, id: ActivityId, occasions: &[ActivityId], fewer: Told) {
+        let before = self.cases.get(&id).map_or_else(Vec::new, |case| case.judgement.posted.clone());
+        self.post_all(id, occasions);
+        let Some(case) = self.cases.get_mut(&id).filter(|case| case.reason.is_none()) else { return };
+        let holder = |account| self.closings.holder(account);
+        if judged::somebody_has_fewer(&before, &case.judgement.posted, holder) {
+            case.reason = Some(Reason::Told(fewer));
+        }
+    }
+
+    fn post_all(&mut self, id: ActivityId, occasions: &[ActivityId]) {
         let occasions: Vec<ActivityId> = occasions.iter().map(|id| self.standing_for(*id)).collect();
         for id in std::iter::once(&id).chain(&occasions) {
             let claims = self.cases.iter().filter(|(part, _)| *part != id);
@@ -405,9 +398,23 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Compares with the stored judgements. What has to be checked, which depended on others at the time, and
-    /// when to look again, are kept.
-    async fn compare(&mut self, rebuilt: &mut Rebuilt, batch: &mut Batch) -> Result<(), FlowError> {
+    /// Compares what was made with what is stored, and nothing else is there.
+    async fn finish(
+        mut self,
+        tip: tip::Model,
+        now_ms: i64,
+        rebuilt: &mut Rebuilt,
+        mending: &mut Mending,
+    ) -> Result<Lost, FlowError> {
+        let (txn, neighbourhood) = (self.txn, self.neighbourhood);
+        self.rules.compare(txn, rebuilt, mending);
+        self.decisions.compare(txn, neighbourhood, rebuilt, mending).await?;
+        compare_periods(self.periods, txn, neighbourhood, rebuilt, mending).await?;
+        self.closings.compare(txn, neighbourhood, rebuilt, mending).await?;
+        self.balances.finish(txn, neighbourhood, tip, rebuilt, mending).await?;
+        if self.stuck {
+            return Ok(Lost::new());
+        }
         for (transfer, (id, minutes)) in std::mem::take(&mut self.expected) {
             rebuilt.transfers.add(Some(Difference {
                 journal_no: None,
@@ -416,35 +423,13 @@ impl<'a> Replay<'a> {
                 found: "none in the journal".to_owned(),
             }));
         }
-        let mut differing = Vec::new();
-        let ids: BTreeSet<ActivityId> = self.cases.keys().copied().collect();
-        let stored = store::judgements::of_ids(self.txn, self.neighbourhood, &ids).await?;
-        let mut stored: BTreeMap<_, _> =
-            stored.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
-        for (id, case) in &self.cases {
-            let mut again = judgement_row(self.neighbourhood, *id, case)?;
-            let there = stored.remove(id);
-            if let Some(there) = &there {
-                if again.reason_code.is_none() {
-                    again.reason_code.clone_from(&there.reason_code);
-                    again.reason_text.clone_from(&there.reason_text);
-                }
-                again.due_at_ms = there.due_at_ms;
-                again.doubts.clone_from(&there.doubts);
-                again.waits_since_ms = there.waits_since_ms;
-            }
-            let difference = Difference::between(
-                Some(case.journal_no),
-                format!("activity {id}"),
-                Some(&again),
-                there.as_ref(),
-            );
-            differing.extend(difference.is_some().then_some(again));
-            rebuilt.judgements.add(difference);
+        for part in self.numbers.chunks(ACTIVITIES) {
+            mending.then.push(store::waiting::number(backend(txn), neighbourhood, part));
         }
-        for part in differing.chunks(400) {
-            batch.push(store::judgements::upsert(backend(self.txn), part));
-        }
-        Ok(())
+        self.testimony.compare(txn, neighbourhood, rebuilt, mending).await?;
+        self.doubts.compare(txn, neighbourhood, rebuilt, mending).await?;
+        self.replies.compare(txn, neighbourhood, rebuilt, mending).await?;
+        compare_named(&self.cases, txn, neighbourhood, rebuilt, mending).await?;
+        judged::compare(self.cases, (txn, neighbourhood, now_ms), rebuilt, mending).await
     }
 }

@@ -1,4 +1,4 @@
-//! Replies again, from the journal, and who is named in whose record.
+//! Replies and closed periods again, from the journal, and who is named in whose record.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,13 @@ use uuid::Uuid;
 
 use super::super::FlowError;
 use super::super::judge::Case;
-use super::{Difference, Rebuilt, backend};
+use super::tables::{Mending, Wrong};
+use super::{Rebuilt, backend};
 use crate::domain::ids::{ActivityId, NeighbourhoodId};
 use crate::domain::reply::ReplyKind;
 use crate::store;
-use crate::store::entity::{journal, reply};
-use crate::store::{Batch, Transaction};
-
-/// Rows that one statement writes.
-const ROWS: usize = 400;
+use crate::store::Transaction;
+use crate::store::entity::{closed_period, journal, named_party, reply};
 
 /// What the journal says of a reply.
 #[derive(Debug, Deserialize)]
@@ -47,32 +45,20 @@ impl Replies {
         self.0.insert(row.subject_id, again);
     }
 
-    /// Compares with what is stored: a reply that is missing is written again.
+    /// Compares with what is stored.
     pub async fn compare(
         self,
         txn: &Transaction,
         neighbourhood: NeighbourhoodId,
         rebuilt: &mut Rebuilt,
-        batch: &mut Batch,
+        mending: &mut Mending,
     ) -> Result<(), FlowError> {
-        let stored = store::replies::all(txn, neighbourhood).await?;
-        let mut stored: BTreeMap<Uuid, reply::Model> = stored.into_iter().map(|row| (row.id, row)).collect();
-        let mut missing = Vec::new();
-        for (id, again) in self.0 {
-            let there = stored.remove(&id);
-            let (no, about) = (Some(again.journal_no), format!("reply {id}"));
-            rebuilt.replies.add(Difference::between(no, about, Some(&again), there.as_ref()));
-            if there.is_none() {
-                missing.push(again);
-            }
-        }
-        for (id, row) in stored {
-            let about = format!("reply {id}");
-            rebuilt.replies.add(Difference::between(Some(row.journal_no), about, None, Some(&row)));
-        }
-        for part in missing.chunks(ROWS) {
-            batch.push(store::replies::insert_missing(backend(txn), part.to_vec()));
-        }
+        let column = reply::Column::NeighbourhoodId;
+        let stored = store::whole::rows::<reply::Entity>(txn, column, neighbourhood).await?;
+        let named = |row: &reply::Model| (Some(row.journal_no), format!("reply {}", row.id));
+        let again = self.0.into_values();
+        Wrong::<reply::Entity>::beside(again, stored, |row| row.id, named, &mut rebuilt.replies)
+            .replace(backend(txn), mending);
         Ok(())
     }
 }
@@ -83,21 +69,32 @@ pub async fn compare_named(
     txn: &Transaction,
     neighbourhood: NeighbourhoodId,
     rebuilt: &mut Rebuilt,
-    batch: &mut Batch,
+    mending: &mut Mending,
 ) -> Result<(), FlowError> {
-    let stored = store::replies::all_named(txn, neighbourhood).await?;
-    let mut stored: BTreeMap<(Uuid, Uuid), _> =
-        stored.into_iter().map(|row| ((row.activity_id, row.party_id), row)).collect();
-    let mut wrong = Vec::new();
-    for again in cases.iter().flat_map(|(id, case)| case.named_rows(neighbourhood, *id)) {
-        let there = stored.remove(&(again.activity_id, again.party_id));
-        let about = format!("party {} named in activity {}", again.party_id, again.activity_id);
-        let difference = Difference::between(Some(again.journal_no), about, Some(&again), there.as_ref());
-        wrong.extend(difference.is_some().then_some(again));
-        rebuilt.named.add(difference);
-    }
-    for part in wrong.chunks(ROWS) {
-        batch.push(store::replies::write_named(backend(txn), part.to_vec()));
-    }
+    let column = named_party::Column::NeighbourhoodId;
+    let stored = store::whole::rows::<named_party::Entity>(txn, column, neighbourhood).await?;
+    let again = cases.iter().flat_map(|(id, case)| case.named_rows(neighbourhood, *id));
+    let key = |row: &named_party::Model| (row.activity_id, row.party_id);
+    let named = |row: &named_party::Model| {
+        (Some(row.journal_no), format!("party {} named in activity {}", row.party_id, row.activity_id))
+    };
+    Wrong::<named_party::Entity>::beside(again, stored, key, named, &mut rebuilt.named)
+        .replace(backend(txn), mending);
+    Ok(())
+}
+
+/// Compares closed periods with what is stored.
+pub async fn compare_periods(
+    again: Vec<closed_period::Model>,
+    txn: &Transaction,
+    neighbourhood: NeighbourhoodId,
+    rebuilt: &mut Rebuilt,
+    mending: &mut Mending,
+) -> Result<(), FlowError> {
+    let column = closed_period::Column::NeighbourhoodId;
+    let stored = store::whole::rows::<closed_period::Entity>(txn, column, neighbourhood).await?;
+    let named = |row: &closed_period::Model| (Some(row.journal_no), format!("period {}", row.id));
+    Wrong::<closed_period::Entity>::beside(again, stored, |row| row.id, named, &mut rebuilt.periods)
+        .replace(backend(txn), mending);
     Ok(())
 }

@@ -2,25 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::ConnectionTrait as _;
-
 use super::super::FlowError;
-use super::super::accept::{Bringer, Readings, hash, lookup, unsigned};
+use super::super::accept::{Bringer, Readings, lookup, unsigned};
 use super::super::documents;
-use super::{Difference, ROWS, Rebuilt, backend};
+use super::changes::{Book, Stored, Unsound, differs};
+use super::tables::{Mending, Wrong};
+use super::{Difference, Mode, Rebuilt, backend, closings};
 use crate::app::App;
-use crate::domain::ids::{AccountId, ActivityId, GrantId};
+use crate::domain::ids::{AccountId, ActivityId, DaybookId, GrantId, NeighbourhoodId};
 use crate::merge::admit::Facts;
-use crate::merge::guard::{self, Checked, Chunk};
+use crate::merge::guard::Checked;
 use crate::merge::loaded::Loaded;
-use crate::merge::{ActivityState, Actor, Hash, compact, touched};
+use crate::merge::{ActivityState, Actor, Hash, touched};
 use crate::metrics::DocumentReason;
 use crate::store;
-use crate::store::Batch;
 use crate::store::Transaction;
 use crate::store::aliases::Holders;
 use crate::store::changes::Of;
-use crate::store::entity::{activity, activity_version, daybook, daybook_change};
+use crate::store::entity::{activity, activity_version, card_lease, daybook, daybook_change};
 
 /// Everything derived from a daybook's changes.
 #[derive(Default)]
@@ -29,95 +28,159 @@ struct Derived {
     versions: BTreeMap<(ActivityId, i64), activity_version::Model>,
 }
 
-/// Rebuilds one daybook and compares with its rows.
+/// What the daybooks say, beside what is stored.
+#[derive(Default)]
+pub struct Testimony {
+    /// The journal numbers that stored versions have.
+    pub numbers: BTreeMap<(ActivityId, i64), i64>,
+    /// Versions that were not there; the journal says which of them were taken up.
+    pub lost: BTreeSet<(ActivityId, i64)>,
+    /// Activities of which no change speaks.
+    pub extra: Vec<activity::Model>,
+}
+
+impl Testimony {
+    /// What is left once the journal was read: versions that wait and were not there, versions that have a number and
+    /// were never taken up, which wait from now on, and activities of which nothing speaks.
+    pub async fn compare(
+        self,
+        txn: &Transaction,
+        neighbourhood: NeighbourhoodId,
+        rebuilt: &mut Rebuilt,
+        mending: &mut Mending,
+    ) -> Result<(), FlowError> {
+        let difference = |journal_no, key, expected: &str, found: String| Difference {
+            journal_no,
+            about: named(key),
+            expected: expected.to_owned(),
+            found,
+        };
+        for key in self.lost {
+            rebuilt.versions.add(Some(difference(None, key, "a row", "none".to_owned())));
+        }
+        for ((id, version), no) in self.numbers {
+            let found = format!("number {no}");
+            rebuilt.versions.name(difference(Some(no), (id, version), "no number", found));
+            mending.then.push(store::waiting::unnumber(backend(txn), neighbourhood, id, version));
+        }
+        for row in &self.extra {
+            let lease = store::cards::lease(txn, neighbourhood, ActivityId(row.id)).await?;
+            mending.removed.remove::<card_lease::Entity>(backend(txn), lease.as_slice());
+        }
+        mending.last.remove::<activity::Entity>(backend(txn), &self.extra);
+        Ok(())
+    }
+}
+
+/// Rebuilds all daybooks, in order of id, and compares with their rows. What is judged is made of the versions, so those
+/// are written at once. Of a daybook whose changes are not what they were nothing is made: in mode [`Mode::Write`] that
+/// is an error.
 pub async fn rebuild(
     app: &App,
     txn: &Transaction,
-    of: Of,
-    row: &daybook::Model,
+    neighbourhood: NeighbourhoodId,
+    mode: Mode,
     rebuilt: &mut Rebuilt,
-    batch: &mut Batch,
-) -> Result<(), FlowError> {
-    let changes = read(app, txn, of, row).await?;
-    let stored = store::activities::of_daybook(txn, of.neighbourhood, of.daybook).await?;
-    let mut derived = derive(app, txn, of, row, changes).await?;
-    let holders = Holders::read(txn, of.neighbourhood).await?;
-    for version in store::activities::versions_of_daybook(txn, of.neighbourhood, of.daybook).await? {
-        let key = (ActivityId(version.activity_id), version.version);
-        let again = derived.versions.remove(&key);
-        // What is numbered is the journal's to say; whose it was then may have become another's since.
-        let again = again.map(|again| {
-            let then = holders.holder(AccountId(version.party_id), i64::MAX).0 == again.party_id;
-            let party_id = if then { version.party_id } else { again.party_id };
-            activity_version::Model { journal_no: version.journal_no, party_id, ..again }
-        });
-        let difference = Difference::between(version.journal_no, named(key), again.as_ref(), Some(&version));
-        if let Some(again) = again.filter(|_| difference.is_some()) {
-            batch.push(store::activities::rewrite_version(backend(txn), again));
+) -> Result<Testimony, FlowError> {
+    let mut testimony = Testimony::default();
+    let holders = closings::holders(txn, neighbourhood).await?;
+    for row in store::daybooks::all(txn, neighbourhood).await? {
+        let of = Of { neighbourhood, daybook: DaybookId(row.id) };
+        let locked = store::daybooks::lock(txn, neighbourhood, of.daybook).await?;
+        let mut one = One { app, txn, of, row: locked.ok_or(FlowError::NotFound)?, rebuilt };
+        // One after the other: an id belongs to the first that brings it, also where its row was lost.
+        let mut mending = Mending::default();
+        match one.again(&mut mending).await {
+            Ok(derived) => one.compare(derived, &holders, &mut testimony, &mut mending).await?,
+            Err(Unsound::Differs(difference)) if mode == Mode::Compare => rebuilt.changes.name(*difference),
+            Err(Unsound::Differs(difference)) => return Err(FlowError::internal(difference.to_string())),
+            Err(Unsound::Failed(error)) => return Err(error),
         }
-        rebuilt.versions.add(difference);
+        mending.execute(txn).await?;
     }
-    let mut rows = Vec::new();
-    for stored in stored {
-        let again = derived.activities.remove(&ActivityId(stored.id));
-        let about = format!("activity {}", stored.id);
-        let difference = Difference::between(None, about, again.as_ref(), Some(&stored));
-        rows.extend(again.filter(|_| difference.is_some()));
-        rebuilt.activities.add(difference);
-    }
-    for (id, missing) in derived.activities {
-        let about = format!("activity {id}");
-        rebuilt.activities.add(Difference::between(None, about, Some(&missing), None));
-        rows.push(missing);
-    }
-    for statement in store::activities::upsert(txn.get_database_backend(), &rows) {
-        txn.execute_raw(statement).await?;
-    }
-    for (key, missing) in derived.versions {
-        rebuilt.versions.add(Difference::between(None, named(key), Some(&missing), None));
-        batch.insert::<activity_version::Entity>(backend(txn), vec![missing]);
-    }
-    if row.compaction_alarm.is_some() {
-        // What differed is made again, so compaction may try again.
-        let row = daybook::Model { compaction_alarm: None, ..row.clone() };
-        batch.push(store::daybooks::update(backend(txn), row));
-    }
-    Ok(())
+    Ok(testimony)
 }
 
-fn named((id, version): (ActivityId, i64)) -> String {
-    format!("version {version} of activity {id}")
-}
-
-/// All changes of a daybook with their bytes: those that compaction let go of, from the snapshot.
-async fn read(
-    app: &App,
-    txn: &Transaction,
+/// One daybook, locked.
+struct One<'a> {
+    app: &'a App,
+    txn: &'a Transaction,
     of: Of,
-    row: &daybook::Model,
-) -> Result<Vec<daybook_change::Model>, FlowError> {
-    let mut changes: Vec<daybook_change::Model> = Vec::new();
-    loop {
-        let after = changes.last().map_or(0, |row| row.position);
-        let rows = store::changes::rows_after(txn, of, after, ROWS).await?;
-        if rows.is_empty() {
-            break;
+    row: daybook::Model,
+    rebuilt: &'a mut Rebuilt,
+}
+
+impl One<'_> {
+    /// What its changes say.
+    async fn again(&mut self, mending: &mut Mending) -> Result<Derived, Unsound> {
+        let Stored { changes, snapshot } = Stored::read(self.app, self.txn, self.of, &self.row).await?;
+        self.rebuilt.changes.rows += u64::try_from(changes.len()).unwrap_or(u64::MAX);
+        let (mut book, mut then) = (Book::new(), None);
+        let upto = snapshot.as_ref().map(|row| row.position);
+        let derived = derive(self.app, self.txn, self.of, &self.row, changes, |row| {
+            let change = book.follow(row)?;
+            if Some(row.position) == upto {
+                then = Some(book.clone());
+            }
+            Ok(change)
+        });
+        let derived = derived.await?;
+        book.compare(self.txn, &self.row, self.rebuilt, mending)?;
+        match (then, snapshot) {
+            (Some(then), Some(row)) => then.compare_snapshot(self.txn, row, self.rebuilt, mending),
+            (None, Some(row)) => {
+                let about = format!("snapshot of daybook {}", row.daybook_id);
+                return Err(differs(about, "the position of a change", &row.position.to_string()));
+            }
+            (_, None) => {}
         }
-        changes.extend(rows);
+        Ok(derived)
     }
-    if changes.iter().all(|row| !row.bytes.is_empty()) {
-        return Ok(changes);
+
+    async fn compare(
+        &mut self,
+        mut derived: Derived,
+        holders: &Holders,
+        testimony: &mut Testimony,
+        mending: &mut Mending,
+    ) -> Result<(), FlowError> {
+        let (txn, of) = (self.txn, self.of);
+        let mut wrong = Wrong::<activity_version::Entity>::default();
+        for version in store::activities::versions_of_daybook(txn, of.neighbourhood, of.daybook).await? {
+            let key = (ActivityId(version.activity_id), version.version);
+            let again = derived.versions.remove(&key);
+            // What is numbered is the journal's to say; whose it was then may have become another's since.
+            let again = again.map(|again| {
+                let then = holders.holder(AccountId(version.party_id), i64::MAX).0 == again.party_id;
+                let party_id = if then { version.party_id } else { again.party_id };
+                activity_version::Model { journal_no: version.journal_no, party_id, ..again }
+            });
+            if again.is_some() {
+                testimony.numbers.extend(version.journal_no.map(|no| (key, no)));
+            }
+            let about = (version.journal_no, named(key));
+            wrong.compare(about, again, Some(version), &mut self.rebuilt.versions);
+        }
+        wrong.replace(backend(txn), mending);
+        testimony.lost.extend(derived.versions.keys());
+        let lost: Vec<activity_version::Model> = derived.versions.into_values().collect();
+        // It may be there, in another daybook by its row.
+        mending.removed.remove::<activity_version::Entity>(backend(txn), &lost);
+        mending.then.insert::<activity_version::Entity>(backend(txn), lost);
+        let stored = store::activities::of_daybook(txn, of.neighbourhood, of.daybook).await?;
+        let again = derived.activities.into_values();
+        let named = |row: &activity::Model| (None, format!("activity {}", row.id));
+        let count = &mut self.rebuilt.activities;
+        let mut wrong = Wrong::<activity::Entity>::beside(again, stored, |row| row.id, named, count);
+        testimony.extra.extend(wrong.take_extra());
+        wrong.rewrite(backend(txn), mending);
+        Ok(())
     }
-    let snapshot = store::snapshots::find(txn, of).await?;
-    let bytes = snapshot.ok_or_else(|| FlowError::internal("changes without bytes and no snapshot"))?.bytes;
-    let _room = app.room_to_load(documents::load_bytes(row)).await;
-    documents::count(app, of, DocumentReason::Rebuild);
-    let mut known = blocking(move || compact::changes_of(&bytes).map_err(FlowError::internal)).await?;
-    for row in changes.iter_mut().filter(|row| row.bytes.is_empty()) {
-        let bytes = known.remove(&hash(&row.hash)?);
-        row.bytes = bytes.ok_or_else(|| FlowError::internal("the snapshot lacks a change"))?;
-    }
-    Ok(changes)
+}
+
+/// A version, in words.
+pub fn named((id, version): (ActivityId, i64)) -> String {
+    format!("version {version} of activity {id}")
 }
 
 async fn blocking<T: Send + 'static>(
@@ -161,15 +224,19 @@ async fn derive(
     of: Of,
     row: &daybook::Model,
     changes: Vec<daybook_change::Model>,
-) -> Result<Derived, FlowError> {
+    mut follow: impl FnMut(&daybook_change::Model) -> Result<Checked, Unsound>,
+) -> Result<Derived, Unsound> {
     let mut facts = Facts::default();
     let mut derived = Derived::default();
     let mut readings = Readings::new(of, row.party_id, BTreeSet::new());
     let mut oracle = Oracle::default();
     let mut elsewhere_known: BTreeSet<ActivityId> = BTreeSet::new();
+    let (mut operations, mut taken) = (0_u64, 0_u64);
     for accept in changes.chunk_by(|a, b| a.accept_no == b.accept_no) {
+        // As the daybook stood before, so that what was left unread then is left so again.
+        let may_be_loaded = documents::may_be_loaded(operations, taken);
         for row in accept {
-            let change = parsed(row)?;
+            let change = follow(row)?;
             let (actor, start_op) = (Actor::new(&row.actor), unsigned(row.start_op));
             if !change.ops.is_empty() {
                 facts
@@ -185,10 +252,14 @@ async fn derive(
             }
             elsewhere_known.extend(new);
             readings.reduce(&change, &lookup(&facts));
+            operations = operations.saturating_add(change.operations());
+            taken = unsigned(row.position);
             oracle.waiting.push((change.hash, change.bytes));
         }
         let stale = readings.needing_document();
-        if !stale.is_empty() {
+        if !stale.is_empty() && !may_be_loaded {
+            readings.leave_unread(&stale);
+        } else if !stale.is_empty() {
             if oracle.loaded.is_none() {
                 documents::count(app, of, DocumentReason::Rebuild);
             }
@@ -200,13 +271,6 @@ async fn derive(
     Ok(derived)
 }
 
-fn parsed(row: &daybook_change::Model) -> Result<Checked, FlowError> {
-    match guard::inspect(&row.bytes).into_iter().next() {
-        Some(Chunk::Change(change)) => Ok(*change),
-        _ => Err(FlowError::internal(format!("the change at position {} cannot be read", row.position))),
-    }
-}
-
 fn keep(
     derived: &mut Derived,
     readings: &mut Readings,
@@ -216,6 +280,7 @@ fn keep(
     let before = first.position - 1;
     let bringer = Bringer {
         grant: first.admitted_grant_id.map(GrantId),
+        payer: None,
         at_ms: first.admitted_at_ms,
         skew_ms: first.admitted_skew_ms,
     };
