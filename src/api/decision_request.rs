@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::{ApiError, ApiResult};
+use super::misfits;
+use crate::domain::draft::Misfit;
 use crate::domain::ids::{ActivityId, DecisionId};
-use crate::domain::limits::{MERGE_MEMBERS_MAX, REASON_CHARACTERS_MAX, SETTLEMENTS_MAX};
+use crate::domain::limits::{BATCH_ITEMS_MAX, MERGE_MEMBERS_MAX, REASON_CHARACTERS_MAX, SETTLEMENTS_MAX};
 use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
 use crate::flows::decide::{Seen, Wish, WishedSettlement, WishedStep};
@@ -113,70 +115,118 @@ pub enum StepName {
     Undo,
 }
 
-/// What an item asks for; `at` is its place in the batch.
-pub fn wish(at: usize, item: DecisionRequest) -> ApiResult<Wish> {
-    let body = serde_json::to_vec(&item).map_err(FlowError::from)?;
-    let pointer = |field: &str| format!("/items/{at}/{field}");
-    let seen = seen(at, "", item.activity_id, &item.version, item.decision_seq)?;
-    if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
-        let detail = format!("A reason has at most {REASON_CHARACTERS_MAX} characters.");
-        return Err(ApiError::field(pointer("reason"), "too_long", detail));
-    }
-    if item.settles.len() > SETTLEMENTS_MAX {
-        let detail = format!("At most {SETTLEMENTS_MAX} fields at a time.");
-        return Err(ApiError::field(pointer("settles"), "count", detail));
-    }
-    check_texts(at, &item)?;
-    check_belongs(at, &item)?;
-    let absent = |field, what: &str| ApiError::field(pointer(field), "missing_field", what.to_owned());
-    let step = match item.step {
-        StepName::Approve => {
-            WishedStep::Approve(item.corrections.unwrap_or_default(), settlements(item.settles))
-        }
-        StepName::Reject => WishedStep::Reject,
-        StepName::Keep => WishedStep::Keep,
-        StepName::AskForChanges => WishedStep::AskForChanges,
-        StepName::Reclassify => {
-            let to = item.reclassification;
-            WishedStep::Reclassify(
-                to.ok_or_else(|| absent("reclassification", "Say where it is to be counted."))?,
-            )
-        }
-        StepName::Settle if item.settles.is_empty() => {
-            return Err(absent("settles", "Say what counts in which field."));
-        }
-        StepName::Settle => WishedStep::Settle(settlements(item.settles)),
-        StepName::Merge => {
-            WishedStep::Merge(members(at, &item.members)?, item.corrections.unwrap_or_default())
-        }
-        StepName::Unmerge => WishedStep::Unmerge,
-        StepName::Undo => {
-            WishedStep::Undo(item.decision_id.ok_or_else(|| absent("decision_id", "Name the decision."))?)
-        }
-    };
-    Ok(Wish { id: item.id, seen, step, reason: item.reason, body })
+/// An item of a batch.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub id: DecisionId,
+    /// What it asks for, or what does not fit in it; pointers are from the item on.
+    pub asks: Result<Wish, Vec<Misfit>>,
 }
 
-fn seen(at: usize, of: &str, activity: ActivityId, version: &str, decision_seq: i64) -> ApiResult<Seen> {
-    let version: VersionName = version.parse().map_err(|_| {
-        let pointer = format!("/items/{at}/{of}version");
-        ApiError::field(pointer, "version", "Send version exactly as the activity gave it, like 3-5bb5a4c5.")
-    })?;
+/// The items of a batch, each read by itself.
+///
+/// # Errors
+/// 422 for a wrong number of them.
+pub fn items(items: Vec<DecisionRequest>) -> ApiResult<Vec<Item>> {
+    if items.is_empty() || items.len() > BATCH_ITEMS_MAX {
+        let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} decisions at a time.");
+        return Err(ApiError::field("/items", "count", detail));
+    }
+    items.into_iter().map(|item| Ok(Item { id: item.id, asks: wish(item)? })).collect()
+}
+
+/// What all of them ask for, where they are decided as one.
+///
+/// # Errors
+/// 422 that names each field of each item that does not fit.
+pub fn all_fit(items: Vec<Item>) -> ApiResult<Vec<Wish>> {
+    let (mut wishes, mut all) = (Vec::with_capacity(items.len()), Vec::new());
+    for (at, item) in items.into_iter().enumerate() {
+        match item.asks {
+            Ok(wish) => wishes.push(wish),
+            Err(misfits) => all.extend(
+                misfits
+                    .into_iter()
+                    .map(|misfit| Misfit { pointer: format!("/items/{at}{}", misfit.pointer), ..misfit }),
+            ),
+        }
+    }
+    match misfits::told("", &all) {
+        Some((detail, errors)) => Err(ApiError::fields(detail, errors)),
+        None => Ok(wishes),
+    }
+}
+
+fn misfit(pointer: impl Into<String>, code: &'static str, says: impl Into<String>) -> Misfit {
+    Misfit { pointer: pointer.into(), code, says: says.into() }
+}
+
+/// What an item asks for, or all that does not fit in it.
+fn wish(item: DecisionRequest) -> ApiResult<Result<Wish, Vec<Misfit>>> {
+    let body = serde_json::to_vec(&item).map_err(FlowError::from)?;
+    let mut misfits = too_much(&item);
+    misfits.extend(unstorable(&item));
+    misfits.extend(misplaced(&item));
+    let DecisionRequest { id, activity_id, version, decision_seq, reason, .. } = item;
+    let seen = seen("", activity_id, &version, decision_seq);
+    let step = match item.step {
+        StepName::Approve => {
+            Ok(WishedStep::Approve(item.corrections.unwrap_or_default(), settlements(item.settles)))
+        }
+        StepName::Reject => Ok(WishedStep::Reject),
+        StepName::Keep => Ok(WishedStep::Keep),
+        StepName::AskForChanges => Ok(WishedStep::AskForChanges),
+        StepName::Reclassify => {
+            let absent = || lacking("/reclassification", "where it is to be counted");
+            item.reclassification.map(WishedStep::Reclassify).ok_or_else(absent)
+        }
+        StepName::Settle if item.settles.is_empty() => Err(lacking("/settles", "what counts in which field")),
+        StepName::Settle => Ok(WishedStep::Settle(settlements(item.settles))),
+        StepName::Merge => {
+            let members = members(&item.members);
+            members.map(|members| WishedStep::Merge(members, item.corrections.unwrap_or_default()))
+        }
+        StepName::Unmerge => Ok(WishedStep::Unmerge),
+        StepName::Undo => {
+            let absent = || lacking("/decision_id", "the decision that is taken back");
+            item.decision_id.map(WishedStep::Undo).ok_or_else(absent)
+        }
+    };
+    Ok(match (seen, step) {
+        (Ok(seen), Ok(step)) if misfits.is_empty() => Ok(Wish { id, seen, step, reason, body }),
+        (seen, step) => {
+            misfits.extend(seen.err());
+            misfits.extend(step.err().into_iter().flatten());
+            Err(misfits)
+        }
+    })
+}
+
+fn lacking(pointer: &str, what: &str) -> Vec<Misfit> {
+    vec![misfit(pointer, "missing_field", format!("this step needs {what}"))]
+}
+
+fn seen(of: &str, activity: ActivityId, version: &str, decision_seq: i64) -> Result<Seen, Misfit> {
+    let says = "expected a version exactly as the activity gave it, like 3-5bb5a4c5";
+    let version: VersionName =
+        version.parse().map_err(|_| misfit(format!("{of}/version"), "version", says))?;
     Ok(Seen { activity, version, decision_seq })
 }
 
-fn members(at: usize, members: &[SeenActivity]) -> ApiResult<Vec<Seen>> {
+fn members(members: &[SeenActivity]) -> Result<Vec<Seen>, Vec<Misfit>> {
     if members.is_empty() || members.len() > MERGE_MEMBERS_MAX {
-        let detail = format!("Name 1 to {MERGE_MEMBERS_MAX} other records.");
-        return Err(ApiError::field(format!("/items/{at}/members"), "count", detail));
+        let says = format!("expected 1 to {MERGE_MEMBERS_MAX} other records");
+        return Err(vec![misfit("/members", "count", says)]);
     }
-    let members = members.iter().enumerate();
-    members
-        .map(|(n, member)| {
-            let of = format!("members/{n}/");
-            seen(at, &of, member.activity_id, &member.version, member.decision_seq)
-        })
-        .collect()
+    let (mut all, mut misfits) = (Vec::with_capacity(members.len()), Vec::new());
+    for (n, member) in members.iter().enumerate() {
+        let of = format!("/members/{n}");
+        match seen(&of, member.activity_id, &member.version, member.decision_seq) {
+            Ok(seen) => all.push(seen),
+            Err(misfit) => misfits.push(misfit),
+        }
+    }
+    if misfits.is_empty() { Ok(all) } else { Err(misfits) }
 }
 
 fn settlements(settles: Vec<SettlementRequest>) -> Vec<WishedSettlement> {
@@ -186,48 +236,45 @@ fn settlements(settles: Vec<SettlementRequest>) -> Vec<WishedSettlement> {
         .collect()
 }
 
-/// PostgreSQL keeps no text with a NUL in it.
-fn check_texts(at: usize, item: &DecisionRequest) -> ApiResult<()> {
-    let (corrected, moved) = (item.corrections.as_ref(), item.reclassification.as_ref());
-    let texts = [
-        ("reason", item.reason.as_ref()),
-        ("corrections/programme", corrected.and_then(|to| to.programme.as_ref())),
-        ("corrections/place", corrected.and_then(|to| to.place.as_ref())),
-        ("reclassification/programme", moved.and_then(|to| to.programme.as_ref())),
-        ("reclassification/place", moved.and_then(|to| to.place.as_ref())),
-    ];
-    match texts.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))) {
-        Some((field, _)) => {
-            Err(ApiError::field(format!("/items/{at}/{field}"), "text", "Texts have no NUL in them."))
-        }
-        None => Ok(()),
+/// What is more than a decision holds.
+fn too_much(item: &DecisionRequest) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    if item.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARACTERS_MAX) {
+        let says = format!("expected at most {REASON_CHARACTERS_MAX} characters");
+        misfits.push(misfit("/reason", "too_long", says));
     }
+    if item.settles.len() > SETTLEMENTS_MAX {
+        let says = format!("expected at most {SETTLEMENTS_MAX} fields at a time");
+        misfits.push(misfit("/settles", "count", says));
+    }
+    misfits
 }
 
-/// Whether what was sent belongs to the step.
-fn check_belongs(at: usize, item: &DecisionRequest) -> ApiResult<()> {
+/// PostgreSQL keeps no text with a NUL in it.
+fn unstorable(item: &DecisionRequest) -> Vec<Misfit> {
+    let (corrected, moved) = (item.corrections.as_ref(), item.reclassification.as_ref());
+    let texts = [
+        ("/reason", item.reason.as_ref()),
+        ("/corrections/programme", corrected.and_then(|to| to.programme.as_ref())),
+        ("/corrections/place", corrected.and_then(|to| to.place.as_ref())),
+        ("/reclassification/programme", moved.and_then(|to| to.programme.as_ref())),
+        ("/reclassification/place", moved.and_then(|to| to.place.as_ref())),
+    ];
+    let unfit = texts.iter().filter(|(_, text)| text.is_some_and(|text| text.contains('\0')));
+    unfit.map(|(pointer, _)| misfit(*pointer, "text", "expected a text without a NUL in it")).collect()
+}
+
+/// What was sent and does not belong to the step.
+fn misplaced(item: &DecisionRequest) -> Vec<Misfit> {
     use StepName::{Approve, Merge, Reclassify, Settle, Undo};
     let only_with: [(&str, bool, &[StepName], &str); 5] = [
-        (
-            "corrections",
-            item.corrections.is_some(),
-            &[Approve, Merge],
-            "Corrections come with approve or merge.",
-        ),
-        (
-            "reclassification",
-            item.reclassification.is_some(),
-            &[Reclassify],
-            "A reclassification comes with reclassify.",
-        ),
-        ("settles", !item.settles.is_empty(), &[Approve, Settle], "settles comes with settle or approve."),
-        ("members", !item.members.is_empty(), &[Merge], "members comes with merge, and only there."),
-        ("decision_id", item.decision_id.is_some(), &[Undo], "decision_id comes with undo, and only there."),
+        ("/corrections", item.corrections.is_some(), &[Approve, Merge], "approve or merge"),
+        ("/reclassification", item.reclassification.is_some(), &[Reclassify], "reclassify"),
+        ("/settles", !item.settles.is_empty(), &[Approve, Settle], "settle or approve"),
+        ("/members", !item.members.is_empty(), &[Merge], "merge"),
+        ("/decision_id", item.decision_id.is_some(), &[Undo], "undo"),
     ];
-    match only_with.iter().find(|(_, given, steps, _)| *given && !steps.contains(&item.step)) {
-        Some((field, _, _, detail)) => {
-            Err(ApiError::field(format!("/items/{at}/{field}"), "not_here", (*detail).to_owned()))
-        }
-        None => Ok(()),
-    }
+    let here = only_with.iter().filter(|(_, given, steps, _)| *given && !steps.contains(&item.step));
+    here.map(|(pointer, _, _, with)| misfit(*pointer, "not_here", format!("it comes with {with} only")))
+        .collect()
 }

@@ -11,12 +11,16 @@ use super::body::Json;
 pub use super::decision_request::{
     DecisionRequest, DecisionsRequest, SeenActivity, SettlementRequest, StepName,
 };
-use super::error::{ApiResult, NOT_FOUND};
+use super::decision_request::{all_fit, items};
+use super::effects::TransferEffect;
+use super::error::{ApiResult, FieldError, NOT_FOUND};
 use super::extract::{Coordinator, scope};
+use super::misfits;
 use super::params::{Asked, Here, Id, IdParam, Params, count};
-use super::preview::{self, wishes};
+use super::preview;
 use super::types::{Instant, Page};
-use crate::app::App;
+use crate::app::{Access, App};
+use crate::domain::draft::Misfit;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
 use crate::domain::review::Review;
 use crate::flows::FlowError;
@@ -39,16 +43,20 @@ pub struct DecisionsAnswer {
 pub struct DecisionOutcome {
     /// Of the request.
     pub id: DecisionId,
-    /// As an HTTP status: 201 decided, 200 decided before, 404, 409, 422.
+    /// As an HTTP status: 201 decided, 200 decided before, 403, 404, 409, 422, 503.
     #[schema(example = 201)]
     pub status: u16,
-    /// Why not.
+    /// Why not: `field_invalid` for what does not fit in the item, `not_found` for an id that names nothing here,
+    /// `version_changed`, `reason_required`, `own_credit` and others, of which the guide to reconciling has a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "version_changed")]
     pub code: Option<String>,
     /// What to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The fields of the item that do not fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
     /// The stored decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionView>,
@@ -98,8 +106,14 @@ pub struct DecisionView {
     /// Its number in the journal.
     pub journal_no: i64,
     pub decided_at: Instant,
+    /// What it moved, in the order in which it was posted, for every record whose minutes it changed: an occasion's
+    /// remainder too. Empty where it moved nothing. A merge or its undoing stores a decision about each of its records;
+    /// the one that was sent, about the record that the others count as, has what all of them moved, the others each
+    /// have their own part of it.
+    pub moved: Vec<TransferEffect>,
 }
 
+/// All but what it moved: see [`say_what_moved`].
 impl From<decision::Model> for DecisionView {
     fn from(row: decision::Model) -> Self {
         Self {
@@ -114,8 +128,24 @@ impl From<decision::Model> for DecisionView {
             batch_id: row.batch_id,
             journal_no: row.journal_no,
             decided_at: Instant(row.decided_at_ms),
+            moved: Vec::new(),
         }
     }
+}
+
+/// Says of stored decisions what they moved: one statement for all.
+pub(super) async fn say_what_moved(
+    app: &App,
+    access: &Access,
+    views: Vec<&mut DecisionView>,
+) -> ApiResult<()> {
+    let asked: Vec<(DecisionId, i64)> = views.iter().map(|view| (view.id, view.journal_no)).collect();
+    let moved = decide::moved(app.db().read(), access.neighbourhood, &asked).await?;
+    for view in views {
+        let lines = moved.get(&view.id).cloned().unwrap_or_default();
+        view.moved = lines.into_iter().map(TransferEffect::from).collect();
+    }
+    Ok(())
 }
 
 /// What a list is narrowed to.
@@ -141,8 +171,10 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Decide about activities: approve, reject, keep, ask for changes, reclassify, settle, merge, unmerge, undo.
 ///
 /// Each item names what the decider saw; if something happened since, it answers 409 with the present state
-/// and nothing is written for it. Items do not depend on each other. With the `token` of a preview they are one: all
-/// of them do exactly what was shown, or 409 says what changed.
+/// and nothing is written for it. Items do not depend on each other: one that does not fit answers 422 for itself, with
+/// `errors`. With the `token` of a preview they are one: all of them do exactly what was shown, or 409
+/// `preview_changed` names the items that would do something else by now in `errors`, and has in `present` what the
+/// preview would answer now.
 #[utoipa::path(
     post, path = "/v1/decisions", tag = "reconcile", request_body = DecisionsRequest,
     responses((status = 200, description = "One outcome an item.", body = DecisionsAnswer))
@@ -152,27 +184,44 @@ pub async fn decide(
     caller: Coordinator<scope::Reconcile>,
     Json(body): Json<DecisionsRequest>,
 ) -> ApiResult<axum::Json<DecisionsAnswer>> {
-    let wishes = wishes(body.items)?;
-    if let Some(token) = &body.token {
-        return Ok(axum::Json(preview::apply(&app, &caller.access, &wishes, token).await?));
-    }
-    let mut items = Vec::new();
-    for wish in wishes {
-        let id = wish.id;
-        items.push(outcome(id, decide::decide(&app, &caller.access, wish).await)?);
-    }
-    Ok(axum::Json(DecisionsAnswer { items, batch_id: None }))
+    let (access, items) = (&caller.access, items(body.items)?);
+    let mut answer = match &body.token {
+        Some(token) => preview::apply(&app, access, &all_fit(items)?, token).await?,
+        None => {
+            let mut outcomes = Vec::with_capacity(items.len());
+            for (at, item) in items.into_iter().enumerate() {
+                outcomes.push(match item.asks {
+                    Ok(wish) => outcome((at, item.id), decide::decide(&app, access, wish).await)?,
+                    Err(misfits) => DecisionOutcome::unfit(at, item.id, &misfits),
+                });
+            }
+            DecisionsAnswer { items: outcomes, batch_id: None }
+        }
+    };
+    let stored = answer.items.iter_mut().filter_map(|item| item.decision.as_mut());
+    say_what_moved(&app, access, stored.collect()).await?;
+    Ok(axum::Json(answer))
 }
 
 impl DecisionOutcome {
     /// Nothing but a status.
     pub(super) fn plain(id: DecisionId, status: u16) -> Self {
-        Self { id, status, code: None, detail: None, decision: None, present: None }
+        Self { id, status, code: None, detail: None, errors: Vec::new(), decision: None, present: None }
+    }
+
+    /// Of the item at a place, in which something does not fit.
+    pub(super) fn unfit(at: usize, id: DecisionId, misfits: &[Misfit]) -> Self {
+        let (detail, errors) = misfits::told(&format!("/items/{at}"), misfits).unzip();
+        let errors = errors.unwrap_or_default();
+        Self { code: Some("field_invalid".to_owned()), detail, errors, ..Self::plain(id, 422) }
     }
 }
 
-/// What became of one item.
-pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> ApiResult<DecisionOutcome> {
+/// What became of the item at a place.
+pub(super) fn outcome(
+    (at, id): (usize, DecisionId),
+    decided: Result<Outcome, FlowError>,
+) -> ApiResult<DecisionOutcome> {
     let plain = |status| DecisionOutcome::plain(id, status);
     Ok(match decided {
         Ok(Outcome::Decided(row)) => DecisionOutcome { decision: Some(row.into()), ..plain(201) },
@@ -190,7 +239,12 @@ pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> Ap
                 decision_seq,
                 review,
             });
-            DecisionOutcome { code: Some(code.to_owned()), detail: Some(detail), present, ..plain(status) }
+            // Corrections alone are looked at beside the record that they correct.
+            let unfit =
+                || FieldError { pointer: format!("/items/{at}/corrections"), code: "invalid".to_owned() };
+            let errors = (code == "field_invalid").then(unfit).into_iter().collect();
+            let (code, detail) = (Some(code.to_owned()), Some(detail));
+            DecisionOutcome { code, detail, errors, present, ..plain(status) }
         }
         // This item alone could not be done now; the others are not held up by it.
         Err(FlowError::Busy) => DecisionOutcome {
@@ -202,7 +256,7 @@ pub(super) fn outcome(id: DecisionId, decided: Result<Outcome, FlowError>) -> Ap
     })
 }
 
-/// List decisions of people and rules, newest first.
+/// List decisions of people and rules, newest first: who decided what, when, why, and what it moved.
 #[utoipa::path(
     get, path = "/v1/decisions", tag = "reconcile", params(DecisionFilter),
     responses((status = 200, description = "A page of decisions.", body = Page<DecisionView>))
@@ -219,7 +273,8 @@ pub async fn list_decisions(
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let (before, rows) = (asked.after, asked.rows());
     let rows = store::judgements::decisions(db, neighbourhood, activity, before, rows).await?;
-    let (headers, page) = asked.page(&app, &here, rows, |row| row.journal_no, DecisionView::from)?;
+    let (headers, mut page) = asked.page(&app, &here, rows, |row| row.journal_no, DecisionView::from)?;
+    say_what_moved(&app, access, page.items.iter_mut().collect()).await?;
     Ok((headers, axum::Json(page)))
 }
 
@@ -233,7 +288,9 @@ pub async fn get_decision(
     caller: Coordinator<scope::Reconcile>,
     Id(id): Id,
 ) -> ApiResult<axum::Json<DecisionView>> {
-    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let row = store::judgements::find_decision(db, neighbourhood, DecisionId(id)).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| NOT_FOUND.into())
+    let (db, access) = (app.db().read(), &caller.access);
+    let row = store::judgements::find_decision(db, access.neighbourhood, DecisionId(id)).await?;
+    let mut view = DecisionView::from(row.ok_or(NOT_FOUND)?);
+    say_what_moved(&app, access, vec![&mut view]).await?;
+    Ok(axum::Json(view))
 }

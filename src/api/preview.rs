@@ -8,18 +8,17 @@ use uuid::Uuid;
 
 use super::activity_reading::{Tenant, tenant};
 use super::body::Json;
-use super::decision_request::{DecisionRequest, StepName, wish};
+use super::decision_request::{DecisionRequest, Item, StepName, items};
 use super::decisions::{DecisionOutcome, DecisionsAnswer, outcome};
+use super::effects::EffectsView;
 use super::error::{ApiError, ApiResult, FieldError, NOT_FOUND, PREVIEW_CHANGED};
 use super::extract::{Coordinator, scope};
 use super::params::{opened, sealed};
 use crate::app::{Access, App};
-use crate::domain::ids::{AccountId, ActivityId, DecisionId, read_uuid_or_none};
-use crate::domain::limits::BATCH_ITEMS_MAX;
-use crate::domain::review::Review;
+use crate::domain::ids::{ActivityId, DecisionId, read_uuid_or_none};
 use crate::domain::version_name::VersionName;
 use crate::flows::FlowError;
-use crate::flows::decide::{self, Applied, Effects, Outcome, Preview, Promise, Wish};
+use crate::flows::decide::{self, Applied, Outcome, Preview, Promise, Wish};
 use crate::store;
 use crate::store::entity::decision;
 
@@ -46,49 +45,9 @@ pub struct PreviewAnswer {
     pub decisions: Vec<DecisionRequest>,
     pub effects: EffectsView,
     /// To be sent with the same items to `POST /v1/decisions`: does exactly this, or says what changed. Absent while
-    /// an item is refused.
+    /// an item is refused or does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-}
-
-/// What decisions do.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct EffectsView {
-    /// How many of the items would be decided.
-    #[schema(example = 2)]
-    pub decisions: usize,
-    /// Minutes that go up or down on accounts, in all.
-    #[schema(example = 190)]
-    pub minutes: i64,
-    /// What would be posted, in order.
-    pub transfers: Vec<TransferEffect>,
-    /// What phones would be told.
-    pub verdicts: Vec<VerdictEffect>,
-}
-
-/// A line that would be posted.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct TransferEffect {
-    pub activity_id: ActivityId,
-    pub account_id: AccountId,
-    /// `contribution` or `credit`.
-    #[schema(example = "contribution")]
-    pub asset: String,
-    /// Above zero to the account, below zero back to the commons.
-    pub minutes: i64,
-    /// The day that the minutes belong to.
-    #[schema(format = Date, example = "2026-11-21")]
-    pub day: String,
-}
-
-/// What a phone would be told of an activity.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct VerdictEffect {
-    pub activity_id: ActivityId,
-    pub review: Review,
-    /// The minutes that would count; absent where nothing is decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minutes: Option<i64>,
 }
 
 /// The routes of this file.
@@ -117,21 +76,31 @@ pub async fn preview_decisions(
         Some(batch) => undoing(&app, access, batch).await?,
         None => Vec::new(),
     };
-    let items = if body.undo_batch.is_some() { decisions.clone() } else { body.items };
-    let wishes = wishes(items)?;
-    let Preview { refusals, effects, promise } = decide::preview(&app, access, &wishes).await?;
-    let token = promise.map(|promise| sealed(&app, &purpose(access), &promise)).transpose()?;
-    let decided = refusals.iter().filter(|refusal| refusal.is_none()).count();
-    let items: ApiResult<Vec<DecisionOutcome>> = refusals
-        .into_iter()
-        .zip(&wishes)
-        .map(|(refusal, wish)| match refusal {
-            Some(refusal) => outcome(wish.id, Ok(refusal)),
-            None => Ok(DecisionOutcome::plain(wish.id, 200)),
-        })
-        .collect();
-    let effects = effects_view(effects, decided);
-    Ok(axum::Json(PreviewAnswer { items: items?, decisions, effects, token }))
+    let items = items(if body.undo_batch.is_some() { decisions.clone() } else { body.items })?;
+    let fit: Vec<Wish> = items.iter().filter_map(|item| item.asks.clone().ok()).collect();
+    let seen = decide::preview(&app, access, &fit).await?;
+    let promise = seen.promise.as_ref().filter(|_| fit.len() == items.len());
+    let token = promise.map(|promise| sealed(&app, &purpose(access), promise)).transpose()?;
+    Ok(axum::Json(PreviewAnswer { decisions, token, ..shown(&items, seen)? }))
+}
+
+/// What a preview shows of items, those left out of it that do not fit.
+fn shown(items: &[Item], seen: Preview) -> ApiResult<PreviewAnswer> {
+    let decided = seen.refusals.iter().filter(|refusal| refusal.is_none()).count();
+    let mut refusals = seen.refusals.into_iter();
+    let outcomes = items.iter().enumerate().map(|(at, item)| match &item.asks {
+        Err(misfits) => Ok(DecisionOutcome::unfit(at, item.id, misfits)),
+        Ok(_) => match refusals.next().flatten() {
+            Some(refusal) => outcome((at, item.id), Ok(refusal)),
+            None => Ok(DecisionOutcome::plain(item.id, 200)),
+        },
+    });
+    Ok(PreviewAnswer {
+        items: outcomes.collect::<ApiResult<_>>()?,
+        decisions: Vec::new(),
+        effects: EffectsView::of(seen.effects, decided),
+        token: None,
+    })
 }
 
 /// Does what a preview promised.
@@ -150,76 +119,53 @@ pub(super) async fn apply(
         .ok_or_else(|| ApiError::field("/token", "token", "Send a token exactly as a preview gave it."))?;
     match decide::apply(app, access, wishes, &promise).await? {
         Applied::Done(batch, outcomes) => {
-            let items = outcomes.into_iter().zip(wishes).map(|(done, wish)| outcome(wish.id, Ok(done)));
+            let done = outcomes.into_iter().zip(wishes).enumerate();
+            let items = done.map(|(at, (done, wish))| outcome((at, wish.id), Ok(done)));
             Ok(DecisionsAnswer { items: items.collect::<ApiResult<_>>()?, batch_id: Some(batch) })
         }
         Applied::OtherItems => {
             let detail = "The token is of other items: send those that were looked at, in their order.";
             Err(ApiError::field("/items", "other_items", detail))
         }
-        Applied::Changed(now) => Err(changed(&promise, now)),
+        Applied::Changed(now) => Err(changed(&promise, now, wishes)?),
     }
 }
 
-/// What changed since the preview.
-fn changed(promise: &Promise, now: Preview) -> ApiError {
-    let (transfers, minutes) = (now.effects.transfers.len(), now.effects.minutes());
-    let refused = now.refusals.iter().flatten().count();
-    let detail = if refused > 0 {
-        format!("{refused} of the items can't be decided any more: see errors, and look at them again.")
-    } else {
-        format!(
-            "It would now post {transfers} transfers of {minutes} minutes in all, where the preview said {} of {}: \
-             look at it again.",
-            promise.transfers, promise.minutes
-        )
-    };
-    let mut error = ApiError::new(PREVIEW_CHANGED, detail);
+/// What changed since the preview: which items, and what they would do now.
+fn changed(promise: &Promise, now: Preview, wishes: &[Wish]) -> ApiResult<ApiError> {
+    let broken = promise.broken(&now.shares);
+    let mut errors = Vec::new();
+    let (mut refused, mut otherwise) = (0, 0);
     for (at, refusal) in now.refusals.iter().enumerate() {
-        if let Some(Outcome::Refused { code, .. }) = refusal {
-            error.push(FieldError { pointer: format!("/items/{at}"), code: (*code).to_owned() });
-        }
+        let code = match refusal {
+            Some(Outcome::Refused { code, .. }) => (*code).to_owned(),
+            _ if broken.contains(&at) => "changed".to_owned(),
+            _ => continue,
+        };
+        *(if refusal.is_some() { &mut refused } else { &mut otherwise }) += 1;
+        errors.push(FieldError { pointer: format!("/items/{at}"), code });
     }
-    error
-}
-
-/// What the items ask for.
-///
-/// # Errors
-/// 422 for a wrong number of them, or what does not fit in one.
-pub(super) fn wishes(items: Vec<DecisionRequest>) -> ApiResult<Vec<Wish>> {
-    if items.is_empty() || items.len() > BATCH_ITEMS_MAX {
-        let detail = format!("At /items: 1 to {BATCH_ITEMS_MAX} decisions at a time.");
-        return Err(ApiError::field("/items", "count", detail));
-    }
-    items.into_iter().enumerate().map(|(at, item)| wish(at, item)).collect()
+    let detail = format!(
+        "Of {} decisions, {refused} would be refused by now and {otherwise} would do something else: errors names them. \
+         In all they would post {} transfers of {} minutes and tell phones of {} records, where the preview said {} of \
+         {} and {}: present has what they would do now.",
+        wishes.len(),
+        now.effects.transfers.len(),
+        now.effects.minutes(),
+        now.effects.verdicts.len(),
+        promise.transfers,
+        promise.minutes,
+        promise.verdicts,
+    );
+    let items: Vec<Item> = wishes.iter().map(|wish| Item { id: wish.id, asks: Ok(wish.clone()) }).collect();
+    let mut error = ApiError::new(PREVIEW_CHANGED, detail).present(&shown(&items, now)?);
+    errors.into_iter().for_each(|changed| error.push(changed));
+    Ok(error)
 }
 
 /// Whoever looked applies it.
 fn purpose(access: &Access) -> String {
     format!("preview of {} in {}", access.party, access.neighbourhood)
-}
-
-fn effects_view(effects: Effects, decisions: usize) -> EffectsView {
-    let minutes = effects.minutes();
-    let transfers = effects.transfers.into_iter();
-    let verdicts = effects.verdicts.into_iter();
-    EffectsView {
-        decisions,
-        minutes,
-        transfers: transfers
-            .map(|(activity_id, account_id, asset, minutes, day)| TransferEffect {
-                activity_id,
-                account_id,
-                asset,
-                minutes,
-                day,
-            })
-            .collect(),
-        verdicts: verdicts
-            .map(|(activity_id, (review, minutes))| VerdictEffect { activity_id, review, minutes })
-            .collect(),
-    }
 }
 
 /// The decisions that take a batch back, the last one first.

@@ -103,6 +103,29 @@ pub async fn needing_a_person(
         .await
 }
 
+/// How many activities need a person; `most` where there are more.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn count_needing_a_person(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    most: u64,
+) -> Result<u64, DbErr> {
+    let waiting = judgement::Entity::find()
+        .select_only()
+        .column(J::ActivityId)
+        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(J::WaitsSinceMs.is_not_null())
+        .limit(most)
+        .into_query();
+    let count =
+        Query::select().expr_as(Expr::cust("COUNT(*)"), "waiting").from_subquery(waiting, "some").to_owned();
+    let row = db.query_one(&count).await?;
+    let waiting: i64 = row.map(|row| row.try_get("", "waiting")).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(waiting).unwrap_or_default())
+}
+
 /// The activities that were judged last.
 ///
 /// # Errors

@@ -277,9 +277,6 @@ BEYOND_SCHEMAS = {
     ("decide", "/items", "other_items"): "the token is of other items",
     ("preview_decisions", "/items", "not_here"): "items or undo_batch",
     ("preview_decisions", "/items", "count"): "items or undo_batch",
-    ("preview_decisions", "/items/#/*", "not_here"): "belongs to another step",
-    ("preview_decisions", "/items/#/*", "missing_field"): "needed by this step",
-    ("preview_decisions", "/items/#/members", "count"): "a merge names others",
     ("sync", "/daybooks/#/id", "twice"): "each daybook once",
 }
 BATCHES = {"record_activities", "decide", "preview_decisions"}

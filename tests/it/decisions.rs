@@ -259,7 +259,7 @@ both! {
         let became: Vec<_> = outcomes.iter().map(became).collect();
         let expected = [
             (409, "own_credit"), (404, "not_found"), (409, "nothing_posted"), (422, "reason_required"),
-            (409, "undo_blocked"), (422, "field_invalid"), (201, ""),
+            (404, "not_found"), (422, "field_invalid"), (201, ""),
         ];
         assert_eq!(became, expected);
         assert_eq!(balance(&mut asha, me).await, 30);

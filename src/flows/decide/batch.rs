@@ -1,6 +1,7 @@
 //! Several decisions as one: what they would do, and doing exactly that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -8,9 +9,10 @@ use uuid::Uuid;
 
 use super::super::FlowError;
 use super::super::judge::Sitting;
+use super::moved::Moved;
 use super::{Outcome, Wish, carry_out, is_coordinator, refused, replay, request_hash};
 use crate::app::{Access, App};
-use crate::domain::ids::{AccountId, ActivityId, DecisionId};
+use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
 use crate::metrics::Flow;
 use crate::store;
@@ -19,13 +21,18 @@ use crate::store::Transaction;
 /// What decisions do, themselves and by what was taken up before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Effects {
-    /// Activity, account, asset, minutes and day of each transfer, in order.
-    pub transfers: Vec<(ActivityId, AccountId, String, i64, String)>,
+    /// In order.
+    pub transfers: Vec<Moved>,
     /// What phones will be told of each activity that is decided about: its state, and the minutes that count.
     pub verdicts: BTreeMap<ActivityId, (Review, Option<i64>)>,
 }
 
-/// What a preview promises: whoever applies it gets this, or is told what changed.
+/// The hash of what one item of a batch does, cut short: to name the items that would do something else by now. That
+/// some would is for [`Promise`] to say, by the whole hash of all of it.
+pub type Share = [u8; 4];
+
+/// What a preview promises: whoever applies it gets this, or is told what changed. It travels as a token, which has no
+/// room for the effects themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promise {
     /// Of all items as sent.
@@ -34,6 +41,10 @@ pub struct Promise {
     /// Minutes that the transfers move in all, up and down, and how many there are.
     pub minutes: i64,
     pub transfers: u64,
+    /// Records of which phones are told.
+    pub verdicts: u64,
+    /// One an item, in their order.
+    shares: Vec<Share>,
 }
 
 /// What a batch would do.
@@ -42,6 +53,8 @@ pub struct Preview {
     /// One for each item: nothing, or why not.
     pub refusals: Vec<Option<Outcome>>,
     pub effects: Effects,
+    /// What each item does of it.
+    pub shares: Vec<Share>,
     /// If no item is refused.
     pub promise: Option<Promise>,
 }
@@ -59,10 +72,7 @@ pub enum Applied {
 
 impl Effects {
     fn of(sitting: &Sitting<'_>, wishes: &[Wish]) -> Self {
-        let transfers = sitting.posted().iter().filter_map(|row| {
-            let (activity, account) = (ActivityId(row.activity_id?), AccountId(row.account_id));
-            Some((activity, account, row.asset.clone(), row.minutes, row.day.clone()))
-        });
+        let transfers = sitting.posted().iter().filter_map(Moved::by);
         let decided = sitting.decided().iter().map(|row| ActivityId(row.activity_id));
         let about: BTreeSet<ActivityId> =
             decided.chain(wishes.iter().map(|wish| wish.seen.activity)).collect();
@@ -76,19 +86,44 @@ impl Effects {
     /// Minutes that go up or down on accounts, in all.
     #[must_use]
     pub fn minutes(&self) -> i64 {
-        self.transfers
-            .iter()
-            .fold(0, |sum, (_, _, _, minutes, _)| sum.saturating_add(minutes.saturating_abs()))
+        self.transfers.iter().fold(0, |sum, moved| sum.saturating_add(moved.minutes.saturating_abs()))
     }
 
-    fn promise(&self, wishes: &[Wish]) -> Result<Promise, FlowError> {
+    fn promise(&self, wishes: &[Wish], shares: &[Share]) -> Result<Promise, FlowError> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Ok(Promise {
             items: items_hash(wishes),
             effects: Sha256::digest(serde_json::to_vec(self)?).into(),
             minutes: self.minutes(),
-            transfers: u64::try_from(self.transfers.len()).unwrap_or(u64::MAX),
+            transfers: count(self.transfers.len()),
+            verdicts: count(self.verdicts.len()),
+            shares: shares.to_vec(),
         })
     }
+
+    fn share(&self, part: Part) -> Result<Share, FlowError> {
+        let transfers = self.transfers.get(part.transfers).unwrap_or_default();
+        let verdicts: Vec<_> = part.about.iter().map(|id| (id, self.verdicts.get(id))).collect();
+        let hash = Sha256::digest(serde_json::to_vec(&(transfers, verdicts))?);
+        Ok(std::array::from_fn(|at| hash[at]))
+    }
+}
+
+impl Promise {
+    /// The places of the items that would do something else now.
+    #[must_use]
+    pub fn broken(&self, now: &[Share]) -> BTreeSet<usize> {
+        let pairs = self.shares.iter().zip(now).enumerate();
+        pairs.filter(|(_, (then, now))| then != now).map(|(at, _)| at).collect()
+    }
+}
+
+/// What one item did in a sitting.
+struct Part {
+    /// Its transfers among all: what came before it and was not taken up is in it.
+    transfers: Range<usize>,
+    /// The records that it is about, and all that were decided about with it.
+    about: BTreeSet<ActivityId>,
 }
 
 fn items_hash(wishes: &[Wish]) -> [u8; 32] {
@@ -107,22 +142,26 @@ fn batch_id(promise: &Promise) -> Uuid {
 
 /// Carries everything out in one sitting, and writes nothing.
 async fn try_out(sitting: &mut Sitting<'_>, caller: &Access, wishes: &[Wish]) -> Result<Preview, FlowError> {
-    let mut refusals = Vec::with_capacity(wishes.len());
+    let (mut refusals, mut parts) = (Vec::with_capacity(wishes.len()), Vec::with_capacity(wishes.len()));
     let mut ids = BTreeSet::new();
     for wish in wishes {
+        let (posted, decided) = (sitting.posted().len(), sitting.decided().len());
         let there =
             store::judgements::find_decision(sitting.txn(), caller.neighbourhood, wish.id).await?.is_some();
-        if there || !ids.insert(wish.id) {
-            let detail = "This decision id was used before: make a new id.";
-            refusals.push(Some(refused("id_reused", detail, None)));
-            continue;
-        }
-        refusals.push(carry_out(sitting, caller, wish).await?.err());
+        refusals.push(if there || !ids.insert(wish.id) {
+            Some(refused("id_reused", "This decision id was used before: make a new id.", None))
+        } else {
+            carry_out(sitting, caller, wish).await?.err()
+        });
+        let with_it = sitting.decided().iter().skip(decided).map(|row| ActivityId(row.activity_id));
+        let about = with_it.chain([wish.seen.activity]).collect();
+        parts.push(Part { transfers: posted..sitting.posted().len(), about });
     }
     let effects = Effects::of(sitting, wishes);
+    let shares = parts.into_iter().map(|part| effects.share(part)).collect::<Result<Vec<_>, _>>()?;
     let all = refusals.iter().all(Option::is_none);
-    let promise = all.then(|| effects.promise(wishes)).transpose()?;
-    Ok(Preview { refusals, effects, promise })
+    let promise = all.then(|| effects.promise(wishes, &shares)).transpose()?;
+    Ok(Preview { refusals, effects, shares, promise })
 }
 
 /// What these decisions would do, one after the other, as one. Nothing is written.
@@ -196,4 +235,29 @@ async fn find(
 ) -> Result<store::entity::decision::Model, FlowError> {
     let row = store::judgements::find_decision(app.db().read(), caller.neighbourhood, id).await?;
     row.ok_or_else(|| FlowError::internal("a committed decision cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::signed::PAYLOAD_BYTES_MAX;
+    use crate::domain::limits::BATCH_ITEMS_MAX;
+
+    fn promise(shares: Vec<Share>) -> Promise {
+        let (items, effects) = ([1; 32], [2; 32]);
+        Promise { items, effects, minutes: i64::MIN, transfers: u64::MAX, verdicts: u64::MAX, shares }
+    }
+
+    #[test]
+    fn what_the_largest_batch_is_promised_fits_in_a_token() {
+        let bytes = postcard::to_allocvec(&promise(vec![[255; 4]; BATCH_ITEMS_MAX])).unwrap();
+        assert!(bytes.len() <= PAYLOAD_BYTES_MAX, "{}", bytes.len());
+    }
+
+    #[test]
+    fn what_is_broken_is_named_by_its_place() {
+        let promised = promise(vec![[1; 4], [2; 4], [3; 4]]);
+        assert_eq!(promised.broken(&[[1; 4], [2; 4], [3; 4]]), [].into());
+        assert_eq!(promised.broken(&[[1; 4], [9; 4], [8; 4]]), [1, 2].into());
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::super::FlowError;
 use super::super::judge::{Brief, People, Sitting, settle};
 use super::{Outcome, Seen, Wish, bring_up, decider, judgement, newest, present, refused, refused_for};
 use crate::app::Access;
-use crate::domain::ids::ActivityId;
+use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::review::{Conflict, Review};
 use crate::ledger::{
     self, ClusterRefusal, Corrections, Decided, Decisions, Judgement, MergeRequest, Refusal, Step,
@@ -29,15 +31,17 @@ pub async fn merge(
     let mut records = Vec::with_capacity(briefs.len());
     for brief in &briefs {
         match record(brief, &judgement(sitting, brief.id)?, &people) {
-            Ok(decided) => records.push(decided),
+            // Two records may name one person by two ids.
+            Ok(decided) => records.push(sitting.as_of_now(&decided)),
             Err(refusal) => return Ok(Err(refused_for(&refusal, present(sitting, brief.id).await?))),
         }
     }
     let (Some(first), [canonical, others @ ..]) = (briefs.first(), records.as_slice()) else {
         return Err(FlowError::internal("a merge of nothing"));
     };
+    let room = room(sitting, &briefs, corrections.day.unwrap_or(canonical.heading.day), &people).await?;
     let decided = match ledger::merged_lines(canonical, others, corrections, people.aliases()) {
-        Ok(decided) => decided,
+        Ok(decided) => decided.within(&room),
         Err(fault) => {
             let present = present(sitting, first.id).await?;
             return Ok(Err(refused("field_invalid", &fault.to_string(), Some(present))));
@@ -54,6 +58,22 @@ pub async fn merge(
     };
     let decisions = ledger::merge(&judgements(sitting), &request, &sitting.pack);
     carry_out(sitting, wish, decisions, request_hash).await
+}
+
+/// What caps leave each party of these records on a day, beside all others.
+async fn room(
+    sitting: &mut Sitting<'_>,
+    briefs: &[Brief],
+    day: NaiveDate,
+    people: &People,
+) -> Result<BTreeMap<PartyId, i64>, FlowError> {
+    let together: Vec<ActivityId> = briefs.iter().map(|brief| brief.id).collect();
+    let mut room = BTreeMap::new();
+    for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
+        sitting.load_day(activity, day, people).await?;
+        room.extend(sitting.room(&together, activity, day, people));
+    }
+    Ok(room)
 }
 
 /// Takes the merge into the activity that the wish names apart.

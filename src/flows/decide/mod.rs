@@ -2,6 +2,7 @@
 
 mod batch;
 mod cluster;
+mod moved;
 mod words;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::store;
 use crate::store::Transaction;
 use crate::store::entity::decision;
 pub use batch::{Applied, Effects, Preview, Promise, apply, preview};
+pub use moved::{Moved, moved};
 use words::{CHANGED, sentence};
 
 /// What a coordinator asks for.
@@ -153,10 +155,19 @@ async fn one(
     };
     let Some(brief) = briefs.first_mut() else { return Err(FlowError::internal("nothing is taken up")) };
     let before = judgement(sitting, id)?;
+    if let (WishedStep::Approve(Corrections { day: Some(day), .. }, _), Some(activity)) =
+        (&wish.step, &brief.activity)
+    {
+        sitting.load_day(activity, *day, &people).await?;
+    }
     let request = match request(sitting, caller, wish, (brief, &before), &people).await? {
         Ok(request) => request,
         Err(Unfit::Field(detail)) => {
             return Ok(Err(refused("field_invalid", &detail, Some(present(sitting, id).await?))));
+        }
+        Err(Unfit::NoDecision(decision)) => {
+            let detail = format!("There is no decision {decision} about this activity.");
+            return Ok(Err(refused("not_found", &detail, Some(present(sitting, id).await?))));
         }
         Err(Unfit::Refused(refusal)) => return Ok(Err(refused_for(&refusal, present(sitting, id).await?))),
     };
@@ -247,6 +258,8 @@ async fn newest(
 /// Why what was sent makes no request.
 enum Unfit {
     Field(String),
+    /// None of this activity has the id.
+    NoDecision(DecisionId),
     Refused(Refusal),
 }
 
@@ -273,8 +286,13 @@ async fn request(
             {
                 return Ok(Err(Unfit::Field(fault.to_string())));
             }
+            let decided = brief.activity.as_ref().map(|activity| {
+                let day = corrections.day.unwrap_or(activity.day);
+                let room = sitting.room(&[brief.id], activity, day, people);
+                people.decide_within(activity, corrections, &room)
+            });
             Ask::Approve {
-                decided: brief.activity.as_ref().map(|activity| people.decide(activity, corrections)),
+                decided,
                 corrected: *corrections != Corrections::default(),
                 conflict: brief.effective().conflict(),
             }
@@ -287,9 +305,9 @@ async fn request(
         WishedStep::Merge(..) | WishedStep::Unmerge => {
             return Err(FlowError::internal("a step over several activities"));
         }
-        WishedStep::Undo(decision) => Ask::Undo {
-            decision: *decision,
-            before: self::before(sitting, brief.id, *decision).await?.map(Box::new),
+        WishedStep::Undo(decision) => match self::before(sitting, brief.id, *decision).await? {
+            Some(before) => Ask::Undo { decision: *decision, before: Some(Box::new(before)) },
+            None => return Ok(Err(Unfit::NoDecision(*decision))),
         },
     };
     Ok(Ok(Request {
