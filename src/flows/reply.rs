@@ -112,7 +112,7 @@ async fn heard_by(
         .await?;
     let case = sitting.case(activity).ok_or(FlowError::NotFound)?;
     // What was taken up just now is not written yet.
-    let names = |party: &PartyId| case.named.get(party).is_some_and(Option::is_none);
+    let names = |party: &PartyId| case.hearing.hears(*party);
     if !caller.owners.contains(&owner) && caller.names.iter().any(names) {
         return Ok(Speaker::Named);
     }

@@ -35,26 +35,29 @@ pub struct Verdict {
     pub review: Review,
     pub conflict: Conflict,
     pub minutes: Option<i64>,
+    /// It counts as part of that one: there are its minutes.
+    pub merged_into: Option<ActivityId>,
     /// By field, what a coordinator said counts, as far as nothing else was written since.
     pub settled: BTreeMap<String, serde_json::Value>,
     pub reason: Option<Reason>,
     /// How much was said about it.
     pub replies: i64,
-    /// It is somebody else's record, and names the caller.
+    /// It is somebody else's record, and concerns the caller.
     pub named: Option<Named>,
     /// Until when somebody will have looked, or nobody's word will be waited for any more.
     pub expected_by_ms: Option<i64>,
     pub at_ms: i64,
 }
 
-/// Somebody else's record that names the caller.
+/// Somebody else's record that concerns the caller: it names or credits them, or something was merged into it that they
+/// hear of.
 #[derive(Debug)]
 pub struct Named {
     /// Whose it is.
     pub by: PartyId,
     pub kind: Option<String>,
     pub day: Option<String>,
-    /// The newest version still gives the caller minutes.
+    /// It does so still.
     pub still: bool,
 }
 
@@ -154,6 +157,7 @@ fn verdict(caller: &Access, row: VerdictRow) -> Option<(Verdict, Judgement)> {
         review: judged.review(),
         conflict: serde_json::from_value(row.conflict.into()).ok()?,
         minutes,
+        merged_into: judged.merged_into,
         settled: BTreeMap::new(),
         reason: Reason::from_kept(row.reason_code, row.reason_text),
         replies: row.replies.unwrap_or_default(),

@@ -5,10 +5,14 @@ mod check;
 mod decided;
 mod desk;
 pub mod dice;
+mod peers;
+mod people;
 mod planted;
 mod preview;
 pub mod radio;
+mod ruled;
 mod steps;
+mod told;
 mod world;
 
 use std::collections::BTreeSet;
@@ -73,10 +77,12 @@ both! {
         // A run that reaches nothing shows nothing.
         if runs >= RUNS {
             let wanted = [
-                "a member is edited", "again", "approve decided", "ask_for_changes decided", "at once 1 decided",
-                "batch taken back", "compact", "confirm", "decline said", "first approval", "keep decided", "lost", "merge decided", "message said",
-                "nothing_posted", "offline", "own_credit", "preview applied", "preview changed", "pushed",
-                "reclassify decided", "reject decided", "restored", "second approval", "settle decided",
+                "a member is edited", "a word", "again", "alias", "approve decided", "ask_for_changes decided",
+                "at once 1 decided", "batch taken back", "closing", "compact", "confirm", "confirmed", "coordinator",
+                "decline said", "first approval", "for an organisation", "hired", "joined", "keep decided", "left",
+                "lost", "merge decided", "message said", "nothing_posted", "offline", "own_credit", "peer",
+                "preview applied", "preview changed", "professional", "pushed", "reclassify decided",
+                "reject decided", "restored", "second approval", "settle decided", "silence approved",
                 "undo decided", "undo_blocked", "unmerge decided", "version_changed",
             ];
             let missed: Vec<&str> = wanted.into_iter().filter(|step| !reached.contains(*step)).collect();

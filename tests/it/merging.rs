@@ -72,6 +72,37 @@ both! {
 }
 
 both! {
+    async fn every_value_in_conflict_says_when_it_happened_as_far_as_anybody_can_tell(app: TestApp) {
+        let (mut first, mut second, id) = pair(&app, "Asha").await;
+        let me = first.party;
+        let minutes = format!("party/{me}");
+        let (ten, eleven) = ("2026-11-14T10:00:00.000Z", "2026-11-14T11:00:00.000Z");
+        let started = |seen: &Value, field: &str| {
+            let values = conflict(seen, field).iter().map(|value| value["occurred"].as_str().unwrap_or("nobody knows").to_owned());
+            values.collect::<std::collections::BTreeSet<String>>().into_iter().collect::<Vec<_>>()
+        };
+        first.edit(id, |a| { a.minutes(me, 90); }).expect("edited");
+        second.edit(id, |a| { a.minutes(me, 100); }).expect("edited");
+        first.sync().await.expect("synced");
+        second.sync().await.expect("synced");
+        let seen = activity(&mut second, id).await;
+        assert_eq!(started(&seen, &minutes), ["nobody knows"], "a day alone");
+        first.sync().await.expect("synced");
+        // Both say it, and each another time.
+        let ten_ms = chrono::DateTime::parse_from_rfc3339(ten).expect("a time").timestamp_millis();
+        first.edit(id, |a| { a.started_at(ten_ms); }).expect("edited");
+        first.sync().await.expect("synced");
+        let seen = activity(&mut first, id).await;
+        assert_eq!((&seen["occurred"], started(&seen, &minutes)), (&json!(ten), vec![ten.to_owned()]));
+        second.edit(id, |a| { a.started_at(ten_ms + 3_600_000); }).expect("edited");
+        second.sync().await.expect("synced");
+        let seen = activity(&mut second, id).await;
+        assert_eq!(started(&seen, "started_at"), [ten, eleven]);
+        assert_eq!(started(&seen, &minutes), ["nobody knows"]);
+    }
+}
+
+both! {
     async fn a_dispute_about_what_matters_to_nobody_is_soft_and_still_approved(app: TestApp) {
         let (mut first, mut second, id) = pair(&app, "Asha").await;
         first.edit(id, |a| { a.put("minutes_source", "clocked"); }).expect("edited");

@@ -95,6 +95,13 @@ impl Sitting<'_> {
         Ok(Found { open, crowded })
     }
 
+    /// What is open about a version that was taken up before, without asking the rules for more.
+    pub(super) fn known_about(&self, brief: &Brief, people: &People) -> Found {
+        let record = record(brief, self, |id| people.resolved(id));
+        let open = self.open_about(brief.id).map(|(_, doubted)| doubted.suspicion.kind()).collect();
+        Found { open, crowded: record.is_some_and(|record| self.is_crowded(&record, people)) }
+    }
+
     fn is_crowded(&self, record: &Record, people: &People) -> bool {
         let asks = near::asks(record, |party| people.all_ids(*party));
         let others = |trace: &i64| {

@@ -1,11 +1,11 @@
 //! An activity that is judged, and its row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::FlowError;
+use super::hearing::Hearing;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
-use crate::domain::limits::NAMED_PARTIES_MAX;
 use crate::domain::review::Review;
 use crate::domain::words::Reason;
 use crate::ledger::{Doubt, Judgement};
@@ -29,9 +29,8 @@ pub struct Case {
     pub due_at_ms: Option<i64>,
     /// Since when it needs a person.
     pub waits_since_ms: Option<i64>,
-    /// Who else is named in it, by the ids that it names them by; with the journal number at which a version left
-    /// them out, if one did.
-    pub named: BTreeMap<PartyId, Option<i64>>,
+    /// Who else hears of it.
+    pub hearing: Hearing,
     /// When the activity was first received, once a sitting knows.
     pub received_at_ms: Option<i64>,
     /// How much was said about it.
@@ -57,7 +56,7 @@ impl Case {
             confirms: None,
             due_at_ms: None,
             waits_since_ms: None,
-            named: BTreeMap::new(),
+            hearing: Hearing::default(),
             received_at_ms: None,
             replies: 0,
             journal_no: 0,
@@ -95,19 +94,13 @@ impl Case {
         self.received_at_ms = first.map_or(self.received_at_ms, |row| Some(row.received_at_ms));
         let Some(activity) = activity else { return };
         let named = activity.parties.iter().filter(|party| party.minutes > 0).map(|party| party.party_id);
-        let named: BTreeSet<PartyId> =
-            named.filter(|party| *party != owner).take(NAMED_PARTIES_MAX).collect();
-        for (party, until) in &mut self.named {
-            if !named.contains(party) && until.is_none() {
-                *until = Some(no);
-            }
-        }
-        self.named.extend(named.into_iter().map(|party| (party, None)));
+        let named: BTreeSet<PartyId> = named.filter(|party| *party != owner).collect();
+        self.hearing.names(named, no);
     }
 
-    /// The rows of whoever is or was named; when it was received is known.
+    /// The rows of whoever hears or heard of it; when it was received is known.
     pub fn named_rows(&self, neighbourhood: NeighbourhoodId, id: ActivityId) -> Vec<named_party::Model> {
-        let rows = self.named.iter().map(|(party, until)| named_party::Model {
+        let rows = self.hearing.all().map(|(party, until)| named_party::Model {
             neighbourhood_id: neighbourhood.0,
             party_id: party.0,
             activity_id: id.0,
@@ -129,7 +122,7 @@ impl Case {
             confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
             waits_since_ms: row.waits_since_ms,
-            named: row.named.map(|named| serde_json::from_str(&named)).transpose()?.unwrap_or_default(),
+            hearing: row.named.map(|named| serde_json::from_str(&named)).transpose()?.unwrap_or_default(),
             received_at_ms: None,
             replies: row.replies.unwrap_or_default(),
             journal_no: row.journal_no,
@@ -170,7 +163,7 @@ pub fn judgement_row(
         confirms: case.confirms.map(|confirmed| confirmed.0),
         doubts: (!case.doubts.is_empty()).then(|| serde_json::to_string(&case.doubts)).transpose()?,
         waits_since_ms: case.needs_a_person().then(|| case.waits_since_ms.unwrap_or(case.judged_at_ms)),
-        named: (!case.named.is_empty()).then(|| serde_json::to_string(&case.named)).transpose()?,
+        named: (!case.hearing.is_empty()).then(|| serde_json::to_string(&case.hearing)).transpose()?,
         replies: (case.replies > 0).then_some(case.replies),
     })
 }

@@ -231,11 +231,21 @@ impl People {
         &self.aliases
     }
 
-    /// What an approval of an activity would freeze.
+    /// What an activity gives whom, caps left aside.
     pub fn decide(&self, activity: &Activity, corrections: &Corrections) -> Decided {
+        self.decide_within(activity, corrections, &BTreeMap::new())
+    }
+
+    /// What an approval of an activity would freeze, with the room that caps leave each party ([`Sitting::room`]).
+    pub fn decide_within(
+        &self,
+        activity: &Activity,
+        corrections: &Corrections,
+        room: &BTreeMap<PartyId, i64>,
+    ) -> Decided {
         let capacities = self.capacities(corrections.day.unwrap_or(activity.day));
         let context = LineContext { aliases: &self.aliases, capacities: &capacities, corrections };
-        decide_lines(activity, &context)
+        decide_lines(activity, &context).within(room)
     }
 
     fn capacities(&self, day: NaiveDate) -> BTreeMap<(PartyId, PartyId), Capacity> {
@@ -291,11 +301,31 @@ impl Sitting<'_> {
     async fn load_days(&mut self, briefs: &[Brief], people: &People) -> Result<(), FlowError> {
         let (mut accounts, mut days) = (BTreeSet::new(), BTreeSet::new());
         for activity in briefs.iter().filter_map(|brief| brief.activity.as_ref()) {
-            // What was posted while an id was a party of its own counts as well.
-            let parties = activity.parties.iter().map(|party| people.resolved(party.party_id));
-            accounts.extend(parties.flat_map(|party| people.all_ids(party)).map(|id| AccountId(id.0)));
+            accounts.extend(all_accounts(activity, people));
             days.extend(around(activity, self.zone).iter().map(NaiveDate::to_string));
         }
+        self.load_minutes(accounts, days, people).await
+    }
+
+    /// Loads what the parties of an activity have on a day, if a cap asks for it: an approver may move it there.
+    pub async fn load_day(
+        &mut self,
+        activity: &Activity,
+        day: NaiveDate,
+        people: &People,
+    ) -> Result<(), FlowError> {
+        if self.pack.caps.person_day_minutes.is_none() {
+            return Ok(());
+        }
+        self.load_minutes(all_accounts(activity, people).collect(), [day.to_string()].into(), people).await
+    }
+
+    async fn load_minutes(
+        &mut self,
+        accounts: BTreeSet<AccountId>,
+        days: BTreeSet<String>,
+        people: &People,
+    ) -> Result<(), FlowError> {
         let rows = store::ledger::minutes_of_days(self.txn(), self.neighbourhood(), &accounts, &days).await?;
         let mut others = BTreeSet::new();
         for row in rows {
@@ -311,6 +341,35 @@ impl Sitting<'_> {
         self.read_days
             .extend(accounts.iter().flat_map(|account| days.iter().map(|day| (*account, day.clone()))));
         self.load(&others).await
+    }
+
+    /// The most minutes that caps leave the parties of an activity on a day, beside what other records than `among`
+    /// give them. Days are loaded. Empty without caps.
+    pub fn room(
+        &self,
+        among: &[ActivityId],
+        activity: &Activity,
+        day: NaiveDate,
+        people: &People,
+    ) -> BTreeMap<PartyId, i64> {
+        let caps = &self.pack.caps;
+        if caps.is_none() {
+            return BTreeMap::new();
+        }
+        let parties = activity.parties.iter().map(|party| people.resolved(party.party_id));
+        parties
+            .filter_map(|party| {
+                let there = self.days.get(&(AccountId(party.0), day.to_string()));
+                let others = there.into_iter().flatten().filter(|(id, _)| !among.contains(id));
+                Some((party, caps.room(others.map(|(_, minutes)| minutes).sum())?))
+            })
+            .collect()
+    }
+
+    /// What an approval of a brief would freeze as it reads, within the caps. Days are loaded.
+    pub fn decide(&self, id: ActivityId, activity: &Activity, people: &People) -> Decided {
+        let room = self.room(&[id], activity, activity.day, people);
+        people.decide_within(activity, &Corrections::default(), &room)
     }
 
     /// What is known around a version; everything was prepared.
@@ -348,6 +407,12 @@ impl Sitting<'_> {
             declined: parties.into_iter().filter(|party| declined.contains(party)).collect(),
         }
     }
+}
+
+/// What was posted while an id was a party of its own counts as well.
+fn all_accounts(activity: &Activity, people: &People) -> impl Iterator<Item = AccountId> {
+    let parties = activity.parties.iter().map(|party| people.resolved(party.party_id));
+    parties.flat_map(|party| people.all_ids(party)).map(|id| AccountId(id.0))
 }
 
 /// The days on which an activity can overlap another: by the day it names and by its start, one more each way.

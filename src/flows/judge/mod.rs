@@ -4,12 +4,14 @@
 //! neighbourhood, by the lock of its tip. A clerk that finds the tip locked leaves: what waits is found again within a
 //! second.
 
+mod again;
 mod around;
 mod case;
 mod claims;
 mod closing;
 mod doubted;
 mod facts;
+mod hearing;
 mod near;
 mod posting;
 mod round;
@@ -33,11 +35,13 @@ use crate::metrics::{Flow, RoundEnd};
 use crate::store;
 use crate::store::Transaction;
 
+pub(super) use again::stand;
 pub use around::times;
 pub(super) use case::{Case, judgement_row};
 pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
+pub(super) use hearing::concerned;
 pub use round::Assessed;
 pub(super) use round::{assess, member_edited, reason, settle};
 pub(super) use sitting::Sitting;
@@ -165,6 +169,9 @@ async fn rounds(app: &App, neighbourhood: NeighbourhoodId, most: usize) -> Resul
             break;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+    if all.taken > 0 {
+        super::share::look(app, neighbourhood).await;
     }
     Ok(all)
 }

@@ -6,7 +6,7 @@ use super::super::FlowError;
 use super::facts::People;
 use super::sitting::Sitting;
 use crate::domain::ids::{AccountId, ActivityId, PartyId};
-use crate::ledger::{self, Asset, Transfer};
+use crate::ledger::{self, Asset, Decided, Transfer};
 use crate::store;
 use crate::store::entity::{account, transfer};
 
@@ -124,6 +124,12 @@ impl Sitting<'_> {
         self.unmoved.extend(ids.into_iter().map(|id| (id, None)));
         self.unmoved.extend(rows.into_iter().map(|row| (AccountId(row.id), Some(row))));
         Ok(())
+    }
+
+    /// What was decided about a record that is loaded, with the accounts that its lines stand for now.
+    pub fn as_of_now(&self, decided: &Decided) -> Decided {
+        let stands_for = |account: AccountId| self.stands_for.get(&PartyId(account.0)).map(|party| party.0);
+        decided.under(|account| stands_for(account).map_or(account, AccountId))
     }
 
     /// Lines keep the party that they froze; the account it stands for now is looked up when posting.

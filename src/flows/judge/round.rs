@@ -14,8 +14,8 @@ use crate::domain::review::Review;
 use crate::domain::rules::Mode;
 use crate::domain::words::{DECIDED, Reason, Told};
 use crate::ledger::{
-    self, By, Changed, Corrections, DecisionStep, Doubt, Line, MarkKind, NewVersion, RuleFacts, Step,
-    StoredDecision, TakingUp,
+    self, By, Changed, DecisionStep, Doubt, Line, MarkKind, NewVersion, RuleFacts, Step, StoredDecision,
+    TakingUp,
 };
 use crate::store;
 use crate::store::entity::activity_version;
@@ -155,7 +155,10 @@ fn briefs(sitting: &Sitting<'_>, rows: Vec<activity_version::Model>) -> Result<V
 }
 
 /// The versions taken up last of activities that are due.
-async fn due_briefs(sitting: &mut Sitting<'_>, due: &[ActivityId]) -> Result<Vec<Brief>, FlowError> {
+pub(super) async fn due_briefs(
+    sitting: &mut Sitting<'_>,
+    due: &[ActivityId],
+) -> Result<Vec<Brief>, FlowError> {
     sitting.load(&due.iter().copied().collect()).await?;
     let mut briefs = Vec::new();
     for id in due {
@@ -214,6 +217,9 @@ fn take_up(
             case.names(&brief.rows, brief.activity.as_ref(), brief.owner, case.journal_no);
         }
     });
+    if let Some(no) = sitting.case(brief.id).map(|case| case.journal_no).filter(|_| !brief.rows.is_empty()) {
+        sitting.hear(brief.id, no);
+    }
     if let Some(confirmed) =
         brief.confirms().filter(|_| sitting.pack.mode == Mode::Peer && !brief.rows.is_empty())
     {
@@ -269,14 +275,14 @@ impl Sitting<'_> {
 }
 
 /// Describes the newest version of a brief to the ledger.
-fn new_version(
+pub(super) fn new_version(
     sitting: &Sitting<'_>,
     brief: &Brief,
     people: &People,
     changed: Changed,
     found: Found,
 ) -> NewVersion {
-    let decided = brief.activity.as_ref().map(|activity| people.decide(activity, &Corrections::default()));
+    let decided = brief.activity.as_ref().map(|activity| sitting.decide(brief.id, activity, people));
     let doubts = match (&brief.activity, &decided) {
         (Some(activity), Some(decided)) => {
             let facts = sitting.clean_facts(brief, activity, people, found);
@@ -328,7 +334,8 @@ pub async fn settle(
             By::Person(party) => Some(party),
             By::Rule | By::Daybook => None,
         };
-        sitting.record(id, decision, by, request_hash)?;
+        let no = sitting.record(id, decision, by, request_hash)?;
+        sitting.hear(id, no);
         if by.is_some() {
             sitting.weigh(id, decision).await?;
         }
@@ -355,7 +362,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// An edit of what was merged away sends the canonical one to a person, and its phone is told.
+/// An edit of what was merged away sends the canonical one to a person, and whoever it concerns is told.
 pub fn member_edited(
     sitting: &mut Sitting<'_>,
     member: ActivityId,
@@ -365,12 +372,17 @@ pub fn member_edited(
         return Err(FlowError::internal("the canonical one of a merge is not loaded"));
     };
     let after = ledger::member_edited(&case.judgement);
-    if after != case.judgement {
+    let edited = after != case.judgement;
+    if edited {
         sitting.change(canonical, |case| {
             case.judgement = after;
             case.reason = reason(case, None, false);
         });
-        sitting.number("member_edited", member.0, Some(canonical), &serde_json::json!({}))?;
+    }
+    // Whom the member names now hears of what it counts as part of.
+    if edited || sitting.concerns_others(canonical) {
+        let no = sitting.number("member_edited", member.0, Some(canonical), &serde_json::json!({}))?;
+        sitting.hear(canonical, no);
     }
     Ok(())
 }
@@ -405,6 +417,10 @@ pub fn reason(case: &Case, decision: Option<&StoredDecision>, taken_up: bool) ->
     match judged.review() {
         Review::Received | Review::EditedAfterApproval => {
             case.doubts.first().map(|doubt| Reason::Told(doubt.told()))
+        }
+        Review::Approved => {
+            let clipped = judged.in_force().map_or(0, |decided| decided.clipped.values().sum());
+            (clipped > 0).then_some(Reason::Told(Told::Capped(clipped)))
         }
         _ => None,
     }

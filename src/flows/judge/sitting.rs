@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::FlowError;
 use super::case::{Case, judgement_row};
 use super::facts::People;
+use super::hearing::concerned;
 use super::near::Near;
 use crate::app::App;
 use crate::domain::ids::{AccountId, ActivityId, DaybookId, NeighbourhoodId, PartyId};
@@ -203,6 +204,21 @@ impl<'a> Sitting<'a> {
         }
     }
 
+    /// Notes whom a record concerns as it is decided now, since a journal number that is about it. What was merged into
+    /// it is loaded.
+    pub(super) fn hear(&mut self, id: ActivityId, no: i64) {
+        let concerned = concerned(&self.cases, id);
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.changed |= case.hearing.counts(concerned, no);
+        }
+    }
+
+    /// Whether a record concerns others than was noted.
+    pub(super) fn concerns_others(&self, id: ActivityId) -> bool {
+        let noted = self.cases.get(&id).map(|case| case.hearing.clone());
+        noted.is_some_and(|mut noted| noted.counts(concerned(&self.cases, id), 0))
+    }
+
     /// Gives the next journal number to something.
     pub fn number(
         &mut self,
@@ -270,14 +286,14 @@ impl<'a> Sitting<'a> {
         Ok(())
     }
 
-    /// Stores a decision and numbers it.
+    /// Stores a decision, and answers the number that it gets.
     pub fn record(
         &mut self,
         activity: ActivityId,
         decided: &StoredDecision,
         decided_by: Option<PartyId>,
         request_hash: Option<Vec<u8>>,
-    ) -> Result<(), FlowError> {
+    ) -> Result<i64, FlowError> {
         self.judged.decisions[decider(&decided.by)] += 1;
         let no = self.number("decision", decided.id.0, Some(activity), decided)?;
         self.decisions.push(decision::Model {
@@ -295,7 +311,7 @@ impl<'a> Sitting<'a> {
             journal_no: no,
             decided_at_ms: self.posted_at_ms,
         });
-        Ok(())
+        Ok(no)
     }
 
     /// Whether this sitting has taken a version up.
@@ -379,7 +395,7 @@ impl<'a> Sitting<'a> {
     }
 
     async fn named_rows(&mut self) -> Result<Vec<named_party::Model>, FlowError> {
-        let changed = self.cases.iter_mut().filter(|(_, case)| case.changed && !case.named.is_empty());
+        let changed = self.cases.iter_mut().filter(|(_, case)| case.changed && !case.hearing.is_empty());
         let mut naming: BTreeMap<ActivityId, &mut Case> = changed.map(|(id, case)| (*id, case)).collect();
         let unknown = naming.iter().filter(|(_, case)| case.received_at_ms.is_none());
         let unknown: BTreeSet<ActivityId> = unknown.map(|(id, _)| *id).collect();

@@ -9,8 +9,8 @@ use daybook::domain::rules::RulePack;
 use daybook::ledger::{Judgement, StoredDecision};
 use daybook::merge::compact::changes_of;
 use daybook::store::entity::{
-    account, activity, activity_version, daybook_change, daybook_snapshot, decision, journal, judgement,
-    party, party_alias, rule_pack, tip, transfer,
+    access_grant, account, activity, activity_version, daybook_change, daybook_snapshot, decision, journal,
+    judgement, party, party_alias, rule_pack, tip, transfer,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -32,8 +32,10 @@ pub struct Books {
     pub groups: BTreeSet<Uuid>,
     /// By version.
     pub packs: BTreeMap<i64, RulePack>,
-    /// What each alias was made to stand for.
-    pub aliases: BTreeMap<Uuid, Uuid>,
+    /// What each alias was made to stand for, with the journal's number of that where it had been a party of its own.
+    pub aliases: BTreeMap<Uuid, (Uuid, Option<i64>)>,
+    /// Whose each grant is by now.
+    pub grants: BTreeMap<Uuid, Uuid>,
 }
 
 /// All rows of one table of the neighbourhood, in an order.
@@ -66,7 +68,8 @@ impl Books {
             (row, stored)
         });
         let decisions = decisions.collect();
-        let aliases = rows!(db, neighbourhood, party_alias, AliasId);
+        let aliases = rows!(db, neighbourhood, party_alias, AliasId).into_iter();
+        let grants = rows!(db, neighbourhood, access_grant, Id).into_iter();
         let groups = rows!(db, neighbourhood, party, Id).into_iter().filter(|row| row.kind == "group");
         let packs = rows!(db, neighbourhood, rule_pack, Version).into_iter();
         let packs = packs.map(|row| (row.version, serde_json::from_str(&row.body).expect("rules")));
@@ -83,7 +86,8 @@ impl Books {
             activities: rows!(db, neighbourhood, activity, Id),
             groups: groups.map(|row| row.id).collect(),
             packs: packs.collect(),
-            aliases: aliases.into_iter().map(|row| (row.alias_id, row.party_id)).collect(),
+            aliases: aliases.map(|row| (row.alias_id, (row.party_id, row.journal_no))).collect(),
+            grants: grants.map(|row| (row.id, row.party_id)).collect(),
         }
     }
 
@@ -109,13 +113,26 @@ impl Books {
         Some(serde_json::from_str(&row.reading).expect("a reading"))
     }
 
-    /// The party that an id stands for.
+    /// The party that an id stands for by now.
     pub fn resolved(&self, id: Uuid) -> Uuid {
+        self.resolved_at(id, i64::MAX)
+    }
+
+    /// The party that an id stood for at a number of the journal.
+    pub fn resolved_at(&self, id: Uuid, no: i64) -> Uuid {
         let mut party = id;
-        while let Some(stands_for) = self.aliases.get(&party) {
+        while let Some((stands_for, _)) =
+            self.aliases.get(&party).filter(|(_, made)| made.is_none_or(|made| made <= no))
+        {
             party = *stands_for;
         }
         party
+    }
+
+    /// Whether some other id became this party's after a number of the journal.
+    pub fn joined_since(&self, party: Uuid, no: i64) -> bool {
+        let late = self.aliases.iter().filter(|(_, (_, made))| made.is_some_and(|made| made > no));
+        late.into_iter().any(|(alias, _)| self.resolved(*alias) == party)
     }
 
     /// The account for people who are not named, of this activity.

@@ -7,12 +7,12 @@ use daybook::domain::reading::{Field, Reading};
 use daybook::domain::review::Review;
 use daybook::flows::judge::journal_entry;
 use daybook::ledger::chain::{self, ChainRow, Opened};
-use daybook::ledger::{self, By, DecisionStep, LineKey};
+use daybook::ledger::{self, By, Decided, DecisionStep, LineKey};
 use daybook::store::entity::transfer;
 use uuid::Uuid;
 
 use super::books::Books;
-use super::decided;
+use super::{decided, ruled};
 
 /// Minutes of a person and a day that a rule may approve.
 const PERSON_DAY_MINUTES_MAX: i64 = 480;
@@ -33,6 +33,7 @@ pub fn always(books: &Books) -> Checked {
     targets(books)?;
     remainders(books)?;
     decided::follow(books)?;
+    ruled::follow(books)?;
     carried(books)?;
     clock_minutes(books)?;
     rule_days(books)
@@ -260,9 +261,32 @@ fn carried(books: &Books) -> Checked {
     Ok(())
 }
 
-/// Nobody is credited twice for a clock minute unless a person decided the later of the two.
+/// What is in force of a record that says when it began.
+struct Span<'a> {
+    id: ActivityId,
+    start: i64,
+    decided: &'a Decided,
+    /// Of the decision.
+    no: i64,
+    by_person: bool,
+}
+
+impl Span<'_> {
+    /// Until when it takes each person, as they were at a number of the journal.
+    fn ends(&self, books: &Books, no: i64) -> BTreeMap<Uuid, i64> {
+        let mut ends = BTreeMap::new();
+        for line in &self.decided.lines {
+            let end = ends.entry(books.resolved_at(line.account.0, no)).or_insert(self.start);
+            *end += line.minutes * 60_000;
+        }
+        ends
+    }
+}
+
+/// Nobody is credited twice for a clock minute unless a person decided the later of the two. Who became one person only
+/// after that was two then.
 fn clock_minutes(books: &Books) -> Checked {
-    let mut spans: Vec<(Uuid, i64, i64, i64, bool, ActivityId)> = Vec::new();
+    let mut spans: Vec<Span<'_>> = Vec::new();
     for (id, (_, judged)) in &books.judgements {
         let Some(decided) = judged.in_force() else { continue };
         let Some(start) = decided.started_at_ms else { continue };
@@ -273,20 +297,20 @@ fn clock_minutes(books: &Books) -> Checked {
         let mut by =
             books.decisions.iter().filter(|(row, stored)| row.activity_id == id.0 && sets(stored.step));
         let Some((row, stored)) = by.next_back() else { return Err(format!("{id} is in force, undecided")) };
-        let mut minutes: BTreeMap<Uuid, i64> = BTreeMap::new();
-        for line in &decided.lines {
-            *minutes.entry(books.resolved(line.account.0)).or_default() += line.minutes;
-        }
-        let person = matches!(stored.by, By::Person(_));
-        spans.extend(minutes.into_iter().map(|(account, minutes)| {
-            (account, start, start + minutes * 60_000, row.journal_no, person, *id)
-        }));
+        let by_person = matches!(stored.by, By::Person(_));
+        spans.push(Span { id: *id, start, decided, no: row.journal_no, by_person });
     }
     for (at, a) in spans.iter().enumerate() {
         for b in &spans[at + 1..] {
-            let twice = a.0 == b.0 && a.1 < b.2 && b.1 < a.2;
-            let later_by_person = if a.3 > b.3 { a.4 } else { b.4 };
-            hold(!twice || later_by_person, || format!("{} is credited twice by {} and {}", a.0, a.5, b.5))?;
+            let later = if a.no > b.no { a } else { b };
+            if later.by_person {
+                continue;
+            }
+            let theirs = b.ends(books, later.no);
+            for (party, end) in a.ends(books, later.no) {
+                let twice = theirs.get(&party).is_some_and(|other| a.start < *other && b.start < end);
+                hold(!twice, || format!("{party} is credited twice by {} and {}", a.id, b.id))?;
+            }
         }
     }
     Ok(())
@@ -310,10 +334,15 @@ fn rule_days(books: &Books) -> Checked {
         for row in posting {
             *days.entry((row.account_id, row.day.as_str())).or_default() += row.minutes;
         }
-        for row in posting.iter().filter(|row| row.minutes > 0) {
-            let minutes = days[&(row.account_id, row.day.as_str())];
+        for row in posting.iter().filter(|row| row.minutes > 0 && by_rule) {
+            // Whatever their ids, it is one person's day.
+            let person = books.resolved_at(row.account_id, row.journal_no);
+            let theirs = days.iter().filter(|((account, day), _)| {
+                *day == row.day && books.resolved_at(*account, row.journal_no) == person
+            });
+            let minutes: i64 = theirs.map(|(_, minutes)| minutes).sum();
             let holding = row.account_id == books.neighbourhood.0 || books.groups.contains(&row.account_id);
-            hold(!by_rule || holding || minutes <= PERSON_DAY_MINUTES_MAX, || {
+            hold(holding || minutes <= PERSON_DAY_MINUTES_MAX, || {
                 let there = books
                     .transfers
                     .iter()

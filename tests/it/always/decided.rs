@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::key::Key;
 use daybook::domain::reading::{Reading, Value};
-use daybook::ledger::{Asset, By, Decided, DecisionStep, StoredDecision};
+use daybook::ledger::{By, Decided, DecisionStep, Line, StoredDecision};
 use daybook::store::entity::decision;
 use uuid::Uuid;
 
@@ -118,21 +118,16 @@ impl Shadow<'_> {
             return Ok(());
         };
         let lines = stored.decided.iter().flat_map(|decided| &decided.lines);
-        let mine: i64 =
-            lines.filter(|line| self.books.resolved(line.account.0) == by.0).map(|line| line.minutes).sum();
+        let is_mine = |line: &&Line| self.books.resolved_at(line.account.0, row.journal_no) == by.0;
+        let mine: i64 = lines.filter(is_mine).map(|line| line.minutes).sum();
         hold(mine == 0, || format!("{} gives whoever decides {mine} minutes", row.id))
     }
 
     /// A merge gives nobody more minutes, and no item a greater count, than one of its records does.
     fn counts_once(&self, row: &decision::Model, stored: &StoredDecision) -> Checked {
         let Some(decided) = &stored.decided else { return Err(format!("{} merges nothing", row.id)) };
-        let mut most = Most::default();
-        most.learn(
-            self.books,
-            ActivityId(row.activity_id),
-            stored.version,
-            self.standing.get(&row.activity_id),
-        );
+        let mut most = Most::at(self.books, row.journal_no);
+        most.learn(ActivityId(row.activity_id), stored.version, self.standing.get(&row.activity_id));
         for member in &stored.members {
             // The decision about a member stands right before the one about the canonical one.
             let mut before = self.books.decisions.iter().filter(|(about, stored)| {
@@ -141,17 +136,13 @@ impl Shadow<'_> {
                     && stored.step == DecisionStep::Merge
             });
             if let Some((_, stored)) = before.next_back() {
-                most.learn(self.books, *member, stored.version, self.standing.get(&member.0));
+                most.learn(*member, stored.version, self.standing.get(&member.0));
             }
         }
-        for line in &decided.lines {
-            let given = decided.minutes_of(line.account, Asset::Contribution);
-            let least = most.minutes.get(&line.account.0).copied().unwrap_or_default();
+        for (party, given) in most.given(decided) {
+            let least = most.minutes.get(&party).copied().unwrap_or_default();
             hold(given <= least, || {
-                format!(
-                    "the merge {} gives {} {given} minutes, no record more than {least}",
-                    row.id, line.account
-                )
+                format!("the merge {} gives {party} {given} minutes, no record more than {least}", row.id)
             })?;
         }
         for figure in &decided.report {
@@ -164,23 +155,38 @@ impl Shadow<'_> {
     }
 }
 
-/// The most that any of some records says of a person, and of an item.
-#[derive(Default)]
-struct Most {
+/// The most that any of some records says of a person, and of an item, with people as they were at a number of the
+/// journal.
+struct Most<'a> {
+    books: &'a Books,
+    no: i64,
     minutes: BTreeMap<Uuid, i64>,
     items: BTreeMap<(String, bool), i64>,
 }
 
-impl Most {
+impl<'a> Most<'a> {
+    fn at(books: &'a Books, no: i64) -> Self {
+        Self { books, no, minutes: BTreeMap::new(), items: BTreeMap::new() }
+    }
+
+    /// What lines give each person.
+    fn given(&self, decided: &Decided) -> BTreeMap<Uuid, i64> {
+        let mut given: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for line in &decided.lines {
+            *given.entry(self.books.resolved_at(line.account.0, self.no)).or_default() += line.minutes;
+        }
+        given
+    }
+
     /// A record as it read then, and as was decided about it.
-    fn learn(&mut self, books: &Books, id: ActivityId, version: i64, standing: Option<&Standing>) {
-        if let Some(reading) = books.reading(id, version) {
-            self.reading(books, &reading);
+    fn learn(&mut self, id: ActivityId, version: i64, standing: Option<&Standing>) {
+        if let Some(reading) = self.books.reading(id, version) {
+            self.reading(&reading);
         }
         for decided in standing.into_iter().filter_map(|standing| standing.own.as_ref()) {
-            for line in &decided.lines {
-                let most = self.minutes.entry(line.account.0).or_default();
-                *most = decided.minutes_of(line.account, Asset::Contribution).max(*most);
+            for (party, minutes) in self.given(decided) {
+                let most = self.minutes.entry(party).or_default();
+                *most = minutes.max(*most);
             }
             for figure in &decided.report {
                 let most = self.items.entry((figure.item.clone(), figure.seen)).or_default();
@@ -189,7 +195,7 @@ impl Most {
         }
     }
 
-    fn reading(&mut self, books: &Books, reading: &Reading) {
+    fn reading(&mut self, reading: &Reading) {
         let mut minutes: BTreeMap<Uuid, i64> = BTreeMap::new();
         let mut items: BTreeMap<(String, bool), i64> = BTreeMap::new();
         for (key, field) in &reading.fields {
@@ -200,7 +206,9 @@ impl Most {
             });
             let greatest = values.max().unwrap_or_default();
             match Key::parse(key) {
-                Key::Party { party, .. } => *minutes.entry(books.resolved(party.0)).or_default() += greatest,
+                Key::Party { party, .. } => {
+                    *minutes.entry(self.books.resolved_at(party.0, self.no)).or_default() += greatest
+                }
                 Key::Tally { item, seen, .. } => {
                     *items.entry((item.to_owned(), seen)).or_default() += greatest
                 }

@@ -6,7 +6,7 @@ use daybook::phone::{Phone, PhoneError};
 use serde_json::{Value, json};
 
 use super::radio::Radio;
-use super::world::{DESKS, Sent, World};
+use super::world::{DESKS, SILENCE_DAYS_MAX, Sent, World};
 use crate::support::desk::{as_seen, item};
 
 /// Refusals that a person may meet.
@@ -187,7 +187,7 @@ impl World<'_> {
         self.reached.extend([code.clone(), format!("{step} {code}")]);
         if status != 201 {
             self.sent.push(Sent { desk, item, outcome });
-            let expected = REFUSALS.contains(&code.as_str());
+            let expected = REFUSALS.contains(&code.as_str()) || (step == "undo" && code == "not_found");
             return if expected { Ok(()) } else { Err(format!("refused: {status} {code}")) };
         }
         let decision = &outcome["decision"];
@@ -237,8 +237,10 @@ impl World<'_> {
         let about =
             |sent: &&Sent| sent.item["activity_id"] == id.to_string() && sent.outcome["status"] == 201;
         let last = self.sent.iter().rev().find(about).map(|sent| sent.item["id"].clone());
+        let first = self.sent.iter().find(about).map(|sent| sent.item["id"].clone());
         if self.dice.percent(if last.is_some() { 25 } else { 8 }) {
-            let last = last.filter(|_| self.dice.percent(80));
+            // Some take back an earlier one; where there was none at all, what is no decision.
+            let last = last.filter(|_| self.dice.percent(80)).or(first);
             return ("undo", json!({ "decision_id": last.unwrap_or_else(|| json!(id)) }));
         }
         if merged && self.dice.percent(45) {
@@ -303,18 +305,24 @@ impl World<'_> {
         if before == after { Ok(()) } else { Err(format!("a decision again: {before}\n{after}")) }
     }
 
-    /// The rules ask for two people above another amount.
+    /// The rules ask for two people above another amount, and leave what is clean to others than before.
     pub(super) async fn put_rules(&mut self) -> Result<(), String> {
         let above = self.dice.of(&[None, Some(40), Some(40), Some(80)]);
+        let mode = self.dice.of(&["auto", "auto", "auto", "peer", "peer", "coordinator"]);
+        let silence =
+            if mode == "peer" { self.dice.of(&[None, Some(1), Some(SILENCE_DAYS_MAX)]) } else { None };
         let phone = &mut self.phones[DESKS[0]].phone;
         phone.go_online();
         let mut pack: Value = phone.get("/v1/rules").await.map_err(|error| error.to_string())?;
         pack["version"] = (pack["version"].as_i64().unwrap_or_default() + 1).into();
         pack["second_person_above_minutes"] = json!(above);
+        (pack["mode"], pack["silence_days"]) = (json!(mode), json!(silence));
         let body = serde_json::to_vec(&pack).expect("JSON");
         let put = phone.request(Method::PUT, "/v1/rules", "application/json", body).await;
         put.map_err(|error| error.to_string())?;
-        self.told(format!("rules: two people above {above:?}"));
+        self.told(format!("rules: {mode}, silence {silence:?}, two people above {above:?}"));
+        self.reached.insert(mode.to_owned());
+        self.by_peers = mode == "peer";
         self.check().await
     }
 }

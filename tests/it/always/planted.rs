@@ -10,7 +10,7 @@ use crate::support::desk::{decide, post};
 use crate::support::{TestApp, both};
 
 /// What is done to the tables, and a word of what the check must say.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 14] = [
     (
         "UPDATE transfer SET minutes = minutes + 1 WHERE journal_no = (SELECT MIN(journal_no) FROM transfer)",
         "balance after",
@@ -40,6 +40,14 @@ const FAULTS: [(&str, &str); 12] = [
     (
         "UPDATE decision SET seq = seq + 5 WHERE journal_no = (SELECT MAX(journal_no) FROM decision)",
         "decision",
+    ),
+    (
+        "UPDATE rule_pack SET body = REPLACE(body, '\"mode\":\"auto\"', '\"mode\":\"coordinator\"')",
+        "where coordinators do",
+    ),
+    (
+        "UPDATE rule_pack SET body = REPLACE(body, '\"mode\":\"auto\"', '\"mode\":\"peer\"')",
+        "nobody confirmed",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! What happens in the neighbourhood, one step at a time, as the dice fall.
 
 use daybook::domain::activity::Kind;
-use daybook::domain::ids::{ActivityId, DaybookId};
+use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
 use daybook::flows::compact::{Compacted, compact};
 use daybook::phone::Entry;
 use daybook::store::changes::Of;
@@ -9,18 +9,17 @@ use serde_json::Value;
 
 use super::radio::Fate;
 use super::world::{DESKS, World};
-use crate::support::app::START_MS;
 use crate::support::desk::confirm;
 
-const DAYS: [&str; 3] = ["2026-11-18", "2026-11-19", "2026-11-20"];
 const KINDS: [Kind; 4] = [Kind::LitterPick, Kind::Repair, Kind::StreetFix, Kind::Hours];
-const DAY_MS: i64 = 86_400_000;
+pub const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 /// What a record is written with; thrown before, since writing borrows the phone.
 struct Draft {
-    minutes: Vec<(daybook::domain::ids::PartyId, i64)>,
+    /// By the key of whom.
+    minutes: Vec<(String, i64)>,
     kind: Option<Kind>,
-    day: Option<&'static str>,
+    day: Option<String>,
     started_at: Option<i64>,
     totals: Option<(i64, i64)>,
     part_of: Option<ActivityId>,
@@ -31,13 +30,13 @@ struct Draft {
 
 impl Draft {
     fn write(&self, entry: &mut Entry<'_>) {
-        for (party, minutes) in &self.minutes {
-            entry.minutes(*party, *minutes);
+        for (key, minutes) in &self.minutes {
+            entry.put(key, *minutes);
         }
         if let Some(kind) = self.kind {
             entry.kind(kind);
         }
-        if let Some(day) = self.day {
+        if let Some(day) = &self.day {
             entry.day(day);
         }
         if let Some(at_ms) = self.started_at {
@@ -64,7 +63,8 @@ impl Draft {
 impl World<'_> {
     /// One step.
     pub async fn step(&mut self) -> Result<(), String> {
-        match self.dice.below(62) {
+        match self.dice.below(71) {
+            0..6 if self.by_peers && self.dice.percent(40) => self.vouch().await?,
             0..6 => self.record(),
             6..12 => self.edit(),
             12 | 13 => self.edit_apart().await?,
@@ -77,11 +77,15 @@ impl World<'_> {
             50 => self.decide_again().await?,
             51 | 52 => self.push_again().await?,
             53 => self.make_known().await?,
-            54 => self.replicas[0].pass(i64::try_from(self.dice.below(200_000)).expect("few")),
+            54 | 62 => self.let_time_pass().await?,
             55 => self.compact().await?,
-            56 => self.put_rules().await?,
+            56 | 63 => self.put_rules().await?,
             57..61 => self.say().await?,
-            _ => self.handle(),
+            64..67 => self.vouch().await?,
+            67 => self.join().await?,
+            68 => self.close_account().await?,
+            61 => self.handle(),
+            _ => self.change_places().await?,
         }
         Ok(())
     }
@@ -116,21 +120,24 @@ impl World<'_> {
             note: self.dice.percent(20),
         };
         if self.dice.percent(often) {
-            draft.minutes.push((self.phones[index].phone.party, minutes(self)));
+            let me = self.phones[index].phone.party;
+            draft.minutes.push((self.key(me), minutes(self)));
         }
         for _ in 0..self.dice.of(&[0, 0, 0, 1, 2]) {
             let other = self.people[self.dice.below(self.people.len())];
-            draft.minutes.push((other, minutes(self)));
+            draft.minutes.push((self.key(other), minutes(self)));
         }
+        let mut day = None;
         if new || self.dice.percent(5) {
-            draft.kind = Some(self.dice.of(&KINDS));
-            draft.day = Some(self.dice.of(&DAYS));
+            let of_day = self.dice.below(self.days.len());
+            day = Some(self.days.len() - 1 - of_day);
+            draft.kind = Some(self.kind());
+            draft.day = Some(self.days[of_day].clone());
         }
         if self.dice.percent(if new { 35 } else { 5 }) {
             // Few starts, so that times overlap; some on another day than the record names.
-            let day = draft.day.and_then(|day| DAYS.iter().rev().position(|other| *other == day));
             let back = if self.dice.percent(90) { day } else { None }.unwrap_or_else(|| self.dice.below(6));
-            let start = START_MS - (i64::try_from(back).expect("few") + 1) * DAY_MS;
+            let start = self.start_ms - (i64::try_from(back).expect("few") + 1) * DAY_MS;
             draft.started_at = Some(start + self.dice.of(&[0, 0, 30, 90]) * MINUTE_MS);
         }
         if self.dice.percent(if new { 25 } else { 8 }) {
@@ -151,19 +158,57 @@ impl World<'_> {
         let index = self.dice.below(self.phones.len());
         let book = self.phones[index].writes[self.dice.below(self.phones[index].writes.len())];
         let draft = self.draft(index, true);
-        let phone = &mut self.phones[index].phone;
-        phone.now_ms += 1;
-        let id = ActivityId(phone.uuid());
-        phone.edit_in(book, id, |entry| draft.write(entry)).expect("recorded");
-        self.activities.push((book, id));
+        let id = self.write_new(index, book, |entry| draft.write(entry));
         if draft.totals.is_some() {
             self.occasions.push(id);
         }
         self.told(format!("record phone {index}: {id}"));
     }
 
+    /// A new record in one of a phone's daybooks.
+    pub(super) fn write_new(
+        &mut self,
+        index: usize,
+        book: DaybookId,
+        write: impl FnOnce(&mut Entry<'_>),
+    ) -> ActivityId {
+        self.tick(index);
+        let phone = &mut self.phones[index].phone;
+        let id = ActivityId(phone.uuid());
+        phone.edit_in(book, id, write).expect("recorded");
+        self.activities.push((book, id));
+        id
+    }
+
+    /// A phone's clock is right when it is written with.
+    fn tick(&mut self, index: usize) {
+        let now_ms = self.replicas[0].app.now_ms();
+        let phone = &mut self.phones[index].phone;
+        phone.now_ms = phone.now_ms.max(now_ms) + 1;
+    }
+
+    pub(super) fn kind(&mut self) -> Kind {
+        self.dice.of(&KINDS)
+    }
+
+    /// One of the days of which there are records.
+    pub(super) fn day(&mut self) -> String {
+        let day = self.dice.below(self.days.len());
+        self.days[day].clone()
+    }
+
+    /// How a record names somebody: alone, or acting for the organisation or the group.
+    fn key(&mut self, party: PartyId) -> String {
+        if self.dice.percent(75) {
+            return format!("party/{party}");
+        }
+        let acting_for = self.dice.of(&[self.organisation, self.organisation, self.group]);
+        self.reached.insert("for an organisation".to_owned());
+        format!("party/{party}@{acting_for}")
+    }
+
     /// The phones that write in a daybook.
-    fn writers(&self, book: DaybookId) -> Vec<usize> {
+    pub(super) fn writers(&self, book: DaybookId) -> Vec<usize> {
         (0..self.phones.len()).filter(|index| self.phones[*index].writes.contains(&book)).collect()
     }
 
@@ -199,9 +244,8 @@ impl World<'_> {
         if draft.totals.is_some() && !self.occasions.contains(&id) {
             self.occasions.push(id);
         }
-        let phone = &mut self.phones[index].phone;
-        phone.now_ms += 1;
-        phone.edit_in(book, id, |entry| draft.write(entry)).expect("edited");
+        self.tick(index);
+        self.phones[index].phone.edit_in(book, id, |entry| draft.write(entry)).expect("edited");
         self.told(format!("edit phone {index}: {id}"));
         index
     }
@@ -217,8 +261,8 @@ impl World<'_> {
         let party = self.people[self.dice.below(self.people.len())];
         let writers = self.writers(book);
         for (index, minutes) in [(writers[0], 40), (writers[1], 50)] {
+            self.tick(index);
             let phone = &mut self.phones[index].phone;
-            phone.now_ms += 1;
             phone.edit_in(book, id, |entry| _ = entry.minutes(party, minutes)).expect("edited");
         }
         self.told(format!("edit apart phones {writers:?}: {id}"));
@@ -234,7 +278,7 @@ impl World<'_> {
         self.sync_phone(index).await
     }
 
-    async fn sync_phone(&mut self, index: usize) -> Result<(), String> {
+    pub(super) async fn sync_phone(&mut self, index: usize) -> Result<(), String> {
         if self.dice.percent(40) {
             self.phones[index].air.roam();
         }
@@ -258,7 +302,7 @@ impl World<'_> {
         Ok(())
     }
 
-    async fn clerk(&mut self) -> Result<(), String> {
+    pub(super) async fn clerk(&mut self) -> Result<(), String> {
         let (replica, once) = (self.dice.below(2), self.dice.percent(50));
         self.told(format!("judge replica {replica}, once {once}"));
         self.judge(replica, once).await
@@ -282,6 +326,9 @@ impl World<'_> {
             return Ok(());
         }
         let (index, body) = self.pushed[self.dice.below(self.pushed.len())].clone();
+        if self.is_out(index) {
+            return Ok(());
+        }
         let before = self.digest().await;
         let phone = &mut self.phones[index].phone;
         phone.go_online();

@@ -1,10 +1,12 @@
-//! A small neighbourhood: phones that record offline, two coordinators, a group, two replicas.
+//! A small neighbourhood: phones that record offline, two coordinators, a group, an organisation, two replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 use daybook::domain::ids::{ActivityId, DaybookId, InvitationId, NeighbourhoodId, PartyId};
+use daybook::domain::rules::Mode;
+use daybook::domain::time::civil_day;
 use daybook::flows::{invite, neighbourhoods};
 use daybook::phone::{Book, Phone};
 use serde_json::{Value, json};
@@ -13,13 +15,17 @@ use super::books::Books;
 use super::check;
 use super::dice::Dice;
 use super::radio::{Air, Radio};
+use super::ruled;
+use super::steps::DAY_MS;
 use crate::support::TestApp;
-use crate::support::app::PUBLIC_URL;
+use crate::support::app::{PUBLIC_URL, START_MS};
 
 /// Coordinators among the phones.
 pub const DESKS: [usize; 2] = [3, 4];
 /// Phones of the group's members.
 const MEMBERS: [usize; 3] = [0, 1, 2];
+/// Days after which silence approves, at most.
+pub const SILENCE_DAYS_MAX: i64 = 2;
 
 /// A phone with what its owner keeps beside it.
 pub struct Handset {
@@ -44,10 +50,25 @@ pub struct World<'a> {
     pub replicas: [&'a TestApp; 2],
     pub neighbourhood: NeighbourhoodId,
     pub dice: Dice,
+    /// Ten o'clock on the day on which the run begins: earlier runs let time pass.
+    pub start_ms: i64,
+    /// The three days before it.
+    pub days: [String; 3],
+    pub group: PartyId,
+    pub group_book: DaybookId,
+    pub organisation: PartyId,
     pub phones: Vec<Handset>,
     /// Everybody who can be named: two of them nobody knows at first.
     pub people: Vec<PartyId>,
     pub unknown: Vec<PartyId>,
+    /// Those of the people who have no phone: each may turn out to be another.
+    pub without_phone: Vec<PartyId>,
+    /// The phone of whoever has left the group.
+    pub out: Option<usize>,
+    /// Who is in the group is one person by now.
+    pub one_friend: bool,
+    /// The rules go by people's word.
+    pub by_peers: bool,
     pub activities: Vec<(DaybookId, ActivityId)>,
     pub occasions: Vec<ActivityId>,
     /// Activities as a coordinator last saw them.
@@ -71,13 +92,25 @@ impl<'a> World<'a> {
         neighbourhoods::create(app, neighbourhood, &format!("Run {seed}"), zone)
             .await
             .expect("a neighbourhood");
+        let start_ms = START_MS + (app.now_ms() - START_MS).div_euclid(DAY_MS) * DAY_MS;
+        let days =
+            [3, 2, 1].map(|back| civil_day(start_ms - back * DAY_MS, zone).expect("a day").to_string());
         let mut world = Self {
             replicas,
             neighbourhood,
             dice: Dice::new(seed),
+            start_ms,
+            days,
+            group: PartyId(app.uuid()),
+            group_book: DaybookId(app.uuid()),
+            organisation: PartyId(app.uuid()),
             phones: Vec::new(),
             people: Vec::new(),
             unknown: Vec::new(),
+            without_phone: Vec::new(),
+            out: None,
+            one_friend: false,
+            by_peers: false,
             activities: Vec::new(),
             occasions: Vec::new(),
             seen: BTreeMap::new(),
@@ -91,11 +124,14 @@ impl<'a> World<'a> {
             world.enrol(name).await;
         }
         world.found_group().await;
+        world.found_organisation().await;
         for name in ["Fay", "Gil"] {
             let met = world.phones[0].phone.meet(name);
             world.people.push(met);
             world.unknown.push(met);
+            world.without_phone.push(met);
         }
+        world.enter("Hal").await;
         world
     }
 
@@ -129,7 +165,7 @@ impl<'a> World<'a> {
     }
 
     async fn found_group(&mut self) {
-        let (group, book) = (self.replicas[0].app.uuid(), DaybookId(self.replicas[0].app.uuid()));
+        let (group, book) = (self.group, self.group_book);
         let friends = json!({ "id": group, "kind": "group", "sector": "community", "name": "Friends" });
         let members = MEMBERS.map(|index| self.phones[index].phone.party);
         let desk = &mut self.phones[DESKS[0]].phone;
@@ -147,6 +183,29 @@ impl<'a> World<'a> {
             handset.writes.push(book);
             handset.copy = Some(handset.phone.books.clone());
         }
+    }
+
+    /// An organisation, for which one acts by profession and one without.
+    async fn found_organisation(&mut self) {
+        let council = json!({ "id": self.organisation, "kind": "organisation", "sector": "public_body", "name": "Council" });
+        let members = [(self.phones[0].phone.party, "professional"), (self.phones[2].phone.party, "lay")];
+        let desk = &mut self.phones[DESKS[0]].phone;
+        let _: Value = desk.post("/v1/parties", &council).await.expect("an organisation");
+        for (member, capacity) in members {
+            let path = format!("/v1/parties/{}/members/{member}", self.organisation);
+            let body = json!({ "capacity": capacity, "from_day": self.days[0] }).to_string().into_bytes();
+            desk.request(Method::PUT, &path, "application/json", body).await.expect("a member");
+        }
+    }
+
+    /// Somebody without a phone, whom the hub enters.
+    async fn enter(&mut self, name: &str) {
+        let desk = &mut self.phones[DESKS[0]].phone;
+        let party = PartyId(desk.uuid());
+        let body = json!({ "id": party, "kind": "resident", "sector": "resident", "name": name });
+        let _: Value = desk.post("/v1/parties", &body).await.expect("a party");
+        self.people.push(party);
+        self.without_phone.push(party);
     }
 
     /// Lets the clerk of a replica work: one round, or until nothing waits.
@@ -167,7 +226,9 @@ impl<'a> World<'a> {
         if books.journal.iter().any(|row| row.kind == "member_edited") {
             self.reached.insert("a member is edited".to_owned());
         }
-        check::always(&books)
+        check::always(&books)?;
+        self.reached.extend(ruled::follow(&books)?.into_iter().map(str::to_owned));
+        Ok(())
     }
 
     /// How much there is of everything that a request may change.
@@ -177,8 +238,10 @@ impl<'a> World<'a> {
         Books::read(app, self.neighbourhood).await.digest(&changes)
     }
 
-    /// Everybody has signal, everything is sent and judged: nothing may be left.
+    /// Everybody has signal and is in the group again, everything is sent and judged, and nobody objects any more:
+    /// nothing may be left.
     pub async fn finish(&mut self) -> Result<(), String> {
+        self.come_back().await?;
         for round in 0..3 {
             for index in 0..self.phones.len() {
                 let handset = &mut self.phones[index];
@@ -191,8 +254,11 @@ impl<'a> World<'a> {
             }
         }
         self.judge(0, false).await?;
+        self.replicas[0].pass((SILENCE_DAYS_MAX + 1) * DAY_MS);
+        self.judge(0, false).await?;
         self.all_judged().await?;
         self.same_readings().await?;
+        self.all_told().await?;
         self.rebuilt_is_live().await
     }
 
@@ -216,10 +282,11 @@ impl<'a> World<'a> {
                 "{waiting} versions wait, {due} are due, {versions} versions, judged up to {judged}"
             ));
         }
-        // What no rule doubts and no person touched is approved.
-        let idle = books.judgements.iter().find(|(_, (row, judged))| {
+        // What no rule doubts and no person touched is approved, where the rules leave it to themselves in the end.
+        let idle = books.judgements.iter().find(|(id, (row, judged))| {
             let untouched = !judged.person_decided && !judged.withdrawn_ever;
-            untouched && row.review == "received" && row.reason_code.is_none()
+            let waits = untouched && row.review == "received" && row.reason_code.is_none();
+            waits && left_to_rules(&books, **id, judged.judged_version)
         });
         idle.map_or(Ok(()), |(id, _)| Err(format!("{id} is clean and nobody approved it")))
     }
@@ -256,4 +323,17 @@ impl<'a> World<'a> {
         }
         Ok(())
     }
+}
+
+/// All rules since a version was taken up approve what is clean by themselves, at once or in the end.
+fn left_to_rules(books: &Books, id: ActivityId, version: i64) -> bool {
+    let taken_up = books.versions.iter().find(|row| row.activity_id == id.0 && row.version == version);
+    let entry = taken_up.and_then(|row| books.journal.iter().find(|entry| Some(entry.no) == row.journal_no));
+    let body = entry.and_then(|entry| serde_json::from_str::<Value>(&entry.body).ok()).unwrap_or_default();
+    let pack = body["pack"].as_i64().expect("the rules that a version was taken up by");
+    books.packs.range(pack..).all(|(_, pack)| match pack.mode {
+        Mode::Auto => true,
+        Mode::Peer => pack.silence_days.is_some(),
+        Mode::Coordinator => false,
+    })
 }
