@@ -70,7 +70,8 @@ pub struct ActivityFilter {
     pub within: Option<String>,
     /// Only what was written or judged at this time or later.
     pub changed_since: Option<Instant>,
-    /// `true`: others' records that give you minutes, instead of your own.
+    /// `true`: others' records that concern you, instead of your own: they name you, give you minutes, or count for a
+    /// record that does.
     pub names_me: Option<bool>,
 }
 
@@ -116,7 +117,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// List activities, newest received first: those in daybooks of yours and of your groups; with `reconcile` the
 /// neighbourhood's.
 ///
-/// With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
+/// With `names_me` those of others that concern you. A page of a narrowed list looks at 1,000 records at most: it
 /// may have fewer items than asked for, or none, and a `next`.
 #[utoipa::path(
     get, path = "/v1/activities", tag = "activities", params(ActivityFilter),
@@ -226,7 +227,7 @@ fn within(text: &str) -> ApiResult<Within> {
     Ok(Within { west: grid(west), south: grid(south), east: grid(east), north: grid(north) })
 }
 
-/// An activity that the caller may see, and who they are to it: of its own daybooks and its groups', one that names
+/// An activity that the caller may see, and who they are to it: of its own daybooks and its groups', one that concerns
 /// them, or any with `reconcile`.
 pub(super) async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<(activity::Model, Speaker)> {
     let (db, id) = (app.db().read(), ActivityId(id));

@@ -21,7 +21,7 @@ pub struct ActivityDraft {
     pub daybook_id: Option<DaybookId>,
     /// For whom you write it down, if not for yourself: a resident whom the neighbourhood knows, with a phone or without.
     /// It goes into that one's daybook, and is theirs to edit and to take back; `recorded_by` says that you wrote it.
-    /// Without `confirms`, and without minutes of your own. For coordinators (`reconcile`).
+    /// Without `confirms`, and without minutes of your own. For coordinators (`reconcile`) and for members of a hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<PartyId>,
     pub kind: Kind,

@@ -221,20 +221,25 @@ fn conflicts(reading: &Reading) -> Vec<ConflictView> {
         Field::Several(values) => Some((key, values)),
         _ => None,
     });
+    let instant = |value: &Value| match value {
+        Value::Instant(at_ms) => Some(Instant(*at_ms)),
+        _ => None,
+    };
+    let started_at = match reading.fields.get("started_at") {
+        Some(Field::One(value)) => instant(value),
+        _ => None,
+    };
     several
-        .map(|(key, values)| ConflictView {
-            field: key.clone(),
-            values: values
-                .iter()
-                .map(|value| ConflictValue {
-                    value: value.to_json(),
-                    grant_id: None,
-                    device_id: None,
-                    recorded_at: None,
-                    received_at: None,
-                })
-                .collect(),
-            operations: Vec::new(),
+        .map(|(key, values)| {
+            let values = values.iter().map(|value| ConflictValue {
+                value: value.to_json(),
+                grant_id: None,
+                device_id: None,
+                occurred: if key == "started_at" { instant(value) } else { started_at },
+                recorded_at: None,
+                received_at: None,
+            });
+            ConflictView { field: key.clone(), values: values.collect(), operations: Vec::new() }
         })
         .collect()
 }

@@ -289,7 +289,7 @@ pub struct ConflictView {
     pub operations: Vec<String>,
 }
 
-/// One of the surviving values.
+/// One of the surviving values, with who wrote it and the three times: when it happened, was written and was received.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ConflictValue {
     /// As the activity would show it.
@@ -300,6 +300,11 @@ pub struct ConflictValue {
     /// The device that brought it; absent in lists, and where no device did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device_id: Option<DeviceId>,
+    /// When what it says happened, by the person: the activity's `occurred`, since a record has one, which merges as any
+    /// field does. Of `started_at` itself the very value, and then absent in the other fields: which of the starts goes
+    /// with which of their values nobody can tell. Absent where the record gives no more than a day, too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub occurred: Option<Instant>,
     /// The phone's clock when it was written; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recorded_at: Option<Instant>,

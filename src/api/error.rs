@@ -54,13 +54,15 @@ codes! {
     ALIAS_ELSEWHERE: 409 "alias_elsewhere" "It is an alias of another party" "See detail for the party that it stands for; an alias stays what it is.";
     IS_ALIAS: 409 "is_alias" "The id is an alias" "Use the id in detail: that of the party that it stands for.";
     NOT_RESIDENTS: 409 "not_residents" "Only residents can be that" "Name residents whom the neighbourhood knows: a group or an organisation keeps its account, and acts through its members.";
+    NOT_A_GROUP: 409 "not_a_group" "Only a group or an organisation can be that" "Name a group or an organisation: a resident writes down for others as a member of one, or as a coordinator.";
     LAST_COORDINATOR: 409 "last_coordinator" "Somebody has to coordinate" "Give the role to somebody else first, who has a phone that syncs or a token with manage: a neighbourhood is never without a coordinator.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
     NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
+    TOO_MANY_GRANTS: 409 "too_many_grants" "You have as many personal tokens as one may have" "Revoke one that you no longer use (DELETE /v1/grants/{id}), from one of your devices; those of your devices do not count, and what has expired does not either.";
     TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it. A coordinator can still decide.";
     NOT_A_SANDBOX: 409 "not_a_sandbox" "The neighbourhood is a real one" "Move the clock of a neighbourhood that was created with sandbox: true, or of the demo; here, time passes by itself.";
-    PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written: look at a new preview, and decide on that.";
+    PREVIEW_CHANGED: 409 "preview_changed" "It would do something else than the preview said" "Nothing was written. See errors for the items that would do something else, or are refused, and present for what all of them would do now; decide on that, with a new preview.";
     LEASED: 409 "leased" "Somebody else is at this card" "Take another card, or send take_over if they are away; the lease ends by itself after ten minutes.";
     VERSION_CHANGED: 409 "version_changed" "It has changed since you saw it" "Read it again, show what is there now, and decide on that; do not send the same again.";
     GONE: 410 "gone" "It was there and is erased" "Remove it on your side too, and do not send it again: what is erased stays erased.";
@@ -236,6 +238,8 @@ impl From<FlowError> for ApiError {
             FlowError::InvitationUsed => INVITATION_USED.into(),
             FlowError::KeyReused => KEY_REUSED.into(),
             FlowError::PartyMet => PARTY_MET.into(),
+            FlowError::NoHub => INSUFFICIENT_SCOPE.into(),
+            FlowError::TooManyGrants => TOO_MANY_GRANTS.into(),
             FlowError::DeviceRevoked => DEVICE_REVOKED.into(),
             FlowError::TokenInvalid => TOKEN_INVALID.into(),
             FlowError::CursorInvalid => CURSOR_INVALID.into(),

@@ -60,7 +60,7 @@ pub struct Event {
     pub revision: i64,
     /// When it happened.
     pub at: Instant,
-    /// Why it is removed: `withdrawn` by its recorder (it can still be read), or `not_visible`: it no longer names you.
+    /// Why it is removed: `withdrawn` by its recorder (it can still be read), or `not_visible`: it no longer concerns you.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "withdrawn")]
     pub reason: Option<Gone>,
@@ -87,7 +87,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// List what happened, oldest first, by the journal's numbers: nothing is skipped.
 ///
-/// You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
+/// You hear of your own records and of those that concern you, each with the latest that happened to it, and of what closed
 /// an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
 /// anew what has a higher `revision` than your copy. A cursor is good for 30 days, and for as long as you may see the same:
 /// not once you join or leave a group; then 410, and list again.

@@ -25,6 +25,9 @@ pub struct Me {
     pub name: String,
     /// `coordinator`, or none.
     pub roles: Vec<String>,
+    /// The hubs whose member the caller is today, by id: with `activities:write` they may record `on_behalf_of` others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hubs: Vec<PartyId>,
     pub grant_id: GrantId,
     /// The device that asks; absent for a personal token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,11 +57,13 @@ pub async fn get_me(State(app): State<App>, caller: Resident<scope::Any>) -> Api
         store::parties::find(db, access.neighbourhood, access.party).await?.ok_or(FlowError::NotFound)?;
     let owners = flows::daybooks::owners(db, access.neighbourhood, access.party).await?;
     let daybooks = store::daybooks::of_parties(db, access.neighbourhood, &owners).await?;
+    let now_ms = app.now_in(access.neighbourhood);
     Ok(axum::Json(Me {
         neighbourhood: NeighbourhoodView::of(&app, tenant),
         party_id: access.party,
         name: party.name,
         roles: store::parties::roles(db, access.neighbourhood, access.party).await?,
+        hubs: flows::hubs::of_member(db, access.neighbourhood, access.party, now_ms).await?,
         grant_id: access.grant,
         device_id: access.device,
         scope: access.scopes,

@@ -18,6 +18,7 @@ pub fn metrics_router(app: App) -> Router {
 async fn scrape(State(app): State<App>) -> Result<([(HeaderName, &'static str); 1], String), StatusCode> {
     let metrics = app.metrics();
     metrics.clerk.rung(app.bell().depth());
+    metrics.clerk.drifted(app.shares().drifted());
     for pool in app.db().pools() {
         metrics.database.pool(pool.name, pool.size, pool.idle);
     }

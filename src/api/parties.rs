@@ -21,11 +21,11 @@ use super::types::{Instant, Page, check_name, word};
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
 use crate::domain::limits::SUPERVISORS_MAX;
+use crate::domain::role::Role;
 use crate::flows;
 use crate::flows::parties::{Age, PartyChange, PartyFacts};
 use crate::store;
 use crate::store::entity::party;
-use crate::store::parties::COORDINATOR;
 
 /// What a party is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -137,7 +137,7 @@ pub struct PartyView {
     /// The party that it was made an alias of: both are one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<PartyId>,
-    /// `coordinator`, for those who are. More will come.
+    /// `coordinator` of a resident, `hub` of a group or an organisation. More will come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["coordinator"]))]
     pub roles: Vec<String>,
@@ -264,16 +264,19 @@ async fn seen(app: &App, access: &Access, row: party::Model) -> ApiResult<PartyV
     Ok(view)
 }
 
-/// Says which parties are aliases, and of whom, and who coordinates.
+/// Says which parties are aliases, and of whom, who coordinates, and which are hubs.
 async fn standing_for(app: &App, access: &Access, views: &mut [PartyView]) -> ApiResult<()> {
     let ids: BTreeSet<PartyId> = views.iter().map(|view| view.id).collect();
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
     let found = store::parties::resolve(db, neighbourhood, &ids).await?;
     let coordinators = store::parties::coordinators(db, neighbourhood).await?;
+    let hubs = store::hubs::all(db, neighbourhood).await?;
     for view in views {
         let party = found.get(&view.id).map(|(party, _)| *party);
         view.alias_of = party.filter(|party| *party != view.id);
-        view.roles.extend(coordinators.contains(&view.id).then(|| COORDINATOR.to_owned()));
+        let roles = [(Role::Coordinator, &coordinators), (Role::Hub, &hubs)];
+        let has = roles.into_iter().filter(|(_, parties)| parties.contains(&view.id));
+        view.roles.extend(has.map(|(role, _)| role.as_str().to_owned()));
     }
     Ok(())
 }

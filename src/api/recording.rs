@@ -14,16 +14,19 @@ use super::error::{ApiError, ApiResult, FieldError};
 use super::extract::{Resident, scope};
 use super::misfits;
 use crate::app::{Access, App};
-use crate::auth::scopes::Scope;
 use crate::domain::draft::Misfit;
 use crate::domain::ids::ActivityId;
 use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
+use crate::flows::hubs::may_record_for_others;
 use crate::flows::record::{Recorded, Where, record};
 use crate::store::entity::activity;
 
 /// Seconds after which what was busy may be tried again.
 const BUSY_RETRY_S: u64 = 1;
+/// To whoever may not write down for somebody else.
+const NOT_FOR_OTHERS: &str = "on_behalf_of needs the scope reconcile, which coordinators have, or that you are a \
+     member of a hub now: name the person in parties.";
 
 /// Activities to record, each in a transaction of its own.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -77,6 +80,11 @@ pub fn routes() -> OpenApiRouter<App> {
 ///
 /// Each becomes a change of a daybook, as if a phone had written it: phones see it at their next sync, and it is judged
 /// as any other. Items do not depend on each other; an item sent again changes nothing.
+///
+/// With `on_behalf_of` a coordinator (`reconcile`), or a member of a *hub* with no more than `activities:write`, writes
+/// down for somebody without a phone: it goes into that one's daybook, and `recorded_by` says who wrote it. A hub is a
+/// group or an organisation with that role (`PUT /v1/parties/{id}/roles/hub`); with the role or the membership the right
+/// ends, at once.
 #[utoipa::path(
     post, path = "/v1/activities", tag = "activities", request_body = RecordRequest,
     responses((status = 200, description = "One outcome an item.", body = RecordAnswer, headers(("RateLimit" = String, description = "What the grant may still push, in bytes: `r` are left, `t` seconds until all are."), ("RateLimit-Policy" = String, description = "Out of how many."))))
@@ -104,10 +112,8 @@ async fn all(app: &App, access: &Access, body: RecordRequest) -> ApiResult<axum:
 
 async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiResult<RecordOutcome> {
     let id = item.id;
-    if item.on_behalf_of.is_some() && !access.scopes.has(Scope::Reconcile) {
-        let detail =
-            "on_behalf_of needs the scope reconcile, which coordinators have: name the person in parties.";
-        return Ok(refused(id, 403, "insufficient_scope", detail));
+    if item.on_behalf_of.is_some() && !may_record_for_others(app, access).await? {
+        return Ok(refused(id, 403, "insufficient_scope", NOT_FOR_OTHERS));
     }
     let mut draft = draft(&item, &register(access.grant));
     draft.misfits.extend(not_for_another(access, &item));
@@ -122,6 +128,7 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
             refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
         }
         Ok(Recorded::NoDaybook) => refused(id, 404, "not_found", no_daybook(place)),
+        Ok(Recorded::NotForOthers) => refused(id, 403, "insufficient_scope", NOT_FOR_OTHERS),
         Ok(Recorded::NoParty) => refused(
             id,
             404,

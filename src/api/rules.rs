@@ -13,9 +13,9 @@ use super::params::Params;
 use super::types::Instant;
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, PartyId};
-use crate::domain::limits::SHARE_DECISIONS_MAX;
 use crate::domain::rules::{RuleChange, RulePack, changes};
-use crate::domain::share::{Decided, First, Share};
+use crate::domain::share::Decided;
+use crate::flows;
 use crate::flows::FlowError;
 use crate::flows::judge::Assessed;
 use crate::flows::rules::{self, Put, Trial};
@@ -205,16 +205,12 @@ pub async fn get_rules_share(
     State(app): State<App>,
     caller: Coordinator<scope::Reconcile>,
 ) -> ApiResult<axum::Json<RulesShare>> {
-    let (db, neighbourhood) = (app.db().read(), caller.access.neighbourhood);
-    let pack = store::neighbourhoods::rules(db, neighbourhood).await?;
-    let first = store::judgements::first_decisions(db, neighbourhood, SHARE_DECISIONS_MAX).await?;
-    let first = first.into_iter().map(|(by_rule, at_ms)| First { by_rule, at_ms });
-    let share = Share::of(first, app.now_in(neighbourhood));
+    let (share, share_drift_percent) = flows::share::of(&app, caller.access.neighbourhood).await?;
     Ok(axum::Json(RulesShare {
         lately: share.lately.into(),
         before: share.before.into(),
-        share_drift_percent: pack.share_drift_percent,
-        alarm: share.has_drifted(pack.share_drift_percent),
+        share_drift_percent,
+        alarm: share.has_drifted(share_drift_percent),
     }))
 }
 

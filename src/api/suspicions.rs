@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::scopes::Scope;
 use crate::domain::ids::{ActivityId, DecisionId, SuspicionId};
 use crate::domain::suspicion::{Evidence, Suspicion};
+use crate::domain::words::Language;
 use crate::flows::FlowError;
 use crate::store;
 use crate::store::entity::suspicion;
@@ -114,7 +115,7 @@ pub fn suspicion_view(row: suspicion::Model, exact: bool) -> Result<SuspicionVie
     }
     Ok(SuspicionView {
         id: SuspicionId(row.id),
-        words: suspicion.words(),
+        words: suspicion.words(Language::default()),
         state: serde_json::from_value(serde_json::Value::String(row.state))?,
         raised_at: Instant(row.raised_at_ms),
         settled_by: row.settled_by.map(DecisionId),

@@ -1,6 +1,8 @@
 //! What every request can reach: the database, the keys, the clock, randomness, bells, documents, metrics.
 
+mod budgets;
 mod sandboxes;
+mod shares;
 mod waking;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,10 +19,13 @@ use crate::domain::budget::Bucket;
 use crate::domain::ids::{DaybookId, DeviceId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::limits::{DOCUMENT_CACHE_BYTES_DEFAULT, DOCUMENT_LOADS_BYTES_MAX};
 use crate::merge::loaded::Documents;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Queue};
 use crate::store::Database;
 
+use budgets::Budgets;
+pub use budgets::Payer;
 pub use sandboxes::Sandboxes;
+pub use shares::Shares;
 pub use waking::{Bell, Followers, RungBy};
 
 /// How long a role or a grant is read from memory. A revocation reaches every replica within five seconds: a second is
@@ -90,6 +95,14 @@ pub struct Access {
     pub revoked: bool,
 }
 
+impl Access {
+    /// Who pays for what it asks for.
+    #[must_use]
+    pub fn payer(&self) -> Payer {
+        Payer { grant: self.grant, party: self.party }
+    }
+}
+
 tokio::task_local! {
     /// The id of the request that is being answered, as the log and the answer name it.
     pub static REQUEST: Arc<str>;
@@ -123,14 +136,15 @@ struct Inner {
     loading: Semaphore,
     access: Cache<(NeighbourhoodId, GrantId), Arc<Access>>,
     tokens: Cache<[u8; 32], Arc<Claims>>,
-    /// What each grant may still push through this replica.
-    budgets: Cache<GrantId, Arc<Mutex<Bucket>>>,
+    /// What grants and parties may still push through this replica.
+    budgets: Budgets,
     /// Held by a push that is heavy to decode: one at a time, so that memory stays bounded.
     heavy: Semaphore,
     draining: watch::Sender<bool>,
     metrics: Metrics,
     followers: Followers,
     sandboxes: Sandboxes,
+    shares: Shares,
     /// Who edits as JSON in a daybook takes turns, through this replica.
     editing: Cache<DaybookId, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -164,15 +178,13 @@ impl App {
                     .max_capacity(TOKENS_REMEMBERED_MAX)
                     .build(),
                 tokens: Cache::builder().max_capacity(TOKENS_REMEMBERED_MAX).build(),
-                budgets: Cache::builder()
-                    .time_to_idle(BUDGETS_REMEMBERED)
-                    .max_capacity(TOKENS_REMEMBERED_MAX)
-                    .build(),
+                budgets: Budgets::default(),
                 heavy: Semaphore::new(1),
                 draining: watch::channel(false).0,
                 metrics: Metrics::default(),
                 followers: Followers::default(),
                 sandboxes: Sandboxes::default(),
+                shares: Shares::default(),
                 editing: Cache::builder()
                     .time_to_idle(BUDGETS_REMEMBERED)
                     .max_capacity(TOKENS_REMEMBERED_MAX)
@@ -237,6 +249,12 @@ impl App {
     #[must_use]
     pub fn sandboxes(&self) -> &Sandboxes {
         &self.inner.sandboxes
+    }
+
+    /// Where the share of automatic approvals has drifted.
+    #[must_use]
+    pub fn shares(&self) -> &Shares {
+        &self.inner.shares
     }
 
     /// Random bytes.
@@ -304,6 +322,7 @@ impl App {
     /// is dropped. Never wait for a lock of the database with the permit in hand.
     pub async fn room_to_load(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
         let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, LOADS_KIB_MAX)).unwrap_or(u32::MAX);
+        let _waiting = self.inner.metrics.queues.wait(Queue::Document);
         // Nobody closes the semaphore.
         self.inner.loading.acquire_many(kib).await.ok()
     }
@@ -328,8 +347,20 @@ impl App {
     /// What a grant may still push through this replica.
     #[must_use]
     pub fn budget(&self, grant: GrantId) -> Arc<Mutex<Bucket>> {
-        let now_ms = self.now_ms();
-        self.inner.budgets.get_with(grant, || Arc::new(Mutex::new(Bucket::full(now_ms))))
+        self.inner.budgets.of_grant(grant, self.now_ms())
+    }
+
+    /// Takes so many bytes out of what a grant and its party may still push.
+    ///
+    /// # Errors
+    /// The seconds until there are as many, at least 1; nothing was taken then.
+    pub fn charge(&self, payer: Payer, bytes: u64) -> Result<(), u64> {
+        self.inner.budgets.take(payer, bytes, self.now_ms())
+    }
+
+    /// Takes out what is known only afterwards, there or not: the next push waits for it.
+    pub fn spend(&self, payer: Payer, bytes: u64) {
+        self.inner.budgets.spend(payer, bytes, self.now_ms());
     }
 
     /// The turn of whoever edits as JSON in a daybook: to be locked.
@@ -340,6 +371,7 @@ impl App {
 
     /// Waits for the turn of a push that is heavy to decode; it lasts until the guard is dropped.
     pub async fn heavy_turn(&self) -> Option<SemaphorePermit<'_>> {
+        let _waiting = self.inner.metrics.queues.wait(Queue::HeavyPush);
         // The semaphore is never closed.
         self.inner.heavy.acquire().await.ok()
     }

@@ -35,7 +35,7 @@ scopes! {
     Sync = "sync",
     /// Read activities.
     ActivitiesRead = "activities:read",
-    /// Record and edit activities.
+    /// Record and edit activities; for a member of a hub, on behalf of others too.
     ActivitiesWrite = "activities:write",
     /// See exact places instead of the 100 m grid.
     PlacesExact = "places:exact",

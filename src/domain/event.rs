@@ -76,6 +76,6 @@ impl EventType {
 pub enum Gone {
     /// Its recorder took it back; it can still be read.
     Withdrawn,
-    /// It no longer names the reader.
+    /// It no longer concerns the reader.
     NotVisible,
 }

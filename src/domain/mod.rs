@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod budget;
+pub mod caps;
 pub mod card;
 pub mod draft;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod reading;
 mod reading_size;
 pub mod reply;
 pub mod review;
+pub mod role;
 pub mod rules;
 pub mod share;
 pub mod suspicion;

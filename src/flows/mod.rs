@@ -15,6 +15,7 @@ pub mod enrol;
 pub mod following;
 pub mod grants;
 pub mod held;
+pub mod hubs;
 pub mod invite;
 pub mod judge;
 pub mod neighbourhoods;
@@ -29,6 +30,7 @@ pub mod rules;
 pub mod sandbox;
 pub mod server_keys;
 pub mod settled;
+pub mod share;
 pub mod sync;
 mod take;
 pub mod verdicts;
@@ -57,6 +59,12 @@ pub enum FlowError {
     /// Others have recorded for the phone's party id, and the invitation is the resident's own.
     #[error("the phone's party id is somebody whom others have met")]
     PartyMet,
+    /// Whoever writes for somebody else is a member of no hub any more.
+    #[error("a member of no hub writes for somebody else")]
+    NoHub,
+    /// The party has as many personal tokens as one may have.
+    #[error("too many personal tokens")]
+    TooManyGrants,
     #[error("the device was revoked")]
     DeviceRevoked,
     #[error("the token is not valid")]

@@ -166,7 +166,8 @@ fn changed(mut row: party::Model, change: PartyChange) -> Result<party::Model, F
     Ok(row)
 }
 
-/// Puts a member into a group or organisation, which is another from then on.
+/// Puts a member into a group or organisation, which is another from then on. What they brought into its daybooks while
+/// they had left it is taken up.
 ///
 /// # Errors
 /// [`FlowError::SameParty`]; [`FlowError::NotFound`] if either is not there, or the group is a resident.
@@ -178,6 +179,22 @@ pub async fn put_member(
     capacity: &str,
     from_day: String,
 ) -> Result<(), FlowError> {
+    let member = write_member(app, caller, group, member, capacity, from_day).await?;
+    if let Err(error) = super::held::take_up(app, caller.neighbourhood, group, member).await {
+        tracing::warn!(%error, %group, "what a member brought before waits for the next push");
+    }
+    Ok(())
+}
+
+/// Answers who is a member, by the id that stands for them.
+async fn write_member(
+    app: &App,
+    caller: &Access,
+    group: PartyId,
+    member: PartyId,
+    capacity: &str,
+    from_day: String,
+) -> Result<PartyId, FlowError> {
     let mut timing = app.metrics().database.transaction(Flow::Manage);
     let txn = timing.begin(app.db().begin()).await?;
     // Whoever is a member under an id that became another's is so under that.
@@ -201,13 +218,13 @@ pub async fn put_member(
     };
     let there = store::parties::memberships(&txn, caller.neighbourhood, &[member].into()).await?;
     if there.contains(&row) {
-        return Ok(());
+        return Ok(member);
     }
     store::parties::put_member(&txn, row).await?;
     store::parties::raise(&txn, caller.neighbourhood, [group]).await?;
     timing.commit(txn.commit()).await?;
     app.forget_access();
-    Ok(())
+    Ok(member)
 }
 
 /// Ends somebody's membership: the day is its last. Who is no member any more stays so.

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::FlowError;
 use super::accept::{Became, Bringer, Incoming, Once, accept_once, heads, unsigned};
-use super::daybooks;
 use super::take::charge_bytes;
+use super::{FlowError, daybooks};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::draft::Draft;
@@ -31,6 +30,8 @@ pub enum Recorded {
     NoDaybook,
     /// Nobody knows the resident whom it is to be written for.
     NoParty,
+    /// Whoever writes for somebody else is a member of no hub any more.
+    NotForOthers,
     /// The daybook was erased.
     Gone,
     /// The daybook takes no more: code and detail.
@@ -42,7 +43,8 @@ pub enum Recorded {
 pub struct Where {
     /// The first one of whose it is, if none is named.
     pub daybook: Option<DaybookId>,
-    /// Somebody else, for whom it is written down: in their daybook. That the caller may was asked before.
+    /// Somebody else, for whom it is written down: in their daybook. That the caller may was asked before
+    /// ([`super::hubs::may_record_for_others`]).
     pub on_behalf_of: Option<PartyId>,
 }
 
@@ -81,8 +83,9 @@ pub async fn record(
     let edit = Edit { id, state: None, fields: fields(draft) };
     let actor: [u8; 16] = app.random();
     let (_, bytes) = write::change(&actor, base, app.now_in(caller.neighbourhood) / 1_000, &[edit]);
-    match bring(app, caller, &row, &bytes, Once::Recorded(id)).await {
+    match bring(app, caller, &row, &bytes, once(app, caller, id, place)).await {
         Err(FlowError::Gone) => return Ok(Recorded::Gone),
+        Err(FlowError::NoHub) => return Ok(Recorded::NotForOthers),
         // Somebody else was first in this very moment.
         Err(FlowError::IdReused) => {
             let there = store::activities::find(app.db().read(), caller.neighbourhood, id).await?;
@@ -99,6 +102,14 @@ pub async fn record(
     }
 }
 
+/// A coordinator's role is what the token's scopes rest on; a member of a hub is asked for in the transaction.
+fn once(app: &App, caller: &Access, id: ActivityId, place: Where) -> Once {
+    if place.on_behalf_of.is_none() || caller.scopes.has(Scope::Reconcile) {
+        return Once::Recorded(id);
+    }
+    Once::RecordedFor { id, member: caller.party, now_ms: app.now_in(caller.neighbourhood) }
+}
+
 /// Brings a change of the server's own making to the one door, for whoever asked for it; code and detail where it is
 /// refused. [`FlowError::IdReused`] where what it writes is there already.
 pub(super) async fn bring(
@@ -110,13 +121,13 @@ pub(super) async fn bring(
 ) -> Result<Option<(String, String)>, FlowError> {
     charge_bytes(app, caller, bytes.len().saturating_add(CHUNK_BYTES))?;
     let chunks: Vec<Incoming> = guard::inspect(bytes).into_iter().map(Incoming::from).collect();
-    let bringer =
-        Bringer { grant: Some(caller.grant), at_ms: app.now_in(caller.neighbourhood), skew_ms: None };
+    let (grant, payer) = (Some(caller.grant), Some(caller.payer()));
+    let bringer = Bringer { grant, payer, at_ms: app.now_in(caller.neighbourhood), skew_ms: None };
     let accepted = accept_once(app, row, bringer, chunks, once).await?;
     match accepted.outcomes.into_iter().next().map(|outcome| outcome.became) {
         Some(Became::Accepted | Became::Duplicate) => Ok(None),
         Some(Became::Refused(code, detail)) => Ok(Some((code, detail))),
-        Some(Became::Held(_) | Became::Deferred) | None => Err(FlowError::Busy),
+        Some(Became::Held(_) | Became::Deferred(_)) | None => Err(FlowError::Busy),
     }
 }
 

@@ -8,9 +8,9 @@ use super::judge::Sitting;
 use crate::app::{Access, App};
 use crate::auth::scopes::{Scope, Scopes};
 use crate::domain::ids::PartyId;
+use crate::domain::role::Role;
 use crate::metrics::Flow;
 use crate::store;
-use crate::store::parties::COORDINATOR;
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +19,14 @@ pub enum Changed {
     Done,
     /// The caller's own role ended in the meantime.
     NotCoordinator,
-    /// Groups and organisations have none, nor has somebody whom nobody has confirmed.
-    NotResident,
+    /// A party of this kind cannot have it, nor can somebody whom nobody has confirmed.
+    Unfit,
     /// Nobody who can would coordinate any more.
     Last,
 }
 
-/// Gives a resident the role of a coordinator, or takes it. An alias stands for its party. As it is already, nothing
-/// happens.
+/// Gives a party a role, or takes it: a resident coordinates, a group or an organisation is a hub. An alias stands for
+/// its party. As it is already, nothing happens.
 ///
 /// # Errors
 /// [`FlowError::NotFound`] for a party that is not there.
@@ -34,7 +34,8 @@ pub async fn put(
     app: &App,
     caller: &Access,
     party: PartyId,
-    coordinates: bool,
+    role: Role,
+    given: bool,
 ) -> Result<Changed, FlowError> {
     let neighbourhood = caller.neighbourhood;
     let mut timing = app.metrics().database.transaction(Flow::Manage);
@@ -48,29 +49,40 @@ pub async fn put(
     }
     let party = store::aliases::stands_for(&txn, neighbourhood, party, None).await?;
     let row = store::parties::find(&txn, neighbourhood, party).await?.ok_or(FlowError::NotFound)?;
-    let coordinators = store::parties::coordinators(&txn, neighbourhood).await?;
-    if coordinators.contains(&party) == coordinates {
+    let roles = store::parties::roles(&txn, neighbourhood, party).await?;
+    if roles.iter().any(|has| has == role.as_str()) == given {
         return Ok(Changed::Done);
     }
-    if coordinates {
-        if row.kind != "resident" || !row.known {
-            return Ok(Changed::NotResident);
+    if given {
+        if !role.fits(&row.kind) || !row.known {
+            return Ok(Changed::Unfit);
         }
-        store::parties::insert_role(&txn, neighbourhood, party, COORDINATOR, app.now_ms()).await?;
+        store::parties::insert_role(&txn, neighbourhood, party, role.as_str(), app.now_ms()).await?;
     } else {
-        let others: BTreeSet<PartyId> = coordinators.into_iter().filter(|other| *other != party).collect();
-        let scopes = store::access::scopes_of(&txn, neighbourhood, &others, app.now_ms()).await?;
-        if !scopes.iter().any(|scopes| Scopes::known(scopes).has(Scope::Manage)) {
+        if role == Role::Coordinator && !others_coordinate(app, &txn, caller, party).await? {
             return Ok(Changed::Last);
         }
-        store::aliases::end_roles(&txn, neighbourhood, party).await?;
+        store::hubs::end_role(&txn, neighbourhood, party, role).await?;
     }
     store::parties::raise(&txn, neighbourhood, [party]).await?;
-    let kind = if coordinates { "role_given" } else { "role_taken" };
-    let body = serde_json::json!({ "party": party, "role": COORDINATOR, "by": caller.party });
+    let kind = if given { "role_given" } else { "role_taken" };
+    let body = serde_json::json!({ "party": party, "role": role.as_str(), "by": caller.party });
     sitting.number(kind, party.0, None, &body)?;
     sitting.close().await?;
     timing.commit(txn.commit()).await?;
     app.forget_access();
     Ok(Changed::Done)
+}
+
+/// Whether somebody else coordinates who can: with a phone that syncs, or a token with `manage`.
+async fn others_coordinate(
+    app: &App,
+    txn: &store::Transaction,
+    caller: &Access,
+    party: PartyId,
+) -> Result<bool, FlowError> {
+    let coordinators = store::parties::coordinators(txn, caller.neighbourhood).await?;
+    let others: BTreeSet<PartyId> = coordinators.into_iter().filter(|other| *other != party).collect();
+    let scopes = store::access::scopes_of(txn, caller.neighbourhood, &others, app.now_ms()).await?;
+    Ok(scopes.iter().any(|scopes| Scopes::known(scopes).has(Scope::Manage)))
 }

@@ -51,6 +51,7 @@ pub struct Judged {
 pub struct ClerkMetrics {
     lag: Histogram,
     rung: Gauge,
+    drifted: Gauge,
     rounds: ByLabel<Counter>,
     versions: Counter,
     activities: ByLabel<Counter>,
@@ -66,10 +67,14 @@ impl ClerkMetrics {
         registry.register_with_unit("clerk_lag", help, Unit::Seconds, lag.clone());
         let rung = Gauge::default();
         registry.register("clerk_rung", "Neighbourhoods that the clerk is rung for", rung.clone());
+        let drifted = Gauge::default();
+        let help = "Neighbourhoods in which the share of automatic approvals has drifted";
+        registry.register("automatic_share_drifted", help, drifted.clone());
         let reviews = REVIEWS.map(word);
         Self {
             lag,
             rung,
+            drifted,
             rounds: counters(
                 registry,
                 ("clerk_rounds", "Rounds of the clerk, by how they ended"),
@@ -97,6 +102,12 @@ impl ClerkMetrics {
     /// How many neighbourhoods the clerk is rung for now.
     pub fn rung(&self, neighbourhoods: usize) {
         self.rung.set(i64::try_from(neighbourhoods).unwrap_or(i64::MAX));
+    }
+
+    /// In how many neighbourhoods the share of automatic approvals has drifted, of those where this replica judged
+    /// something within a day.
+    pub fn drifted(&self, neighbourhoods: usize) {
+        self.drifted.set(i64::try_from(neighbourhoods).unwrap_or(i64::MAX));
     }
 
     /// A round has ended.

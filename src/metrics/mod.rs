@@ -9,6 +9,7 @@ mod database;
 mod http;
 mod labels;
 mod process;
+mod queues;
 mod sync;
 
 use prometheus_client::encoding::text::encode;
@@ -19,6 +20,7 @@ pub use clerk::{ClerkMetrics, Judged, RoundEnd};
 pub use compaction::{CompactionEnd, CompactionMetrics};
 pub use database::{DatabaseMetrics, Flow, Transaction};
 pub use http::{HttpMetrics, InFlight};
+pub use queues::{Queue, QueueMetrics, Waiting};
 pub use sync::{DocumentReason, Laps, Phase, SyncMetrics};
 
 /// The type of what [`Metrics::text`] gives.
@@ -34,6 +36,7 @@ pub struct Metrics {
     pub compaction: CompactionMetrics,
     pub database: DatabaseMetrics,
     pub http: HttpMetrics,
+    pub queues: QueueMetrics,
 }
 
 impl Default for Metrics {
@@ -42,13 +45,15 @@ impl Default for Metrics {
         let process = process::ProcessMetrics::register(&mut registry);
         let ours = registry.sub_registry_with_prefix("daybook");
         ours.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        let queues = QueueMetrics::register(ours);
         Self {
             process,
             sync: SyncMetrics::register(ours),
             clerk: ClerkMetrics::register(ours),
             compaction: CompactionMetrics::register(ours),
-            database: DatabaseMetrics::register(ours),
+            database: DatabaseMetrics::register(ours, &queues),
             http: HttpMetrics::register(ours),
+            queues,
             registry,
         }
     }

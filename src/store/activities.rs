@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::batch::{anew, insert_rows, or_update};
+use super::batch::{insert_rows, or_update};
 use super::bound::Bound;
 use super::entity::activity::Column as A;
 use super::entity::activity_version::Column as V;
@@ -128,18 +128,6 @@ pub async fn versions_of_daybook(
         .order_by_asc(V::Version)
         .all(db)
         .await
-}
-
-/// The statement that writes a version anew, whole: for rebuilding.
-#[must_use]
-pub fn rewrite_version(backend: DbBackend, row: activity_version::Model) -> Statement {
-    let (neighbourhood, id, version) = (row.neighbourhood_id, row.activity_id, row.version);
-    activity_version::Entity::update_many()
-        .set(anew::<activity_version::Entity>(row))
-        .filter(V::NeighbourhoodId.eq(neighbourhood))
-        .filter(V::ActivityId.eq(id))
-        .filter(V::Version.eq(version))
-        .build(backend)
 }
 
 /// One activity.

@@ -1,8 +1,6 @@
 //! Closings of accounts.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
 
 use super::entity::account_closing;
 use crate::domain::ids::{ClosingId, NeighbourhoodId};
@@ -17,20 +15,6 @@ pub async fn find(
     id: ClosingId,
 ) -> Result<Option<account_closing::Model>, DbErr> {
     account_closing::Entity::find_by_id((neighbourhood.0, id.0)).one(db).await
-}
-
-/// All closings: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn all(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-) -> Result<Vec<account_closing::Model>, DbErr> {
-    account_closing::Entity::find()
-        .filter(account_closing::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .all(db)
-        .await
 }
 
 /// Adds a closing.

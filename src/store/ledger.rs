@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
@@ -234,62 +234,6 @@ pub async fn transfers_after(
         .limit(limit)
         .all(db)
         .await
-}
-
-/// Transfers of these ids: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn transfers_of(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    ids: &[Uuid],
-) -> Result<Vec<transfer::Model>, DbErr> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    transfer::Entity::find()
-        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(transfer::Column::Id.is_in(ids.iter().copied()))
-        .all(db)
-        .await
-}
-
-/// Transfers of which the journal knows nothing at their number; there should be none.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn transfers_unnumbered(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-    limit: u64,
-) -> Result<Vec<transfer::Model>, DbErr> {
-    let of = |column| Expr::col((transfer::Entity, column));
-    let entry = Query::select()
-        .expr(Expr::val(1))
-        .from(journal::Entity)
-        .and_where(Expr::col((journal::Entity, journal::Column::NeighbourhoodId)).eq(neighbourhood.0))
-        .and_where(Expr::col((journal::Entity, journal::Column::No)).eq(of(transfer::Column::JournalNo)))
-        .and_where(Expr::col((journal::Entity, journal::Column::SubjectId)).eq(of(transfer::Column::Id)))
-        .to_owned();
-    transfer::Entity::find()
-        .filter(transfer::Column::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(Expr::exists(entry).not())
-        .order_by_asc(transfer::Column::JournalNo)
-        .limit(limit)
-        .all(db)
-        .await
-}
-
-/// The statement that writes a transfer anew: for rebuilding.
-#[must_use]
-pub fn rewrite_transfer(backend: DbBackend, row: transfer::Model) -> Statement {
-    let key = (row.neighbourhood_id, row.id);
-    transfer::Entity::update_many()
-        .set(anew::<transfer::Entity>(row))
-        .filter(transfer::Column::NeighbourhoodId.eq(key.0))
-        .filter(transfer::Column::Id.eq(key.1))
-        .build(backend)
 }
 
 /// Minutes recognised on accounts and days: the sum of their transfers, per activity.

@@ -1,6 +1,6 @@
 //! Tenants and their rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sea_orm::ColumnTrait;
 use sea_orm::sea_query::Expr;
@@ -161,18 +161,6 @@ pub async fn rules(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<Rul
         .await?
         .ok_or_else(|| DbErr::RecordNotFound(format!("rules of neighbourhood {id}")))?;
     read_rules(&row.body)
-}
-
-/// All versions of the rules.
-///
-/// # Errors
-/// `DbErr`, also if stored rules cannot be read.
-pub async fn all_rules(
-    db: &impl ConnectionTrait,
-    id: NeighbourhoodId,
-) -> Result<BTreeMap<i64, RulePack>, DbErr> {
-    let rows = rule_pack::Entity::find().filter(rule_pack::Column::NeighbourhoodId.eq(id.0)).all(db).await?;
-    rows.iter().map(|row| Ok((row.version, read_rules(&row.body)?))).collect()
 }
 
 /// One version of the rules, with its row.

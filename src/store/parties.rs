@@ -359,6 +359,19 @@ pub async fn memberships(
     Ok(found)
 }
 
+/// A party's place in a group or organisation, ended or not.
+///
+/// # Errors
+/// `DbErr`.
+pub async fn membership(
+    db: &impl ConnectionTrait,
+    neighbourhood: NeighbourhoodId,
+    group: PartyId,
+    member: PartyId,
+) -> Result<Option<membership::Model>, DbErr> {
+    membership::Entity::find_by_id((neighbourhood.0, group.0, member.0)).one(db).await
+}
+
 /// Who is in a group or organisation today, by id.
 ///
 /// # Errors

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
+    QueryFilter, QueryOrder, QuerySelect, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -36,15 +35,6 @@ pub async fn find(
 /// `DbErr`.
 pub async fn insert(db: &impl ConnectionTrait, row: reply::Model) -> Result<(), DbErr> {
     reply::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.map(|_| ())
-}
-
-/// The statement that writes replies that are not there.
-#[must_use]
-pub fn insert_missing(backend: DbBackend, rows: Vec<reply::Model>) -> Statement {
-    let key = OnConflict::columns([R::NeighbourhoodId, R::Id]).do_nothing().to_owned();
-    reply::Entity::insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()))
-        .on_conflict(key)
-        .build(backend)
 }
 
 /// A page of the replies about an activity, the last first, below a journal number.
@@ -88,17 +78,6 @@ pub async fn about(
     Ok(found)
 }
 
-/// All replies of a neighbourhood: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn all(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-) -> Result<Vec<reply::Model>, DbErr> {
-    reply::Entity::find().filter(R::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
-}
-
 /// By activity, who says last that they were not part of it.
 ///
 /// # Errors
@@ -130,17 +109,6 @@ pub async fn declined(
 pub fn write_named(backend: DbBackend, rows: Vec<named_party::Model>) -> Statement {
     let key = [P::NeighbourhoodId, P::PartyId, P::ActivityId];
     insert_rows::<named_party::Entity>(backend, &rows, &or_update(&key, &[P::JournalNo, P::Still]))
-}
-
-/// All who are named in a neighbourhood: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn all_named(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-) -> Result<Vec<named_party::Model>, DbErr> {
-    named_party::Entity::find().filter(P::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
 }
 
 /// Those of these activities that name somebody still, by any of these names.

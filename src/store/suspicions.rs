@@ -67,17 +67,6 @@ pub async fn of_ids(
         .await
 }
 
-/// All suspicions of a neighbourhood: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn all(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-) -> Result<Vec<suspicion::Model>, DbErr> {
-    suspicion::Entity::find().filter(S::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
-}
-
 /// A page of suspicions in a state, about an activity or all, the last raised first, below a journal number.
 ///
 /// # Errors
@@ -175,17 +164,6 @@ fn leaving_statement(
         bound.place(limit),
     );
     bound.statement(sql)
-}
-
-/// All traces of a neighbourhood: for rebuilding.
-///
-/// # Errors
-/// `DbErr`.
-pub async fn all_traces(
-    db: &impl ConnectionTrait,
-    neighbourhood: NeighbourhoodId,
-) -> Result<Vec<activity_trace::Model>, DbErr> {
-    activity_trace::Entity::find().filter(T::NeighbourhoodId.eq(neighbourhood.0)).all(db).await
 }
 
 /// The statement that forgets the traces of activities, before new ones are written.

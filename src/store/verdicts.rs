@@ -32,7 +32,7 @@ pub struct VerdictRow {
     /// Whose daybook it is.
     pub party_id: Uuid,
     pub replies: Option<i64>,
-    /// It is somebody else's, and names the caller; whether the newest version still does.
+    /// It is somebody else's, and concerns the caller; whether it still does.
     pub still_named: Option<bool>,
     /// The journal's at this number.
     pub chain: Vec<u8>,

@@ -1,5 +1,6 @@
 //! Stories of cards: what needs a person, who is at it, and decisions that are looked at before they are made.
 
+mod many;
 mod waiting;
 
 use daybook::domain::activity::Kind;

@@ -2,12 +2,17 @@
 
 pub mod scrape;
 
+use std::pin::pin;
+
 use axum::http::{Method, StatusCode};
 use daybook::domain::activity::Kind;
+use daybook::domain::limits::SHARE_LOOK_MS;
+use daybook::domain::share::{LATELY_MS, RECORDS_MIN};
 use daybook::merge::RefusalCode;
+use daybook::metrics::{Flow, Queue};
 
 use crate::support::desk::{decide, post};
-use crate::support::{Backend, TestApp, both};
+use crate::support::{Backend, TestApp, TestPhone, both};
 use crate::wire;
 use scrape::{Scrape, parse};
 
@@ -159,6 +164,87 @@ both! {
         let asked = "daybook_accept_phase_duration_seconds_count{phase=\"document\"}";
         assert_eq!(scrape.value(asked), 1.0);
     }
+}
+
+both! {
+    async fn operators_see_in_how_many_neighbourhoods_the_share_of_automatic_approvals_has_drifted(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let drifted = async || Scrape::of(&app).await.value("daybook_automatic_share_drifted");
+        // Twenty records of which a rule approves all, and a week later none, since a person has to.
+        for (minutes, expected) in [(30, 0.0), (500, 1.0)] {
+            let ids: Vec<_> = (1..=RECORDS_MIN).map(|day| {
+                let day = format!("2026-{}-{day:02}", if minutes == 30 { 11 } else { 10 });
+                asha.record(Kind::Hours, &day, |a| { a.minutes(me, minutes); }).expect("recorded")
+            }).collect();
+            post(&app, &mut asha).await;
+            for id in ids.iter().filter(|_| minutes == 500) {
+                decide(&mut desk, *id, "approve", serde_json::json!({})).await;
+            }
+            assert_eq!(drifted().await, 0.0, "nobody has looked since");
+            let later = |asha: &mut TestPhone, desk: &mut TestPhone, ms: i64| {
+                (asha.now_ms, desk.now_ms) = (asha.now_ms + ms, desk.now_ms + ms);
+                app.pass(ms);
+            };
+            later(&mut asha, &mut desk, SHARE_LOOK_MS);
+            asha.record(Kind::Hours, "2026-09-01", |a| { a.minutes(me, 1); }).expect("recorded");
+            post(&app, &mut asha).await;
+            assert_eq!(drifted().await, expected);
+            later(&mut asha, &mut desk, LATELY_MS);
+        }
+    }
+}
+
+both! {
+    async fn what_is_set_aside_is_counted_when_somebody_looks_at_it(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let (own, me) = (asha.own, asha.party);
+        for _ in 0..3 {
+            asha.record(Kind::Hours, "2026-11-20", |a| { a.minutes(me, 1); }).expect("recorded");
+        }
+        let changes = wire::unsent(&mut asha);
+        let sent = [changes[1].clone(), changes[2].clone(), b"no chunk".to_vec()];
+        wire::send_changes(&mut asha, own, &sent).await;
+        daybook::flows::held::sweep_all(&app.app).await.expect("looked");
+        let scrape = Scrape::of(&app).await;
+        assert_eq!((scrape.value("daybook_held"), scrape.value("daybook_quarantined")), (2.0, 1.0));
+    }
+}
+
+/// Polls a future once: it waits.
+async fn waits(future: impl Future<Output = impl Sized>) {
+    tokio::select! {
+        biased;
+        _ = future => panic!("it does not wait"),
+        () = async {} => {}
+    }
+}
+
+#[tokio::test]
+async fn who_waits_is_counted_as_long_as_they_do() {
+    let app = TestApp::start(Backend::Sqlite).await;
+    let waiting = |scrape: &Scrape| {
+        ["write", "daybook", "heavy_push", "document"]
+            .map(|queue| scrape.value(&format!("daybook_waiting{{queue=\"{queue}\"}}")))
+    };
+    assert_eq!(waiting(&Scrape::of(&app).await), [0.0; 4]);
+    let server = &app.app;
+    let (all, turn) = (server.room_to_load(u64::MAX).await, server.heavy_turn().await);
+    let writes = server.db().begin().await.expect("a transaction");
+    {
+        let mut timing = server.metrics().database.transaction(Flow::Manage);
+        let mut document = pin!(server.room_to_load(1));
+        let mut heavy = pin!(server.heavy_turn());
+        let mut write = pin!(timing.begin(server.db().begin()));
+        waits(document.as_mut()).await;
+        waits(heavy.as_mut()).await;
+        waits(write.as_mut()).await;
+        let _daybook = server.metrics().queues.wait(Queue::Daybook);
+        assert_eq!(waiting(&Scrape::of(&app).await), [1.0; 4]);
+    }
+    assert_eq!(waiting(&Scrape::of(&app).await), [0.0; 4], "they went away");
+    drop((all, turn, writes));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Stories of people who have no phone, and of those who write down for them.
 
+mod hubs;
+
 use axum::http::Method;
 use daybook::api::sync::OutcomeKind;
 use daybook::domain::activity::Kind;

@@ -294,9 +294,9 @@ both! {
             ("merge", members(MERGE_MEMBERS_MAX), members(MERGE_MEMBERS_MAX + 1), (404, "not_found")),
         ] {
             assert_eq!(became(&decide(&mut desk, id, step, most).await), became_at_it);
-            let items = [item(&mut desk, &seen, step, &past)];
-            let answer = desk.post::<Value>("/v1/decisions", &json!({ "items": items })).await;
-            assert_eq!(refused(answer), (422, "field_invalid".to_owned()));
+            let item = item(&mut desk, &seen, step, &past);
+            let outcome = send(&mut desk, &[item]).await.remove(0);
+            assert_eq!((became(&outcome), &outcome["errors"][0]["code"]), ((422, "field_invalid"), &json!("count")));
         }
     }
 }

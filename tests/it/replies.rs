@@ -2,10 +2,11 @@
 
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, PartyId};
-use daybook::domain::limits::{REPLIES_MAX, REPLY_CHARACTERS_MAX};
+use daybook::domain::limits::{PARTIES_MAX, REPLIES_MAX, REPLY_CHARACTERS_MAX};
 use daybook::domain::review::Review;
 use daybook::phone::PhoneError;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::app::activity;
 use crate::support::desk::{balance, became, post, rebuilt_is_live, refused, rules, send, told};
@@ -90,6 +91,26 @@ both! {
         bo.sync().await.expect("synced");
         assert_eq!((told(&bo, record).0, told(&bo, record).1), (Review::Approved, Some(0)));
         assert_eq!(needs(&mut desk).await, Vec::<Value>::new());
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn everybody_whom_a_record_names_hears_of_it_however_many_they_are(app: TestApp) {
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let (me, other) = (asha.party, bo.party);
+        // As many as a record can name, and Bo's id is the last of them.
+        let crowd = (1..).map(|number| PartyId(Uuid::from_u128(number))).take(PARTIES_MAX - 2);
+        let id = asha.record(Kind::Hours, DAY, |r| {
+            r.minutes(me, 1).minutes(other, 2);
+            crowd.for_each(|party| _ = r.minutes(party, 1));
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(activity(&mut asha, id).await["parties"].as_array().map(Vec::len), Some(PARTIES_MAX));
+        bo.sync().await.expect("synced");
+        let heard = bo.verdicts.get(&id).expect("a verdict");
+        let named = heard.named.as_ref().expect("named");
+        assert_eq!((heard.review, named.by, named.still), (Review::Received, me, true));
         rebuilt_is_live(&app).await;
     }
 }

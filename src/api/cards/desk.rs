@@ -11,6 +11,7 @@ use super::super::error::ApiResult;
 use super::super::replies::ReplyView;
 use super::super::suspicions::{SuspicionView, suspicion_view};
 use super::super::types::Instant;
+use super::caps;
 use super::suggested::{DecisionDraft, SuggestionView, drafts};
 use super::views::{CardActivity, CardPerson, CardView, LeaseView};
 use crate::app::{Access, App};
@@ -19,11 +20,12 @@ use crate::domain::activity::Kind;
 use crate::domain::card::{self, Card, Disputed, DisputedValue, Entry, Need};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::key::{Class, Key};
-use crate::domain::limits::CARDS_ACTIVITIES_MAX;
+use crate::domain::limits::{CARDS_ACTIVITIES_MAX, CARDS_WAITING_MAX};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::domain::review::{Conflict, Review};
 use crate::domain::suspicion::{Origin, Record, Suspicion};
 use crate::domain::time::civil_day;
+use crate::domain::words::Language;
 use crate::flows::FlowError;
 use crate::flows::judge::times;
 use crate::ledger::{Doubt, Judgement, effective, written};
@@ -48,10 +50,20 @@ struct Shown {
 
 /// See the module.
 pub(super) struct Desk {
+    waiting: Waiting,
     shown: BTreeMap<ActivityId, Shown>,
     suspicions: Vec<(Suspicion, SuspicionView)>,
     people: BTreeMap<PartyId, (PartyId, Option<party::Model>)>,
     leases: BTreeMap<ActivityId, card_lease::Model>,
+}
+
+/// Of how much that waits cards are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    /// Activities that need a person, [`CARDS_WAITING_MAX`] where there are more.
+    pub all: u64,
+    /// Those of them that were looked at.
+    pub looked_at: u64,
 }
 
 /// The rows of an activity that is judged.
@@ -72,6 +84,7 @@ impl Desk {
         let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
         let tenant = tenant(app, access).await?;
         let needing = store::judgements::needing_a_person(db, neighbourhood, CARDS_ACTIVITIES_MAX).await?;
+        let waiting = waiting(app, access, needing.len()).await?;
         let mut ids: BTreeSet<ActivityId> = needing.iter().map(|row| ActivityId(row.activity_id)).collect();
         let doubts = open_suspicions(app, access, &ids).await?;
         ids.extend(doubts.iter().flat_map(|(suspicion, _)| suspicion.about.iter().copied()));
@@ -108,13 +121,21 @@ impl Desk {
             let replies = replies.remove(&origin.id).unwrap_or_default();
             shown.insert(origin.id, Shown { view: seen, replies, entry });
         }
+        let records = shown.values().map(|shown: &Shown| &shown.entry.record);
+        for (id, room) in caps::rooms(app, access, records).await? {
+            shown.entry(id).and_modify(|shown| shown.entry = shown.entry.clone().within(room));
+        }
         let views = shown
             .iter_mut()
             .map(|(id, shown): (_, &mut Shown)| (grants.get(id).copied().flatten(), &mut shown.view));
         name_recorders(app, access, views).await?;
         let leases = store::cards::leases(db, neighbourhood, app.now_in(neighbourhood)).await?;
         let leases = leases.into_iter().map(|row| (ActivityId(row.activity_id), row)).collect();
-        Ok(Self { shown, suspicions: doubts, people, leases })
+        Ok(Self { waiting, shown, suspicions: doubts, people, leases })
+    }
+
+    pub fn waiting(&self) -> Waiting {
+        self.waiting
     }
 
     /// All cards, the most pressing first.
@@ -162,7 +183,7 @@ impl Desk {
                 .iter()
                 .map(|suggestion| SuggestionView {
                     decisions: drafts(self, suggestion),
-                    reason: suggestion.reason.clone(),
+                    reason: suggestion.why.text(Language::default()),
                     minutes_after: suggestion.minutes_after,
                     proposal: suggestion.proposal.clone(),
                 })
@@ -204,6 +225,17 @@ impl Desk {
         let conflicts = self.shown.get(&id).into_iter().flat_map(|shown| &shown.view.conflicts);
         conflicts.filter(|conflict| conflict.field == field).flat_map(|it| it.operations.clone()).collect()
     }
+}
+
+/// Counted only where there may be more than what was looked at.
+async fn waiting(app: &App, access: &Access, looked_at: usize) -> ApiResult<Waiting> {
+    let looked_at = u64::try_from(looked_at).unwrap_or(u64::MAX);
+    if looked_at < CARDS_ACTIVITIES_MAX {
+        return Ok(Waiting { all: looked_at, looked_at });
+    }
+    let (db, most) = (app.db().read(), CARDS_WAITING_MAX);
+    let all = store::judgements::count_needing_a_person(db, access.neighbourhood, most).await?;
+    Ok(Waiting { all: all.max(looked_at), looked_at })
 }
 
 async fn open_suspicions(
@@ -332,6 +364,7 @@ fn entry(row: &Rows, record: Record, seen: &ActivityView, doubted: bool) -> ApiR
         merged_into: row.judged.merged_into,
         has_members: !row.judged.members.is_empty(),
         moves: record.person_minutes().saturating_sub(posted),
+        room: BTreeMap::new(),
         record,
     })
 }

@@ -1,5 +1,6 @@
 //! Cards: what needs a person, each with everything that the decision needs.
 
+mod caps;
 mod desk;
 mod suggested;
 mod views;
@@ -19,7 +20,7 @@ use crate::app::App;
 use crate::domain::ids::{ActivityId, PartyId};
 use crate::flows::cards::{self, Hold};
 pub use suggested::{DecisionDraft, SuggestionView};
-pub use views::{CardActivity, CardPerson, CardView, LeaseView};
+pub use views::{CardActivity, CardPage, CardPerson, CardView, LeaseView};
 
 /// What a list is narrowed to.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -68,17 +69,18 @@ pub fn routes() -> OpenApiRouter<App> {
 ///
 /// One card an occasion, or a set of records that one doubt connects; an activity stands in one card at most. What
 /// the rules will go on with by themselves is in none. `suggested` is what the figures suggest, ready to be sent to
-/// `POST /v1/decisions`; a person decides. The 2,000 activities that wait longest are looked at.
+/// `POST /v1/decisions`; a person decides. The 2,000 activities that wait longest are looked at: `looked_at` and `waiting`
+/// say whether there are more, which come in as these are decided.
 #[utoipa::path(
     get, path = "/v1/cards", tag = "reconcile", params(CardFilter),
-    responses((status = 200, description = "A page of cards.", body = Page<CardView>))
+    responses((status = 200, description = "A page of cards.", body = CardPage))
 )]
 pub async fn list_cards(
     State(app): State<App>,
     caller: Coordinator<scope::Reconcile>,
     Here(here): Here,
     Params(params): Params<CardFilter>,
-) -> ApiResult<(HeaderMap, axum::Json<Page<CardView>>)> {
+) -> ApiResult<(HeaderMap, axum::Json<CardPage>)> {
     let (access, after) = (&caller.access, params.after.as_deref());
     let asked: Asked<desk::Place> = Asked::of(&app, Some(access), "cards", after, params.limit).await?;
     let desk = desk::Desk::load(&app, access).await?;
@@ -92,7 +94,9 @@ pub async fn list_cards(
     let wanted = usize::try_from(asked.rows()).unwrap_or(usize::MAX);
     let cards = cards.take(wanted).collect();
     let (headers, page) = asked.page(&app, &here, cards, desk::place, |card| desk.view(&card))?;
-    Ok((headers, axum::Json(page.whole("a card cannot be shown")?)))
+    let Page { items, next, events_after } = page.whole("a card cannot be shown")?;
+    let desk::Waiting { all: waiting, looked_at } = desk.waiting();
+    Ok((headers, axum::Json(CardPage { items, next, events_after, waiting, looked_at })))
 }
 
 /// Take a card for ten minutes, so that no other coordinator works on it; take it again to go on.

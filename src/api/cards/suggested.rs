@@ -1,15 +1,13 @@
 //! What a card suggests, and the decisions that would do it.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::decision_request::{SeenActivity, SettlementRequest, StepName};
 use super::desk::Desk;
-use crate::domain::card::{Correction, MinutesChosen, Proposal, Suggestion};
+use crate::domain::card::{Correction, MinutesChosen, Proposal, Suggestion, ValueChosen};
 use crate::domain::ids::ActivityId;
-use crate::domain::words;
+use crate::domain::words::{self, Language};
 use crate::ledger::Corrections;
 
 /// What the figures suggest for some of a card's records.
@@ -54,11 +52,13 @@ pub struct DecisionDraft {
 
 /// The decisions that would do what is suggested; none of those whose record is not there any more.
 pub(super) fn drafts(desk: &Desk, suggestion: &Suggestion) -> Vec<DecisionDraft> {
-    let reason = || Some(suggestion.reason.clone());
+    let language = Language::default();
+    let why = suggestion.why.text(language);
+    let reason = || Some(why.clone());
     match &suggestion.proposal {
         Proposal::Approve { activities, corrections } => {
             let each = activities.iter();
-            each.filter_map(|id| approve(desk, *id, corrections, &suggestion.reason)).collect()
+            each.filter_map(|id| approve(desk, *id, corrections, &why)).collect()
         }
         Proposal::Reject { activities } => {
             let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::Reject));
@@ -70,14 +70,21 @@ pub(super) fn drafts(desk: &Desk, suggestion: &Suggestion) -> Vec<DecisionDraft>
         }
         Proposal::Ask { activities, question } => {
             let each = activities.iter().filter_map(|id| desk.draft(*id, StepName::AskForChanges));
-            each.map(|draft| DecisionDraft { reason: Some(words::question(*question).to_owned()), ..draft })
-                .collect()
+            each.map(|draft| DecisionDraft {
+                reason: Some(words::question(*question, language).to_owned()),
+                ..draft
+            })
+            .collect()
         }
-        Proposal::Settle { activity, field, value } => {
+        Proposal::Settle { activity, values } => {
             let draft = desk.draft(*activity, StepName::Settle);
-            let operations: BTreeSet<String> = desk.operations(*activity, field);
-            let settlement = SettlementRequest { field: field.clone(), operations, value: value.clone() };
-            draft.map(|draft| DecisionDraft { settles: vec![settlement], ..draft }).into_iter().collect()
+            let settles = values.iter().map(|ValueChosen { field, value }| SettlementRequest {
+                field: field.clone(),
+                operations: desk.operations(*activity, field),
+                value: value.clone(),
+            });
+            let settles = settles.collect();
+            draft.map(|draft| DecisionDraft { settles, ..draft }).into_iter().collect()
         }
         Proposal::Merge { canonical, members, minutes, .. } => {
             let draft = desk.draft(*canonical, StepName::Merge);

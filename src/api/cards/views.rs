@@ -11,6 +11,27 @@ use super::suggested::SuggestionView;
 use crate::domain::card::Need;
 use crate::domain::ids::{ActivityId, PartyId};
 
+/// A page of cards, and of how much that waits they are made.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CardPage {
+    /// The most pressing first.
+    pub items: Vec<CardView>,
+    /// Where the next page starts, as `after`; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
+    /// On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub events_after: Option<String>,
+    /// Activities that need a person, all of them, whatever the list is narrowed to; 100,000 where there are more.
+    #[schema(example = 12)]
+    pub waiting: u64,
+    /// Those of them that the cards of this list, all its pages, are made of. Where it is less than `waiting`, others came
+    /// later than all of these: minutes at stake there are on no card, and the first card is the most pressing of what
+    /// was looked at. They come in as these are decided.
+    #[schema(example = 12)]
+    pub looked_at: u64,
+}
+
 /// What a person decides at once: an occasion with its parts, or records that one doubt connects.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct CardView {

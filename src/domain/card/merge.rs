@@ -44,9 +44,15 @@ pub(super) fn proposal(cluster: &[&Entry]) -> Option<(Proposal, i64)> {
     let members = cluster.iter().map(|entry| entry.record.id).filter(|id| *id != canonical).collect();
     let minutes = minutes(cluster);
     let named = minutes.iter().fold(0_i64, |sum, chosen| sum.saturating_add(chosen.minutes));
+    let above = |chosen: &MinutesChosen| {
+        // A record leaves out only itself; of the records together the widest room is the nearest.
+        let most = cluster.iter().filter_map(|entry| entry.room.get(&chosen.party)).max();
+        most.map_or(0, |most| chosen.minutes.saturating_sub(*most).max(0))
+    };
+    let clipped = minutes.iter().map(above).fold(0_i64, i64::saturating_add);
     let people = cluster.iter().filter_map(|entry| entry.record.activity.people).max();
     let person_minutes = cluster.iter().filter_map(|entry| entry.record.activity.person_minutes).max();
-    let total = named.max(person_minutes.unwrap_or(0));
+    let total = named.max(person_minutes.unwrap_or(0)).saturating_sub(clipped);
     Some((
         Proposal::Merge { canonical, members, minutes, items: items(cluster), people, person_minutes },
         total,

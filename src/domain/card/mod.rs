@@ -4,15 +4,17 @@
 //! records that wait for one and the same reason: a phone whose clock is off, a person whom nobody knows yet.
 //! Everything here is a function of what is put in; the order in which it comes changes nothing.
 
+mod capped;
 mod choose;
 mod group;
 mod merge;
 mod suggest;
+mod why;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,7 +24,8 @@ use super::reading::Value;
 use super::review::Review;
 use super::suspicion::{Record, Suspicion};
 
-pub use suggest::{Correction, ItemChosen, MinutesChosen, Proposal, Question, Suggestion};
+pub use suggest::{Correction, ItemChosen, MinutesChosen, Proposal, Question, Suggestion, ValueChosen};
+pub use why::{ChosenBy, Why};
 
 /// A card rises by as many minutes for each day that it waits: half an hour's record passes one of three hours
 /// after five days, so that small ones do not wait for ever.
@@ -94,6 +97,8 @@ pub struct Entry {
     pub has_members: bool,
     /// Minutes that an approval as it stands would move, whichever way.
     pub moves: i64,
+    /// The most minutes that caps leave its parties; whoever has no cap is absent. See [`Entry::within`].
+    pub room: BTreeMap<PartyId, i64>,
 }
 
 /// What a person decides at once.

@@ -1,4 +1,4 @@
-//! The decision that the figures suggest, with its reason. It is offered, never taken: a person decides.
+//! The decision that the figures suggest, and why. It is offered, never taken: a person decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::group::Group;
-use super::{Entry, Need, choose, merge};
+use super::{ChosenBy, Entry, Need, Why, choose, merge};
 use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::key::Key;
+use crate::domain::limits::SETTLEMENTS_MAX;
 use crate::domain::reading::Value;
 use crate::domain::review::Review;
 use crate::domain::suspicion::{Clock, Elsewhere, Evidence, Suspicion};
@@ -18,8 +19,8 @@ use crate::domain::suspicion::{Clock, Elsewhere, Evidence, Suspicion};
 pub struct Suggestion {
     #[serde(flatten)]
     pub proposal: Proposal,
-    /// Why, for the coordinator.
-    pub reason: String,
+    /// Why.
+    pub why: Why,
     /// Minutes that the records hold in all once it is done; none for what decides nothing about minutes.
     pub minutes_after: Option<i64>,
 }
@@ -50,14 +51,13 @@ pub enum Proposal {
         /// Minutes of the occasion in all, the most that any record says.
         person_minutes: Option<i64>,
     },
-    /// Settle a field to one of its surviving values.
+    /// Settle each of these fields to one of its surviving values: all by one decision, since a decision moves the record
+    /// on, and a second one would be about what was there before the first.
     Settle {
         /// Of which record.
         activity: ActivityId,
-        /// The document's key.
-        field: String,
-        /// As plain JSON.
-        value: serde_json::Value,
+        /// Which value for which field.
+        values: Vec<ValueChosen>,
     },
     /// Let stand what was posted, without the change since. To count the change, take the merge apart first.
     Keep {
@@ -115,6 +115,15 @@ pub struct MinutesChosen {
     pub from: ActivityId,
 }
 
+/// A field in conflict, and which of its values is to count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ValueChosen {
+    /// The document's key.
+    pub field: String,
+    /// As plain JSON.
+    pub value: serde_json::Value,
+}
+
 /// A count, and the record that it is taken from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ItemChosen {
@@ -152,6 +161,21 @@ pub enum Question {
     Elsewhere,
 }
 
+impl Question {
+    /// Every question.
+    pub const ALL: [Self; 9] = [
+        Self::Supervision,
+        Self::Who,
+        Self::TakenBack,
+        Self::Confirmation,
+        Self::Times,
+        Self::Figures,
+        Self::Photos,
+        Self::Writer,
+        Self::Elsewhere,
+    ];
+}
+
 /// What is suggested for a card: values to settle first, then merges, questions, and what can be approved.
 pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
     let mut done: BTreeSet<ActivityId> = BTreeSet::new();
@@ -160,13 +184,11 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
         let undone = group.entries.iter().copied().filter(|entry| group.needs(entry) && stands(entry));
         undone.filter(|entry| !only_answered(group, entry))
     };
-    for entry in needing() {
-        let settled: Vec<Suggestion> =
-            entry.disputed.iter().filter_map(|disputed| settle(entry, disputed)).collect();
-        if !settled.is_empty() {
-            done.insert(entry.record.id);
-            suggested.extend(settled);
+    for settled in needing().filter_map(settle) {
+        if let Proposal::Settle { activity, .. } = &settled.proposal {
+            done.insert(*activity);
         }
+        suggested.push(settled);
     }
     // What others are merged into is taken apart before it is merged anew, and what cannot be read is asked about.
     let merges = |entry: &Entry| {
@@ -176,11 +198,8 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
     for cluster in merge::clusters(group, merges) {
         let Some((proposal, minutes)) = merge::proposal(&cluster) else { continue };
         done.extend(cluster.iter().map(|entry| entry.record.id));
-        let reason = format!(
-            "{} records tell of one event: each count once, each person's own minutes.",
-            cluster.len()
-        );
-        suggested.push(Suggestion { proposal, reason, minutes_after: Some(minutes) });
+        let why = Why::OneEvent(cluster.len());
+        suggested.push(Suggestion { proposal, why, minutes_after: Some(minutes) });
     }
     let mut rejected = Vec::new();
     let mut asked: BTreeMap<Question, Vec<ActivityId>> = BTreeMap::new();
@@ -199,9 +218,8 @@ pub(super) fn suggest(group: &Group<'_>) -> Vec<Suggestion> {
     }
     suggested.extend(asked.into_iter().map(|(question, activities)| ask(question, activities)));
     if !rejected.is_empty() {
-        let reason = "An official service says that it did this work itself.".to_owned();
         let proposal = Proposal::Reject { activities: rejected };
-        suggested.push(Suggestion { proposal, reason, minutes_after: Some(0) });
+        suggested.push(Suggestion { proposal, why: Why::DoneOfficially, minutes_after: Some(0) });
     }
     suggested.extend(keep(&kept));
     suggested.extend(approve(group, &approved));
@@ -222,10 +240,8 @@ fn keep(entries: &[&Entry]) -> Option<Suggestion> {
     }
     let posted = |entry: &&Entry| entry.record.person_minutes().saturating_sub(entry.moves);
     let minutes = entries.iter().map(posted).fold(0_i64, i64::saturating_add);
-    let reason = "Several records count as one here, and one of them was changed since. What was counted stands; \
-                  to count the change, take the records apart first.";
     let proposal = Proposal::Keep { activities: entries.iter().map(|entry| entry.record.id).collect() };
-    Some(Suggestion { proposal, reason: reason.to_owned(), minutes_after: Some(minutes) })
+    Some(Suggestion { proposal, why: Why::MergeStands, minutes_after: Some(minutes) })
 }
 
 /// Something can still be decided about it.
@@ -238,37 +254,30 @@ fn only_answered(group: &Group<'_>, entry: &Entry) -> bool {
     entry.needs.iter().all(|need| *need == Need::Reply) && group.about(entry.record.id).next().is_none()
 }
 
-fn settle(entry: &Entry, disputed: &super::Disputed) -> Option<Suggestion> {
-    let value = choose::value(disputed)?;
-    let (activity, field) = (entry.record.id, disputed.field.clone());
-    let reason = match value {
-        Value::Integer(_) if field.starts_with("tally/") => {
-            "A phone only counts up in its own register: the greater count is the later one."
-        }
-        Value::Integer(_) => "The lesser of the values: what is missing can be added without taking back.",
-        _ => "The value that was written last.",
-    };
-    let proposal = Proposal::Settle { activity, field, value: value.to_json() };
-    Some(Suggestion { proposal, reason: reason.to_owned(), minutes_after: None })
+/// All fields of a record in which the figures tell what to choose, at once.
+fn settle(entry: &Entry) -> Option<Suggestion> {
+    let chosen =
+        entry.disputed.iter().filter_map(|disputed| Some((&disputed.field, choose::value(disputed)?)));
+    let (mut values, mut by) = (Vec::new(), BTreeSet::new());
+    for (field, value) in chosen.take(SETTLEMENTS_MAX) {
+        by.insert(chosen_by(field, value));
+        values.push(ValueChosen { field: field.clone(), value: value.to_json() });
+    }
+    let proposal = Proposal::Settle { activity: entry.record.id, values };
+    (!by.is_empty()).then_some(Suggestion { proposal, why: Why::Chosen(by), minutes_after: None })
+}
+
+fn chosen_by(field: &str, value: &Value) -> ChosenBy {
+    match value {
+        Value::Integer(_) if field.starts_with("tally/") => ChosenBy::GreatestCount,
+        Value::Integer(_) => ChosenBy::Least,
+        _ => ChosenBy::Last,
+    }
 }
 
 fn ask(question: Question, activities: Vec<ActivityId>) -> Suggestion {
-    let reason = match question {
-        Question::Supervision => "Ask who looked after the young people.",
-        Question::Who => "Confirm who the new person is; the records can follow then.",
-        Question::TakenBack => "Ask whether the record was taken back.",
-        Question::Confirmation => "Ask somebody else who was there to confirm.",
-        Question::Times => "Ask for the day and the times.",
-        Question::Figures => "Ask for the figure: the record cannot tell what is right.",
-        Question::Photos => "Ask which photos belong to which record.",
-        Question::Writer => "Ask who wrote it.",
-        Question::Elsewhere => "Ask whether it is counted elsewhere already.",
-    };
-    Suggestion {
-        proposal: Proposal::Ask { activities, question },
-        reason: reason.to_owned(),
-        minutes_after: None,
-    }
+    let proposal = Proposal::Ask { activities, question };
+    Suggestion { proposal, why: Why::Ask(question), minutes_after: None }
 }
 
 fn is_done_officially(group: &Group<'_>, entry: &Entry) -> bool {
@@ -384,9 +393,11 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
         return None;
     }
     let mut corrections = Vec::new();
-    let mut taken = 0_i64;
+    let (mut taken, mut clipped) = (0_i64, 0_i64);
     for entry in entries {
-        for (party, cut) in cuts_and_declined(group, entry) {
+        let cuts = cuts_and_declined(group, entry);
+        clipped = clipped.saturating_add(entry.clipped(&cuts));
+        for (party, cut) in cuts {
             let said = entry.record.minutes.get(&party).copied().unwrap_or(0);
             let minutes = said.saturating_sub(cut);
             corrections.push(Correction { activity: entry.record.id, party, minutes });
@@ -394,15 +405,13 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
         }
     }
     let minutes = entries.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.record.person_minutes()));
-    let reason = match (corrections.is_empty(), entries.len()) {
-        (false, _) if entries.iter().any(|entry| !entry.declined.is_empty()) => {
-            "Without whoever says that they were not part of it the rest stands.".to_owned()
-        }
-        (false, _) => format!("{taken} minutes would count twice; without them the rest stands."),
-        (true, 1) => "The figures are ordinary; what was noticed does not change them.".to_owned(),
-        (true, all) => format!("All {all} are ordinary; what was noticed does not change their figures."),
+    let without = entries.iter().any(|entry| !entry.declined.is_empty());
+    let why = match (corrections.is_empty(), entries.len()) {
+        (false, _) if without => Why::WithoutWhoDeclined,
+        (false, _) => Why::CountedTwice(taken),
+        (true, records) => Why::Ordinary(records),
     };
     let activities = entries.iter().map(|entry| entry.record.id).collect();
-    let minutes_after = Some(minutes.saturating_sub(taken));
-    Some(Suggestion { proposal: Proposal::Approve { activities, corrections }, reason, minutes_after })
+    let minutes_after = Some(minutes.saturating_sub(taken).saturating_sub(clipped));
+    Some(Suggestion { proposal: Proposal::Approve { activities, corrections }, why, minutes_after })
 }

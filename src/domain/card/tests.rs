@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    Card, Correction, Disputed, DisputedValue, Entry, MinutesChosen, Need, Proposal, Question, Suggestion,
-    cards,
+    Card, ChosenBy, Correction, Disputed, DisputedValue, Entry, MinutesChosen, Need, Proposal, Question,
+    Suggestion, Why, cards,
 };
 use crate::domain::ids::ActivityId;
+use crate::domain::limits::SETTLEMENTS_MAX;
 use crate::domain::reading::Value;
 use crate::domain::review::Review;
 use crate::domain::suspicion::tests::samples::{
@@ -30,6 +31,7 @@ fn entry(record: Record, needs: &[Need]) -> Entry {
         declined: BTreeSet::new(),
         merged_into: None,
         has_members: false,
+        room: BTreeMap::new(),
     }
 }
 
@@ -188,7 +190,9 @@ fn values_are_settled_before_anything_else() {
         let card = only(&entries, &open(&entries));
         assert!(!card.suggested.iter().any(|one| matches!(one.proposal, Proposal::Merge { .. })), "{card:?}");
         match &card.suggested[0].proposal {
-            Proposal::Settle { activity, value, .. } if *activity == id(1) => Some(value.clone()),
+            Proposal::Settle { activity, values } if *activity == id(1) && values.len() == 1 => {
+                Some(values[0].value.clone())
+            }
             _ => None,
         }
     };
@@ -199,6 +203,31 @@ fn values_are_settled_before_anything_else() {
     assert_eq!(settled(disputed("place_id", &words)), Some("alley".into()));
     let ahead = [(Value::Text("park".to_owned()), 90, 6), (Value::Text("alley".to_owned()), 7, 9)];
     assert_eq!(settled(disputed("place_id", &ahead)), Some("alley".into()), "a clock that is ahead");
+    let [mut several, _] = asha_and_ben();
+    several.needs = [Need::Conflict].into();
+    several.disputed = vec![
+        disputed("person_minutes", &numbers),
+        disputed("withdrawn", &[(Value::Boolean(true), 5, 9), (Value::Boolean(false), 7, 9)]),
+        disputed("place_id", &words),
+        disputed("place.lat", &[(Value::Number(52.0), 5, 9), (Value::Number(53.0), 7, 9)]),
+    ];
+    let card = only(&[several], &[]);
+    let [together] = &card.suggested[..] else { panic!("one decision for all of them: {card:?}") };
+    let Proposal::Settle { values, .. } = &together.proposal else { panic!("{card:?}") };
+    let fields: Vec<&str> = values.iter().map(|chosen| chosen.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["person_minutes", "place_id", "place.lat"],
+        "whether it was taken back is for its people"
+    );
+    assert_eq!(together.why, Why::Chosen([ChosenBy::Least, ChosenBy::Last].into()), "each reason once");
+    let [mut many, _] = asha_and_ben();
+    many.needs = [Need::Conflict].into();
+    let tallies = (0..=SETTLEMENTS_MAX).map(|register| disputed(&format!("tally/bags#{register}"), &numbers));
+    many.disputed = tallies.collect();
+    let suggested = only(&[many], &[]).suggested;
+    let Proposal::Settle { values, .. } = &suggested[0].proposal else { panic!("{suggested:?}") };
+    assert_eq!(values.len(), SETTLEMENTS_MAX, "as many as one decision settles");
     let back = disputed("withdrawn", &[(Value::Boolean(true), 5, 9), (Value::Boolean(false), 7, 9)]);
     let mut entry = entry(pick(1), &[Need::Conflict]);
     entry.disputed = vec![back];
@@ -272,7 +301,7 @@ fn what_only_people_know_is_asked_and_what_another_did_is_rejected() {
     };
     let rejected = first(Evidence::AlsoReported(done));
     assert_eq!(rejected.proposal, Proposal::Reject { activities: vec![id(1)] });
-    assert!(!rejected.reason.is_empty());
+    assert_eq!(rejected.why, Why::DoneOfficially);
 }
 
 #[test]

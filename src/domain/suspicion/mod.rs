@@ -23,7 +23,6 @@ mod place;
 mod record;
 mod same_event;
 mod thresholds;
-mod words;
 
 #[cfg(test)]
 pub(in crate::domain) mod tests;

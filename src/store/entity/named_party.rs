@@ -1,4 +1,4 @@
-//! Who is named in somebody else's record.
+//! Who hears of somebody else's record: whom it names, and whom what was decided about it concerns.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Model {
     pub activity_id: Uuid,
     /// The last number that is news to the party.
     pub journal_no: i64,
-    /// The newest version that was taken up still names it.
+    /// It concerns the party still.
     pub still: bool,
     /// When the activity was first received.
     pub received_at_ms: i64,

@@ -216,16 +216,61 @@ both! {
         asha.sync().await.expect("synced");
         post(&app, &mut tablet).await;
         let card = card_of(&mut desk, id).await;
-        let field = |card: &Value| card["suggested"][0]["field"].as_str().expect("a field").to_owned();
-        let first = field(&card);
-        assert_eq!(became(&follow(&mut desk, &card).await), (201, ""));
+        let fields = |card: &Value| {
+            let values = card["suggested"][0]["values"].as_array().expect("values").iter();
+            values.map(|chosen| chosen["field"].as_str().expect("a field").to_owned()).collect::<Vec<_>>()
+        };
+        let both = fields(&card);
+        assert_eq!(both.len(), 2, "{card}");
+        let mut one = suggested(&mut desk, &card).remove(0);
+        one["settles"].as_array_mut().expect("settlements").truncate(1);
+        assert_eq!(became(&send(&mut desk, &[one]).await[0]), (201, ""));
         let card = card_of(&mut desk, id).await;
         assert_eq!((needs(&card, id), &card["suggested"][0]["decision"]), (json!(["conflict"]), &json!("settle")));
-        assert_ne!(field(&card), first);
+        assert_eq!(fields(&card), both[1..]);
         post(&app, &mut tablet).await;
         assert_eq!(told(&tablet, id), (Review::Received, None, "hard_conflict"));
         assert_eq!(became(&follow(&mut desk, &card).await), (201, ""));
         assert_eq!(needs(&card_of(&mut desk, id).await, id), json!(["rules"]));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn all_that_cards_suggest_can_be_sent_as_it_is_and_all_of_it_is_decided(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = desk(&app).await;
+        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
+        let (me, other) = (asha.party, bo.party);
+        let (first, second) = (ActivityId(asha.uuid()), ActivityId(asha.uuid()));
+        for (id, day) in [(first, DAY), (second, "2026-11-18")] {
+            asha.edit(id, |r| { r.kind(Kind::LitterPick).day(day).minutes(me, 60); }).expect("recorded");
+        }
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        // Three fields of one record, one of another, and what is the same on another phone.
+        asha.edit(first, |r| { r.minutes(me, 70).put("programme", "parks").put("place_id", "north"); }).expect("edited");
+        tablet.edit(first, |r| { r.minutes(me, 80).put("programme", "streets").put("place_id", "south"); }).expect("edited");
+        asha.edit(second, |r| { r.minutes(me, 30); }).expect("edited");
+        tablet.edit(second, |r| { r.minutes(me, 40); }).expect("edited");
+        bo.record(Kind::Hours, DAY, |r| { r.minutes(other, 500); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+        post(&app, &mut bo).await;
+        let (mut items, mut settled) = (Vec::new(), Vec::new());
+        for card in cards(&mut desk).await {
+            for item in suggested(&mut desk, &card) {
+                settled.extend(item["settles"].as_array().map(Vec::len));
+                items.push(item);
+            }
+        }
+        settled.sort_unstable();
+        assert_eq!((items.len(), settled), (3, vec![1, 3]), "{items:?}");
+        let outcomes = send(&mut desk, &items).await;
+        assert_eq!(outcomes.iter().map(became).collect::<Vec<_>>(), [(201, ""); 3], "{outcomes:?}");
+        let seen = activity(&mut desk, first).await;
+        assert_eq!((&seen["conflict"], seen["settled"].as_object().map(serde_json::Map::len)), (&json!("none"), Some(3)));
         rebuilt_is_live(&app).await;
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::key::{Class, Key, Raw};
 use daybook::domain::review::Review;
+use daybook::flows::accept::Deferral;
 use daybook::ledger::Refusal;
 use daybook::merge::RefusalCode;
+use daybook::merge::admit::HeldReason;
 
 use super::text;
 
@@ -131,7 +133,8 @@ fn the_guide_of_the_sync_names_every_state_outcome_and_code() {
     let guide = text("offline-sync");
     let words = ["ok", "restart", "reload", "busy", "gone", "not_found"].into_iter();
     let words = words.chain(["accepted", "duplicate", "held", "deferred", "refused"]);
-    let words = words.chain(["missing_dependency", "start_op_ahead", "quota"]);
+    let words = words.chain(HeldReason::ALL.map(HeldReason::as_str));
+    let words = words.chain(Deferral::ALL.map(Deferral::as_str));
     for word in words.chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
         assert!(guide.contains(&format!("| `{word}` |")), "{word} has no row");
     }

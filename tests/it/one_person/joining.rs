@@ -214,3 +214,27 @@ both! {
         sound(&app).await;
     }
 }
+
+both! {
+    async fn whose_second_id_became_theirs_has_fewer_minutes_only_where_the_record_gives_fewer(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut ben) = (app.phone("Asha").await, app.phone("Ben").await);
+        let second = entered(&mut desk, "resident").await;
+        let (a, b) = (asha.party, ben.party);
+        let id = asha.record(Kind::Hours, DAY, |r| _ = r.minutes(a, 90).minutes(second, 90)).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!((told(&asha, id), balance(&mut desk, second).await), ((Review::Approved, Some(180), ""), 90));
+        assert_eq!(join(&mut desk, b, second).await.0, 201);
+        for (day, minutes, why) in [("2026-11-19", 90, ""), ("2026-11-18", 60, "fewer_minutes")] {
+            asha.edit(id, |r| _ = r.day(day).minutes(second, minutes)).expect("edited");
+            post(&app, &mut asha).await;
+            assert_eq!(became(&decide(&mut desk, id, "approve", json!({})).await), (201, ""));
+            for (phone, counted) in [(&mut asha, 90 + minutes), (&mut ben, minutes)] {
+                post(&app, phone).await;
+                assert_eq!(told(phone, id), (Review::Approved, Some(counted), why), "{day}");
+            }
+            assert_eq!(balance(&mut desk, b).await, minutes);
+            sound(&app).await;
+        }
+    }
+}

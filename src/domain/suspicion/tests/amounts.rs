@@ -3,6 +3,7 @@
 use super::samples::{found, minutes, pick, tally, with};
 use crate::domain::activity::Kind;
 use crate::domain::suspicion::{Amount, Evidence, Measure, Record, Surroundings, ThresholdFault, Thresholds};
+use crate::domain::words::Language;
 
 fn amounts(record: &Record) -> Vec<Amount> {
     let found = found(record, &Surroundings::default());
@@ -120,7 +121,7 @@ fn the_largest_numbers_overflow_nothing() {
     let around =
         Surroundings { neighbours: vec![huge.clone().into(), pick(2).into()], ..Surroundings::default() };
     for suspicion in found(&huge, &around) {
-        assert!(!suspicion.words().is_empty());
+        assert!(!suspicion.words(Language::English).is_empty());
         assert_eq!(suspicion.fingerprint().len(), 32);
     }
     let early = with(huge, |early| early.activity.started_at_ms = Some(i64::MIN));

@@ -8,6 +8,7 @@ use crate::domain::suspicion::{
     ImplausibleAmount, Known, Measure, MinorPresent, MutualConfirmation, OverClaimed, Overlap, OverlapOf,
     OwnConfirmation, PhotoSeenBefore, Record, Suspicion, SuspicionKind, compare,
 };
+use crate::domain::words::Language;
 
 fn ben(metres: f64, start: i64, length: i64) -> Record {
     with(pick(2), |ben| {
@@ -104,7 +105,7 @@ fn every_kind_has_words_without_blame_and_the_same_form_as_json() {
         assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.code());
         assert!(json["evidence"].is_object() && json["about"].is_array(), "{json}");
         assert_eq!(serde_json::from_value::<Suspicion>(json).expect("the same"), suspicion);
-        let words = suspicion.words();
+        let words = suspicion.words(Language::English);
         assert!(
             words.ends_with('.')
                 && (words.chars().any(|c| c.is_ascii_digit()) || kind == SuspicionKind::OwnConfirmation),
@@ -121,11 +122,14 @@ fn words_carry_the_figures() {
     let all = one_of_each();
     let (event, overlap) = (&all[0], &all[1]);
     assert_eq!(
-        event.words(),
+        event.words(Language::English),
         "Two records may tell of the same litter pick: 40 m apart, 80 minutes at the same time (88 % of the \
          shorter), 1 person in both."
     );
-    assert_eq!(overlap.words(), "1 person's time is in two records: 20 minutes would count twice.");
+    assert_eq!(
+        overlap.words(Language::English),
+        "1 person's time is in two records: 20 minutes would count twice."
+    );
 }
 
 proptest! {

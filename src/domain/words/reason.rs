@@ -1,11 +1,9 @@
-//! All that residents read in the server's own words, in one place: what is told is kept as a code with its figures
-//! and becomes a sentence when it is read, so that another language is one more function here. None of it holds a
-//! name or a blame. What a person wrote (the reason of a decision) goes out as it was written.
+//! What a resident is told of a record: a code with its figures, kept as such, and a sentence when it is read.
 
 use serde::{Deserialize, Serialize};
 
-use super::card::Question;
-use super::suspicion::SuspicionKind;
+use super::{Language, english};
+use crate::domain::suspicion::SuspicionKind;
 
 /// The code of a reason in the words of whoever decided.
 pub const DECIDED: &str = "decided";
@@ -29,6 +27,8 @@ pub enum Told {
     Unmerged,
     /// The record was changed, and somebody has fewer minutes for it now.
     FewerMinutes,
+    /// Minutes above the neighbourhood's caps.
+    Capped(i64),
     /// Several values survive in a field that matters.
     HardConflict,
     UnreadableField,
@@ -54,6 +54,7 @@ impl Told {
             Self::Undone => DECIDED,
             Self::Unmerged => UNMERGED,
             Self::FewerMinutes => FEWER_MINUTES,
+            Self::Capped(_) => "capped",
             Self::HardConflict => "hard_conflict",
             Self::UnreadableField => "unreadable_field",
             Self::UnknownParty => "unknown_party",
@@ -74,76 +75,12 @@ impl Told {
         }
     }
 
-    /// The sentence, in English.
+    /// The sentence.
     #[must_use]
-    pub fn text(&self) -> String {
-        let sentence = match self {
-            Self::TakenBack => "You took this record back.",
-            Self::Undone => "An earlier decision was taken back.",
-            Self::Unmerged => "This record and others that were counted as one are counted apart again.",
-            Self::FewerMinutes => {
-                "The record was changed, and somebody has fewer minutes for it than before."
-            }
-            Self::HardConflict => {
-                "We need to check which of two entries is right: this was changed on two phones at once."
-            }
-            Self::UnreadableField => "We need to check one entry that we could not read.",
-            Self::UnknownParty => "We need to check who took part: one of the people is new to us.",
-            Self::DayMinutes(minutes) => {
-                let all = duration(*minutes);
-                return format!("We need to check the time for this day: it comes to {all} in all.");
-            }
-            Self::OccasionTotal(minutes) => {
-                let unnamed = duration(*minutes);
-                return format!("We need to check the total: {unnamed} belong to people who are not named.");
-            }
-            Self::TwoPeople(minutes) => {
-                let all = duration(*minutes);
-                return format!("We need to check the total: it is {all}, so two people look at it.");
-            }
-            Self::Declined => "We need to check who took part: one of the people says it was without them.",
-            Self::Check(kind) => check(*kind),
-        };
-        sentence.to_owned()
-    }
-}
-
-fn check(kind: SuspicionKind) -> &'static str {
-    match kind {
-        SuspicionKind::SameEvent => {
-            "We need to check this with another record of the same day, so that nothing is counted twice."
+    pub fn text(&self, language: Language) -> String {
+        match language {
+            Language::English => english::told(self),
         }
-        SuspicionKind::Overlap => "We need to check the times: another record covers part of the same time.",
-        SuspicionKind::ImplausibleAmount => "We need to check one of the figures with you.",
-        SuspicionKind::ClockSkew => {
-            "We need to check the date and time: the phone's clock may have been off."
-        }
-        SuspicionKind::OwnConfirmation | SuspicionKind::MutualConfirmation => {
-            "We need to check this with one more person who was there."
-        }
-        SuspicionKind::PhotoSeenBefore => {
-            "We need to check the photos: one of them is in another record as well."
-        }
-        SuspicionKind::Carried => "We need to check who wrote this: it came by another phone than before.",
-        SuspicionKind::OverClaimed => "We need to check how the time of the occasion is shared.",
-        SuspicionKind::MinorPresent => "We need to check who looked after the young people.",
-        SuspicionKind::AlsoReported => "We need to check whether this is counted somewhere else already.",
-    }
-}
-
-/// A question to the resident, as it is suggested to whoever decides: they may word it anew.
-#[must_use]
-pub fn question(question: Question) -> &'static str {
-    match question {
-        Question::Supervision => "Who looked after the young people? Please add them to the record.",
-        Question::Who => "Who is the person that you named? We don't know them yet.",
-        Question::TakenBack => "Did you mean to take this record back?",
-        Question::Confirmation => "Could somebody else who was there confirm this?",
-        Question::Times => "On which day was it, and from when until when?",
-        Question::Figures => "How much was it? Please check the figures.",
-        Question::Photos => "Which photos belong to this record?",
-        Question::Writer => "Who wrote this? It came by another phone than before.",
-        Question::Elsewhere => "Is this counted somewhere else already?",
     }
 }
 
@@ -176,10 +113,10 @@ impl Reason {
 
     /// For the resident to read.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, language: Language) -> String {
         match self {
             Self::InPerson { text, .. } => text.clone(),
-            Self::Told(told) => told.text(),
+            Self::Told(told) => told.text(language),
         }
     }
 
@@ -206,26 +143,16 @@ impl Reason {
     }
 }
 
-/// `8 hours 5 minutes`.
-fn duration(minutes: i64) -> String {
-    let unit = |count: i64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => unit(minutes, "minute"),
-        (hours, 0) => unit(hours, "hour"),
-        (hours, minutes) => format!("{} {}", unit(hours, "hour"), unit(minutes, "minute")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn all() -> Vec<Told> {
         use Told::{
-            Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, TakenBack, TwoPeople,
-            Undone, UnknownParty, Unmerged, UnreadableField,
+            Capped, Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, TakenBack,
+            TwoPeople, Undone, UnknownParty, Unmerged, UnreadableField,
         };
-        let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes];
+        let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes, Capped(30)];
         all.extend([HardConflict, UnreadableField, UnknownParty, Declined]);
         all.extend([DayMinutes(481), OccasionTotal(60), TwoPeople(61)]);
         all.extend(SuspicionKind::ALL.map(Check));
@@ -251,24 +178,26 @@ mod tests {
                 let reason = Reason::InPerson { code: code.to_owned(), text: text.to_owned() };
                 let (code, kept) = reason.kept();
                 assert_eq!(Reason::from_kept(Some(code), kept), Some(reason.clone()));
-                assert_eq!(reason.text(), text);
+                assert_eq!(reason.text(Language::English), text);
             }
         }
         let old = Reason::from_kept(Some("check_times".into()), Some("We need to check the times.".into()));
-        assert_eq!(old.expect("a reason").text(), "We need to check the times.");
+        assert_eq!(old.expect("a reason").text(Language::English), "We need to check the times.");
     }
 
     #[test]
     fn every_check_is_said_without_blame() {
         for told in all() {
-            let words = told.text().to_lowercase();
-            let decided =
-                matches!(told, Told::TakenBack | Told::Undone | Told::Unmerged | Told::FewerMinutes);
+            let words = told.text(Language::English).to_lowercase();
+            let decided = matches!(
+                told,
+                Told::TakenBack | Told::Undone | Told::Unmerged | Told::FewerMinutes | Told::Capped(_)
+            );
             assert!((decided || words.starts_with("we need to check")) && words.ends_with('.'), "{words}");
             let bad = ["suspic", "fraud", "wrong", "false", "too much", "you "];
             assert!(told == Told::TakenBack || !bad.iter().any(|bad| words.contains(bad)), "{words}");
         }
-        assert!(Told::DayMinutes(481).text().contains("8 hours 1 minute "));
-        assert!(Told::TwoPeople(120).text().contains(" 2 hours,"));
+        assert!(Told::DayMinutes(481).text(Language::English).contains("8 hours 1 minute "));
+        assert!(Told::TwoPeople(120).text(Language::English).contains(" 2 hours,"));
     }
 }

@@ -1,46 +1,43 @@
 //! What a coordinator reads of what was found: with the figures, as a question that is open, without a blame or a
-//! name. What a resident reads is in [`crate::domain::words`].
+//! name. What a resident reads is in [`super::residents`].
 
-use super::Suspicion;
-use super::evidence::{
+use super::count;
+use crate::domain::activity::Kind;
+use crate::domain::suspicion::{
     AlsoReported, Amount, Clock, ClockSign, Elsewhere, Evidence, Measure, MutualConfirmation, OverClaimed,
     Overlap, SameEvent,
 };
-use crate::domain::activity::Kind;
 
-impl Suspicion {
-    /// For the coordinator: what was found, in plain words, with its figures.
-    #[must_use]
-    pub fn words(&self) -> String {
-        match &self.evidence {
-            Evidence::SameEvent(found) => same_event(found),
-            Evidence::Overlap(found) => overlap(found),
-            Evidence::ImplausibleAmount(found) => sentence("Please look at the figures", found.amounts.iter().map(amount)),
-            Evidence::ClockSkew(found) => sentence("The times do not go together", found.signs.iter().map(clock)),
-            Evidence::OwnConfirmation(_) => {
-                "The confirmation comes from the person whom the record is about: somebody else has to confirm it."
-                    .to_owned()
-            }
-            Evidence::MutualConfirmation(found) => mutual(found),
-            Evidence::PhotoSeenBefore(found) => {
-                let photos = count(len(found.photos.len()), "photo", "photos");
-                let whose = if found.same_daybook { "another record of the same daybook" } else { "another daybook's record" };
-                format!("{photos} also in {whose}, {}.", days_apart(found.days_apart))
-            }
-            Evidence::Carried(found) => {
-                let carriers = count(len(found.carriers.len()), "writer's", "writers'");
-                format!("Changes in the group's daybook came by another member's phone than before ({carriers}).")
-            }
-            Evidence::OverClaimed(found) => over_claimed(found),
-            Evidence::MinorPresent(found) => {
-                let minors = count(len(found.minors.len()), "person", "people");
-                match found.unsupervised.len() {
-                    0 => format!("{minors} under age took part, with their supervisor."),
-                    alone => format!("{minors} under age took part; for {alone} no supervisor is named."),
-                }
-            }
-            Evidence::AlsoReported(found) => also_reported(found),
+/// What was found, in plain words, with its figures.
+pub fn suspicion(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::SameEvent(found) => same_event(found),
+        Evidence::Overlap(found) => overlap(found),
+        Evidence::ImplausibleAmount(found) => sentence("Please look at the figures", found.amounts.iter().map(amount)),
+        Evidence::ClockSkew(found) => sentence("The times do not go together", found.signs.iter().map(clock)),
+        Evidence::OwnConfirmation(_) => {
+            "The confirmation comes from the person whom the record is about: somebody else has to confirm it."
+                .to_owned()
         }
+        Evidence::MutualConfirmation(found) => mutual(found),
+        Evidence::PhotoSeenBefore(found) => {
+            let photos = count(len(found.photos.len()), "photo", "photos");
+            let whose = if found.same_daybook { "another record of the same daybook" } else { "another daybook's record" };
+            format!("{photos} also in {whose}, {}.", days_apart(found.days_apart))
+        }
+        Evidence::Carried(found) => {
+            let carriers = count(len(found.carriers.len()), "writer's", "writers'");
+            format!("Changes in the group's daybook came by another member's phone than before ({carriers}).")
+        }
+        Evidence::OverClaimed(found) => over_claimed(found),
+        Evidence::MinorPresent(found) => {
+            let minors = count(len(found.minors.len()), "person", "people");
+            match found.unsupervised.len() {
+                0 => format!("{minors} under age took part, with their supervisor."),
+                alone => format!("{minors} under age took part; for {alone} no supervisor is named."),
+            }
+        }
+        Evidence::AlsoReported(found) => also_reported(found),
     }
 }
 
@@ -182,10 +179,6 @@ fn span(minutes: i64) -> String {
 
 fn kilograms(grams: i64) -> String {
     format!("{}.{} kg", grams / 1_000, grams % 1_000 / 100)
-}
-
-fn count(number: i64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn len(length: usize) -> i64 {
