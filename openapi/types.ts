@@ -234,7 +234,7 @@ export interface paths {
         /**
          * List activities, newest received first: those in daybooks of yours and of your groups; with `reconcile` the
          *     neighbourhood's.
-         * @description With `names_me` those of others that give you minutes. A page of a narrowed list looks at 1,000 records at most: it
+         * @description With `names_me` those of others that concern you. A page of a narrowed list looks at 1,000 records at most: it
          *     may have fewer items than asked for, or none, and a `next`.
          */
         get: operations["list_activities"];
@@ -243,6 +243,11 @@ export interface paths {
          * Record activities: for apps without an Automerge library.
          * @description Each becomes a change of a daybook, as if a phone had written it: phones see it at their next sync, and it is judged
          *     as any other. Items do not depend on each other; an item sent again changes nothing.
+         *
+         *     With `on_behalf_of` a coordinator (`reconcile`), or a member of a *hub* with no more than `activities:write`, writes
+         *     down for somebody without a phone: it goes into that one's daybook, and `recorded_by` says who wrote it. A hub is a
+         *     group or an organisation with that role (`PUT /v1/parties/{id}/roles/hub`); with the role or the membership the right
+         *     ends, at once.
          */
         post: operations["record_activities"];
         delete?: never;
@@ -330,7 +335,8 @@ export interface paths {
          * List cards, the most pressing first: by minutes at stake, and half an hour for each day of waiting.
          * @description One card an occasion, or a set of records that one doubt connects; an activity stands in one card at most. What
          *     the rules will go on with by themselves is in none. `suggested` is what the figures suggest, ready to be sent to
-         *     `POST /v1/decisions`; a person decides. The 2,000 activities that wait longest are looked at.
+         *     `POST /v1/decisions`; a person decides. The 2,000 activities that wait longest are looked at: `looked_at` and `waiting`
+         *     say whether there are more, which come in as these are decided.
          */
         get: operations["list_cards"];
         put?: never;
@@ -409,7 +415,9 @@ export interface paths {
         };
         /**
          * List what became of the changes of a daybook, newest first.
-         * @description Accepted changes with their position, held and refused ones with their reason. What the server does not know
+         * @description Of your own and your groups' daybooks; with `reconcile` of any of the neighbourhood's.
+         *
+         *     Accepted changes with their position, held and refused ones with their reason. What the server does not know
          *     is not in the list: it never came, or was deferred.
          */
         get: operations["list_outcomes"];
@@ -428,14 +436,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List decisions of people and rules, newest first. */
+        /** List decisions of people and rules, newest first: who decided what, when, why, and what it moved. */
         get: operations["list_decisions"];
         put?: never;
         /**
          * Decide about activities: approve, reject, keep, ask for changes, reclassify, settle, merge, unmerge, undo.
          * @description Each item names what the decider saw; if something happened since, it answers 409 with the present state
-         *     and nothing is written for it. Items do not depend on each other. With the `token` of a preview they are one: all
-         *     of them do exactly what was shown, or 409 says what changed.
+         *     and nothing is written for it. Items do not depend on each other: one that does not fit answers 422 for itself, with
+         *     `errors`. With the `token` of a preview they are one: all of them do exactly what was shown, or 409
+         *     `preview_changed` names the items that would do something else by now in `errors`, and has in `present` what the
+         *     preview would answer now.
          */
         post: operations["decide"];
         delete?: never;
@@ -550,7 +560,7 @@ export interface paths {
         };
         /**
          * List what happened, oldest first, by the journal's numbers: nothing is skipped.
-         * @description You hear of your own records and of those that name you, each with the latest that happened to it, and of what closed
+         * @description You hear of your own records and of those that concern you, each with the latest that happened to it, and of what closed
          *     an account of yours; with `reconcile` of everything. To keep a copy, list the objects to the end, then follow from the list's `events_after`, and read
          *     anew what has a higher `revision` than your copy. A cursor is good for 30 days, and for as long as you may see the same:
          *     not once you join or leave a group; then 410, and list again.
@@ -616,7 +626,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the changes that wait, newest received first: in your own daybooks; with `reconcile` the neighbourhood's. */
+        /**
+         * List the changes that wait, newest received first.
+         * @description In your own daybooks, and what you brought for a group that you had left; with `reconcile` the neighbourhood's.
+         */
         get: operations["list_held"];
         put?: never;
         post?: never;
@@ -926,14 +939,17 @@ export interface paths {
         get?: never;
         /**
          * Put somebody into a group or organisation. An alias stands for its party.
-         * @description From now on they may sync a group's daybooks. `from_day` is the first day of which hours may be given for it.
+         * @description From now on they may sync a group's daybooks, and what they pushed there while they had left it is taken up (`GET
+         *     /v1/held`, `left_group`). `from_day` is the first day of which hours may be given for it, and in
+         *     a hub the first on which they write down for others.
          */
         put: operations["put_member"];
         post?: never;
         /**
          * End somebody's membership of a group or organisation: today is its last day.
-         * @description What they did as a member stays counted so. They no longer see or write in the group's daybooks. Where the membership
-         *     has ended already, or never was, the answer is the same.
+         * @description What they did as a member stays counted so. They no longer see or write in the group's daybooks; what they still
+         *     push there within 30 days is held for a coordinator. Where the membership has ended already, or never was, the answer
+         *     is the same.
          */
         delete: operations["delete_member"];
         options?: never;
@@ -950,12 +966,17 @@ export interface paths {
         };
         get?: never;
         /**
-         * Make a resident a coordinator. An alias stands for its party.
-         * @description A phone of theirs may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+         * Make a resident a coordinator, or a group or an organisation a hub. An alias stands for its party.
+         * @description A phone of a coordinator's may do what the role allows from its next access token on: refresh it at `/oauth/token`.
+         *     Members of a hub write down for people without a phone from now on (`on_behalf_of` of `POST /v1/activities`), with no
+         *     other scope than `activities:write`.
          */
         put: operations["put_role"];
         post?: never;
-        /** Take a role from a resident, from oneself too: but not from the last who has it. */
+        /**
+         * Take a role from a party, from oneself too: but not from the last who coordinates.
+         * @description What members of a hub wrote down stays as it is; they write down for nobody else from now on.
+         */
         delete: operations["delete_role"];
         options?: never;
         head?: never;
@@ -1534,6 +1555,22 @@ export interface components {
          * @enum {string}
          */
         Capacity: "professional" | "lay";
+        /**
+         * @description The most minutes of one person that are posted. A cap never keeps a record from being approved: what is above it
+         *     is left out of the lines as they are frozen, and counted nowhere. What was frozen before stays.
+         */
+        Caps: {
+            /**
+             * Format: int64
+             * @description On one civil day, in all records together; what is approved first counts first. Absent: no cap.
+             */
+            person_day_minutes?: number | null;
+            /**
+             * Format: int64
+             * @description In one record. Absent: no cap.
+             */
+            person_record_minutes?: number | null;
+        };
         /** @description A record of a card. */
         CardActivity: {
             activity: components["schemas"]["ActivityView"];
@@ -1548,14 +1585,28 @@ export interface components {
             card_id: components["schemas"]["ActivityId"];
             lease?: components["schemas"]["LeaseView"] | null;
         };
-        /** @description One page of a list. */
+        /** @description A page of cards, and of how much that waits they are made. */
         CardPage: {
             /** @description On the first page, with `activities:read`: list to the end, and follow `GET /v1/events` from here. */
             events_after?: string | null;
-            /** @description In the order that the operation names. */
+            /** @description The most pressing first. */
             items: components["schemas"]["CardView"][];
+            /**
+             * Format: int64
+             * @description Those of them that the cards of this list, all its pages, are made of. Where it is less than `waiting`, others came
+             *     later than all of these: minutes at stake there are on no card, and the first card is the most pressing of what
+             *     was looked at. They come in as these are decided.
+             * @example 12
+             */
+            looked_at: number;
             /** @description Where the next page starts, as `after`; absent on the last page. */
             next?: string | null;
+            /**
+             * Format: int64
+             * @description Activities that need a person, all of them, whatever the list is narrowed to; 100,000 where there are more.
+             * @example 12
+             */
+            waiting: number;
         };
         /** @description Somebody whom a card's records name. */
         CardPerson: {
@@ -1681,10 +1732,11 @@ export interface components {
          * @enum {string}
          */
         Conflict: "none" | "soft" | "hard";
-        /** @description One of the surviving values. */
+        /** @description One of the surviving values, with who wrote it and the three times: when it happened, was written and was received. */
         ConflictValue: {
             device_id?: components["schemas"]["DeviceId"] | null;
             grant_id?: components["schemas"]["GrantId"] | null;
+            occurred?: components["schemas"]["Instant"] | null;
             received_at?: components["schemas"]["Instant"] | null;
             recorded_at?: components["schemas"]["Instant"] | null;
             /** @description As the activity would show it. */
@@ -1754,8 +1806,10 @@ export interface components {
             changes: components["schemas"]["Bytes"][];
             /** @description For the next request; absent where nothing could be read. */
             cursor?: string | null;
+            expiring?: components["schemas"]["Expiring"] | null;
             /** @description Heads of the server's document; they replace the phone's. Only without `more` and where the cursor moved. */
             heads?: components["schemas"]["Hash"][] | null;
+            holds_until?: components["schemas"]["Instant"] | null;
             id: components["schemas"]["DaybookId"];
             /**
              * @description There is more: sync again with this cursor, without changes, before anything else; where there is a
@@ -1852,19 +1906,22 @@ export interface components {
         /** @description What became of one decision. */
         DecisionOutcome: {
             /**
-             * @description Why not.
+             * @description Why not: `field_invalid` for what does not fit in the item, `not_found` for an id that names nothing here,
+             *     `version_changed`, `reason_required`, `own_credit` and others, of which the guide to reconciling has a list.
              * @example version_changed
              */
             code?: string | null;
             decision?: components["schemas"]["DecisionView"] | null;
             /** @description What to change. */
             detail?: string | null;
+            /** @description The fields of the item that do not fit. */
+            errors?: components["schemas"]["FieldError"][];
             /** @description Of the request. */
             id: components["schemas"]["DecisionId"];
             present?: components["schemas"]["PresentView"] | null;
             /**
              * Format: int32
-             * @description As an HTTP status: 201 decided, 200 decided before, 404, 409, 422.
+             * @description As an HTTP status: 201 decided, 200 decided before, 403, 404, 409, 422, 503.
              * @example 201
              */
             status: number;
@@ -1931,6 +1988,13 @@ export interface components {
              * @description Its number in the journal.
              */
             journal_no: number;
+            /**
+             * @description What it moved, in the order in which it was posted, for every record whose minutes it changed: an occasion's
+             *     remainder too. Empty where it moved nothing. A merge or its undoing stores a decision about each of its records;
+             *     the one that was sent, about the record that the others count as, has what all of them moved, the others each
+             *     have their own part of it.
+             */
+            moved: components["schemas"]["TransferEffect"][];
             /**
              * Format: int64
              * @description The rule pack in force.
@@ -2096,7 +2160,7 @@ export interface components {
             /** @description Where it stands: `after` of what comes next, and `Last-Event-ID` of a stream. */
             id: string;
             /**
-             * @description Why it is removed: `withdrawn` by its recorder (it can still be read), or `not_visible`: it no longer names you.
+             * @description Why it is removed: `withdrawn` by its recorder (it can still be read), or `not_visible`: it no longer concerns you.
              * @example withdrawn
              */
             reason?: string | null;
@@ -2128,6 +2192,17 @@ export interface components {
             items: components["schemas"]["Event"][];
             /** @description Where the next page starts, as `after`; absent on the last page. */
             next?: string | null;
+        };
+        /** @description Held changes that were given notice: `GET /v1/held` lists them. */
+        Expiring: {
+            /**
+             * Format: int64
+             * @description How many.
+             * @example 2
+             */
+            changes: number;
+            /** @description When the first of them goes into quarantine. */
+            first_at: components["schemas"]["Instant"];
         };
         /** @description One field that does not fit. */
         FieldError: {
@@ -2261,6 +2336,7 @@ export interface components {
         };
         /** @description A change that waits in a daybook. */
         HeldView: {
+            brought_by?: components["schemas"]["PartyId"] | null;
             daybook_id: components["schemas"]["DaybookId"];
             /** @description Until when it is kept at least; then it goes into quarantine. Whoever has it sends it again. */
             expires_at: components["schemas"]["Instant"];
@@ -2278,7 +2354,11 @@ export interface components {
             operations?: number | null;
             /** @description Whose daybook it is. */
             party_id: components["schemas"]["PartyId"];
-            /** @description What it waits for: `missing_dependency`, `start_op_ahead` or `quota`. */
+            /**
+             * @description What it waits for: `missing_dependency`, `start_op_ahead`, `quota`, or `left_group`: whoever brought it had left
+             *     the group. It is taken up when they are put into the group again (`PUT /v1/parties/{id}/members/{party_id}`),
+             *     also where their membership is ended again right after.
+             */
             reason: components["schemas"]["Reason"];
             /** @description When the server received it. */
             since: components["schemas"]["Instant"];
@@ -2431,6 +2511,8 @@ export interface components {
             daybooks: components["schemas"]["DaybookView"][];
             device_id?: components["schemas"]["DeviceId"] | null;
             grant_id: components["schemas"]["GrantId"];
+            /** @description The hubs whose member the caller is today, by id: with `activities:write` they may record `on_behalf_of` others. */
+            hubs?: components["schemas"]["PartyId"][];
             /**
              * @description What the neighbours call them.
              * @example Asha
@@ -2564,8 +2646,9 @@ export interface components {
             share_percent: number;
         };
         /**
-         * @description Somebody else's record that names the caller, who may read it (`GET /v1/activities/{id}`), and say that they were
-         *     not part of it (`POST /v1/activities/{id}/replies`).
+         * @description Somebody else's record that concerns the caller: it names them, what was decided about it gives them minutes, or a
+         *     record that they are told of was merged into it. They may read it (`GET /v1/activities/{id}`), and say that they
+         *     were not part of it (`POST /v1/activities/{id}/replies`).
          */
         Named: {
             /** @description Whose record it is. */
@@ -2581,7 +2664,7 @@ export interface components {
              * @example litter_pick
              */
             kind?: string | null;
-            /** @description Its newest version still gives you minutes. Otherwise it is no longer yours to read. */
+            /** @description It still concerns you. Otherwise it is no longer yours to read. */
             still: boolean;
         };
         /**
@@ -2664,7 +2747,8 @@ export interface components {
             /** @description The activities that an accepted change touches; of other changes the server does not know. */
             activities: components["schemas"]["ActivityId"][];
             /**
-             * @description Why it is held or refused.
+             * @description Why it is held, deferred or refused. Deferred: `transaction_full` and `request_full`, send it again at once;
+             *     `held_full`, the daybook holds as much as it may.
              * @example missing_dependency
              */
             code?: string | null;
@@ -2868,7 +2952,7 @@ export interface components {
              */
             revision: number;
             /**
-             * @description `coordinator`, for those who are. More will come.
+             * @description `coordinator` of a resident, `hub` of a group or an organisation. More will come.
              * @example [
              *       "coordinator"
              *     ]
@@ -3043,7 +3127,7 @@ export interface components {
             items: components["schemas"]["DecisionOutcome"][];
             /**
              * @description To be sent with the same items to `POST /v1/decisions`: does exactly this, or says what changed. Absent while
-             *     an item is refused.
+             *     an item is refused or does not fit.
              */
             token?: string | null;
         };
@@ -3393,6 +3477,8 @@ export interface components {
              * @description Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
              */
             audit_percent?: number;
+            /** @description What counts at most of one person, whoever approves it. */
+            caps?: components["schemas"]["Caps"];
             /** @description Who approves what is clean. */
             mode: components["schemas"]["Mode"];
             /**
@@ -3773,10 +3859,8 @@ export interface components {
             activity: components["schemas"]["ActivityId"];
             /** @enum {string} */
             decision: "settle";
-            /** @description The document's key. */
-            field: string;
-            /** @description As plain JSON. */
-            value: unknown;
+            /** @description Which value for which field. */
+            values: components["schemas"]["ValueChosen"][];
         } & {
             /** @description The decisions that would do it, but for the id that each needs. */
             decisions: components["schemas"]["DecisionDraft"][];
@@ -4365,7 +4449,7 @@ export interface components {
              */
             restated_no?: number | null;
         };
-        /** @description A line that would be posted. */
+        /** @description A line that a decision posts. */
         TransferEffect: {
             account_id: components["schemas"]["AccountId"];
             activity_id: components["schemas"]["ActivityId"];
@@ -4397,12 +4481,20 @@ export interface components {
          * @enum {string}
          */
         Unreadable: "wrong_type" | "out_of_range" | "too_many_values" | "nested" | "not_a_map" | "kind_missing" | "day_missing" | "id_elsewhere" | "too_many_parties" | "too_large";
+        /** @description A field in conflict, and which of its values is to count. */
+        ValueChosen: {
+            /** @description The document's key. */
+            field: string;
+            /** @description As plain JSON. */
+            value: unknown;
+        };
         /** @description What a phone is told about one of its records. */
         Verdict: {
             activity_id: components["schemas"]["ActivityId"];
             at: components["schemas"]["Instant"];
             conflict: components["schemas"]["Conflict"];
             expected_by?: components["schemas"]["Instant"] | null;
+            merged_into?: components["schemas"]["ActivityId"] | null;
             /**
              * Format: int64
              * @description Minutes recognised; absent while nothing is decided.
@@ -4521,7 +4613,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: It takes two parties. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: It takes two parties. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `not_a_group`: Only a group or an organisation can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_grants`: You have as many personal tokens as one may have. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;
@@ -4975,7 +5067,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9ooKRO2OY68hHOCHb8BCc--mcPYKg",
+                     *       "events_after": "rGS-T-piPRLNOmyLCkw8h0IawI-r5r9ooKRO2AyDqydnvr3zm-5bybx_DBc",
                      *       "items": [
                      *         {
                      *           "contribution_minutes": 240,
@@ -5168,7 +5260,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
@@ -5255,7 +5347,10 @@ export interface operations {
                 within?: string;
                 /** @description Only what was written or judged at this time or later. */
                 changed_since?: components["schemas"]["Instant"];
-                /** @description `true`: others' records that give you minutes, instead of your own. */
+                /**
+                 * @description `true`: others' records that concern you, instead of your own: they name you, give you minutes, or count for a
+                 *     record that does.
+                 */
                 names_me?: boolean;
             };
             header?: never;
@@ -5272,7 +5367,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "bags": 2,
@@ -5819,7 +5914,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -5952,7 +6047,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "changed": [
@@ -6172,7 +6267,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHwPDh5b9ooKRO2HtZ0_KqHTNnn0fRPrX1t98",
+                     *       "events_after": "rGS-T-piPRLNKvv9db0oNr9mwPDh5b9ooKRO2BVCyQogewQuUPc_nX6VU8s",
                      *       "items": [
                      *         {
                      *           "activities": [
@@ -6343,7 +6438,9 @@ export interface operations {
                      *           ],
                      *           "waiting_since": "2026-11-21T13:27:00.000Z"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "looked_at": 1,
+                     *       "waiting": 1
                      *     }
                      */
                     "application/json": components["schemas"]["CardPage"];
@@ -6431,7 +6528,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "changes": 10,
@@ -6645,7 +6742,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHgMCG5r9oiYo4VhgzxQPCgiogLGU0uM3nElk",
+                     *       "events_after": "rGS-T-piPRLNKvv9db0oNr9mgMCG5r9oiYo4ViQPlJiv35PRCgDOUBfM0hg",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T13:52:00.000Z",
@@ -6709,7 +6806,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNGM9Sl_vdfCJuwPzy3r9ooKRO2IkpDnb43qEcyP6rnfUBot8",
+                     *       "events_after": "rGS-T-piPRLNGDjm8e58ENrVwPzy3r9ooKRO2KPyEDZSg6RPTR7ze4P4Bqc",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
@@ -6718,6 +6815,22 @@ export interface operations {
                      *           "decision_seq": 1,
                      *           "id": "01a1fdc7-eb60-7849-a52f-0ff88dcfd992",
                      *           "journal_no": 10,
+                     *           "moved": [
+                     *             {
+                     *               "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
+                     *               "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *               "asset": "contribution",
+                     *               "day": "2026-11-20",
+                     *               "minutes": 60
+                     *             },
+                     *             {
+                     *               "account_id": "01a1fdad-5e80-7b3d-bc57-ac7a3ad0db87",
+                     *               "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *               "asset": "contribution",
+                     *               "day": "2026-11-20",
+                     *               "minutes": 60
+                     *             }
+                     *           ],
                      *           "pack_version": 1,
                      *           "step": "approve",
                      *           "version": 1
@@ -6786,6 +6899,22 @@ export interface operations {
                      *             "decision_seq": 1,
                      *             "id": "01a1fdc7-eb60-7849-a52f-0ff88dcfd992",
                      *             "journal_no": 10,
+                     *             "moved": [
+                     *               {
+                     *                 "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
+                     *                 "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *                 "asset": "contribution",
+                     *                 "day": "2026-11-20",
+                     *                 "minutes": 60
+                     *               },
+                     *               {
+                     *                 "account_id": "01a1fdad-5e80-7b3d-bc57-ac7a3ad0db87",
+                     *                 "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *                 "asset": "contribution",
+                     *                 "day": "2026-11-20",
+                     *                 "minutes": 60
+                     *               }
+                     *             ],
                      *             "pack_version": 1,
                      *             "step": "approve",
                      *             "version": 1
@@ -6895,7 +7024,7 @@ export interface operations {
                      *           "status": 200
                      *         }
                      *       ],
-                     *       "token": "rGS-T-piPRLNkkQFjhd3Y-10oKkiNY4HEPUSuZfPWHIpXcxEyKMsSkR4uZM4Nz_Bww7Gt89Xo3z_wWIRAKR-rXLbcW0F3QOdIgAApznYhwo8BUNOmJT-QXH43A"
+                     *       "token": "rGS-T-piPRLNkkQFjhd3Y-10oKkiNY4HEPUSuZfPWHIpXcxEyKMsSkR4uZM4Nz_Bww7Gt89Xo3z_wWIRAKR-rXLbcW0F3QOdIgAAAgE11cVcZ__1zZnojEjCXrsllyBJig"
                      *     }
                      */
                     "application/json": components["schemas"]["PreviewAnswer"];
@@ -6941,6 +7070,22 @@ export interface operations {
                      *       "decision_seq": 1,
                      *       "id": "01a1fdc7-eb60-7849-a52f-0ff88dcfd992",
                      *       "journal_no": 10,
+                     *       "moved": [
+                     *         {
+                     *           "account_id": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
+                     *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *           "asset": "contribution",
+                     *           "day": "2026-11-20",
+                     *           "minutes": 60
+                     *         },
+                     *         {
+                     *           "account_id": "01a1fdad-5e80-7b3d-bc57-ac7a3ad0db87",
+                     *           "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *           "asset": "contribution",
+                     *           "day": "2026-11-20",
+                     *           "minutes": 60
+                     *         }
+                     *       ],
                      *       "pack_version": 1,
                      *       "step": "approve",
                      *       "version": 1
@@ -6981,7 +7126,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNODgsFFa0vkv-wI-r5r9oiYo4VvjuCfaortTsJe6t70KBevQ",
+                     *       "events_after": "rGS-T-piPRLNOMGC7k8_dK1RwI-r5r9oiYo4VssO_pJs6ZbGeISa4b85D_I",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:05:00.000Z",
@@ -7236,46 +7381,46 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8",
+                     *       "events_after": "rGS-T-piPRLNKIQM0UU9TCkMwI-r5r9oiYo4VusGU-WiEe809esMK8oGwV4",
                      *       "items": [
                      *         {
                      *           "at": "2026-11-21T11:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw",
+                     *           "id": "rGS-T-piPRLNGDjm8e58ENrVwI-r5r9oiYo4VsI94G5c5aK_Ty5ilLzrJlk",
                      *           "revision": 4,
                      *           "subject": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:27:00.000Z",
-                     *           "id": "rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0",
+                     *           "id": "rGS-T-piPRLNJlhrDHz43oZNwI-r5r9oiYo4VjmnKFlx-W5_Sft8vEdigLU",
                      *           "revision": 4,
                      *           "subject": "01a1fe12-13c0-79a5-befe-08b4bad2be0f",
                      *           "type": "activity.posted"
                      *         },
                      *         {
                      *           "at": "2026-11-21T13:47:00.000Z",
-                     *           "id": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8",
+                     *           "id": "rGS-T-piPRLNKIQM0UU9TCkMwI-r5r9oiYo4VusGU-WiEe809esMK8oGwV4",
                      *           "revision": 2,
                      *           "subject": "01a1fe24-6340-7297-bce4-cfc1881bf31c",
                      *           "type": "activity.recorded"
                      *         }
                      *       ],
-                     *       "next": "rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8"
+                     *       "next": "rGS-T-piPRLNKIQM0UU9TCkMwI-r5r9oiYo4VusGU-WiEe809esMK8oGwV4"
                      *     }
                      */
                     "application/json": components["schemas"]["EventPage"];
                     /**
-                     * @example id: rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw
+                     * @example id: rGS-T-piPRLNGDjm8e58ENrVwI-r5r9oiYo4VsI94G5c5aK_Ty5ilLzrJlk
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGM9Sl_vdfCJuwI-r5r9oiYo4VhXLe55aLvSJjQ2E0q89siw","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T11:47:00.000Z","id":"rGS-T-piPRLNGDjm8e58ENrVwI-r5r9oiYo4VsI94G5c5aK_Ty5ilLzrJlk","revision":4,"subject":"01a1fdb1-f260-717c-ab82-83e7e9d1d6c6","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0
+                     *     id: rGS-T-piPRLNJlhrDHz43oZNwI-r5r9oiYo4VjmnKFlx-W5_Sft8vEdigLU
                      *     event: activity.posted
-                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJlvI48alB_RAwI-r5r9oiYo4VmAdRpfKzGchXaHYXzNvQY0","revision":4,"subject":"01a1fe12-13c0-79a5-befe-08b4bad2be0f","type":"activity.posted"}
+                     *     data: {"at":"2026-11-21T13:27:00.000Z","id":"rGS-T-piPRLNJlhrDHz43oZNwI-r5r9oiYo4VjmnKFlx-W5_Sft8vEdigLU","revision":4,"subject":"01a1fe12-13c0-79a5-befe-08b4bad2be0f","type":"activity.posted"}
                      *
-                     *     id: rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8
+                     *     id: rGS-T-piPRLNKIQM0UU9TCkMwI-r5r9oiYo4VusGU-WiEe809esMK8oGwV4
                      *     event: activity.recorded
-                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKHQ4GJfhUaq0wI-r5r9oiYo4Vmj1V7Ga9mCMc3eoM7mYPg8","revision":2,"subject":"01a1fe24-6340-7297-bce4-cfc1881bf31c","type":"activity.recorded"}
+                     *     data: {"at":"2026-11-21T13:47:00.000Z","id":"rGS-T-piPRLNKIQM0UU9TCkMwI-r5r9oiYo4VusGU-WiEe809esMK8oGwV4","revision":2,"subject":"01a1fe24-6340-7297-bce4-cfc1881bf31c","type":"activity.recorded"}
                      */
                     "text/event-stream": string;
                 };
@@ -7314,7 +7459,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNSGATrIZhL4-3wIGD579oDnEi0A0AYkOHKcUhDO5rOdsKGF8",
+                     *       "events_after": "rGS-T-piPRLNSMh1QQWW_-2RwIGD579oDnEi0M2I82Egl_gv_bSJGx61gR4",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T14:08:00.000Z",
@@ -7561,9 +7706,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHgMCG5r9oiYo4VhgzxQPCgiogLGU0uM3nElk",
+                     *       "events_after": "rGS-T-piPRLNKvv9db0oNr9mgMCG5r9oiYo4ViQPlJiv35PRCgDOUBfM0hg",
                      *       "items": [
                      *         {
+                     *           "brought_by": "01a1fd8e-3dc0-7036-89bb-5e44973dc24f",
                      *           "daybook_id": "01a1fd8e-3dc0-7a5c-a1d2-13e576401b3b",
                      *           "expires_at": "2027-01-04T13:52:00.000Z",
                      *           "hash": "d7fd2c444f7d1b898c829aa0fa74348f76a90ccc5602c53ab6e3ceb7565640fc",
@@ -7788,7 +7934,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9oiYo4ViHwcfJjh_Hhgpmavs7aEEc",
+                     *       "events_after": "rGS-T-piPRLNOmyLCkw8h0IawI-r5r9oiYo4VjTcYWoQy-aNozUvAWHMZ7g",
                      *       "items": [
                      *         {
                      *           "activity_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e",
@@ -7802,8 +7948,8 @@ export interface operations {
                      *           "subject_id": "01a1fdad-5e80-7b3d-9692-d9a1ea78d97e"
                      *         },
                      *         {
-                     *           "chain": "7dbd7631e9de00d1c611e984f5d13688db81ed5b332578a48dbddc0d3d9dd4d4",
-                     *           "commitment": "6d029694af8888d7d2642d68d6717d9ea25c031d1c66ee04b4cb5bcc7506bb6c",
+                     *           "chain": "fdf8a6e4542b765fe899d1e757069fdaba8846b8e47d5505f4d5943135fffcc2",
+                     *           "commitment": "1e34e929d705bd4c1155f969a12f5aa6380bc4f0a902b33541de57567bdfd486",
                      *           "no": 5
                      *         }
                      *       ],
@@ -8294,7 +8440,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNElPLo4oc6cpRwPzy3r9ooKRO2Dlr8KZFO5lOEa3j8-SUNnU",
+                     *       "events_after": "rGS-T-piPRLNEhq_ijImdXhSwPzy3r9ooKRO2A-ay8iRnJfAHrAkihUlMP8",
                      *       "items": [
                      *         {
                      *           "created_at": "2026-11-21T10:01:00.000Z",
@@ -8700,7 +8846,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The resident.
+                 * @description The resident; of a hub the group or organisation.
                  * @example 01a1fd8e-3dc0-7036-89bb-5e44973dc24f
                  */
                 id: string;
@@ -8708,7 +8854,7 @@ export interface operations {
                  * @description The role.
                  * @example coordinator
                  */
-                role: "coordinator";
+                role: "coordinator" | "hub";
             };
             cookie?: never;
         };
@@ -8735,7 +8881,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The resident.
+                 * @description The resident; of a hub the group or organisation.
                  * @example 01a1fd8e-3dc0-7036-89bb-5e44973dc24f
                  */
                 id: string;
@@ -8743,7 +8889,7 @@ export interface operations {
                  * @description The role.
                  * @example coordinator
                  */
-                role: "coordinator";
+                role: "coordinator" | "hub";
             };
             cookie?: never;
         };
@@ -8794,7 +8940,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNOkzhzksTu6WPwI-r5r9oiYo4ViHwcfJjh_Hhgpmavs7aEEc",
+                     *       "events_after": "rGS-T-piPRLNOmyLCkw8h0IawI-r5r9oiYo4VjTcYWoQy-aNozUvAWHMZ7g",
                      *       "items": [
                      *         {
                      *           "closed_at": "2026-11-21T13:57:00.000Z",
@@ -9398,7 +9544,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "events_after": "rGS-T-piPRLNKvheA5XhsRCHwPDh5b9ooKRO2HtZ0_KqHTNnn0fRPrX1t98",
+                     *       "events_after": "rGS-T-piPRLNKvv9db0oNr9mwPDh5b9ooKRO2BVCyQogewQuUPc_nX6VU8s",
                      *       "items": [
                      *         {
                      *           "about": [
@@ -9459,7 +9605,7 @@ export interface operations {
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQ1gVPZ5mRSIc"
+                 *       "verdicts_after": "AAAAAAAQPGFw0vqeutM"
                  *     }
                  */
                 "application/cbor": components["schemas"]["SyncRequest"];
@@ -9475,7 +9621,7 @@ export interface operations {
                  *         }
                  *       ],
                  *       "device_time": "2026-11-21T13:47:00.000Z",
-                 *       "verdicts_after": "AAAAAAAQ1gVPZ5mRSIc"
+                 *       "verdicts_after": "AAAAAAAQPGFw0vqeutM"
                  *     }
                  */
                 "application/json": components["schemas"]["SyncRequest"];
@@ -9526,7 +9672,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATW8jjxqUH9EA",
+                     *       "verdicts_next": "AAAAAAATWGsMfPjehk0",
                      *       "verdicts_pending": true
                      *     }
                      */
@@ -9565,7 +9711,7 @@ export interface operations {
                      *           "version": 1
                      *         }
                      *       ],
-                     *       "verdicts_next": "AAAAAAATW8jjxqUH9EA",
+                     *       "verdicts_next": "AAAAAAATWGsMfPjehk0",
                      *       "verdicts_pending": true
                      *     }
                      */
