@@ -10,7 +10,7 @@ use crate::domain::ids::{GrantId, PartyId};
 use crate::domain::limits::PARTY_GRANTS;
 
 /// Who pays for what a request costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Payer {
     pub grant: GrantId,
     pub party: PartyId,
@@ -43,15 +43,18 @@ impl Budgets {
         self.parties.get_with(party, || Arc::new(Mutex::new(Bucket::full(now_ms))))
     }
 
-    /// Takes so many bytes out of both.
+    /// Takes so many bytes out of both; who asks for nothing never waits, whatever either owes.
     ///
     /// # Errors
     /// The seconds until there are as many, at least 1; nothing was taken then.
     pub fn take(&self, payer: Payer, bytes: u64, now_ms: i64) -> Result<(), u64> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let (party, grant) = (self.of_party(payer.party, now_ms), self.of_grant(payer.grant, now_ms));
         let mut party = lock(&party);
         // Asked of it is only that nothing is owed: so nothing has to be given back where the grant has too little.
-        party.take(0, now_ms)?;
+        party.owes_nothing(now_ms)?;
         lock(&grant).take(bytes, now_ms)?;
         party.spend(part(bytes), now_ms);
         Ok(())
@@ -119,5 +122,8 @@ mod tests {
         assert_eq!(budgets.take(payer(2, 1), 1, 0), Ok(()));
         budgets.spend(payer(1, 1), PARTY_GRANTS * GRANT_BYTES_BURST, 0);
         assert!(budgets.take(payer(2, 1), 1, 0).is_err(), "it does not help to take another grant");
+        for grant in [1, 2] {
+            assert_eq!(budgets.take(payer(grant, 1), 0, 0), Ok(()), "who asks for nothing does not wait");
+        }
     }
 }

@@ -34,21 +34,37 @@ impl Bucket {
         (u64::try_from(self.left).unwrap_or(0), seconds)
     }
 
-    /// Takes so many bytes out.
+    /// Takes so many bytes out. Who asks for nothing never waits, whatever is owed.
     ///
     /// # Errors
     /// The seconds until there are as many, at least 1; nothing was taken then.
     pub fn take(&mut self, bytes: u64, now_ms: i64) -> Result<(), u64> {
-        self.fill(now_ms);
+        if bytes == 0 {
+            return Ok(());
+        }
         // What is larger than the whole bucket needs a full one.
         let bytes = signed(bytes).min(signed(GRANT_BYTES_BURST));
-        let lacking = bytes.saturating_sub(self.left);
-        if lacking > 0 {
-            let ms = lacking.saturating_mul(HOUR_MS) / signed(GRANT_BYTES_PER_HOUR).max(1);
-            return Err(u64::try_from(ms / 1_000).unwrap_or(0).saturating_add(1));
-        }
+        self.has(bytes, now_ms)?;
         self.left = self.left.saturating_sub(bytes);
         Ok(())
+    }
+
+    /// Asks whether anything is owed; takes nothing out.
+    ///
+    /// # Errors
+    /// The seconds until nothing is, at least 1.
+    pub fn owes_nothing(&mut self, now_ms: i64) -> Result<(), u64> {
+        self.has(0, now_ms)
+    }
+
+    fn has(&mut self, bytes: i64, now_ms: i64) -> Result<(), u64> {
+        self.fill(now_ms);
+        let lacking = bytes.saturating_sub(self.left);
+        if lacking <= 0 {
+            return Ok(());
+        }
+        let ms = lacking.saturating_mul(HOUR_MS) / signed(GRANT_BYTES_PER_HOUR).max(1);
+        Err(u64::try_from(ms / 1_000).unwrap_or(0).saturating_add(1))
     }
 
     /// Takes out what is known only afterwards, there or not: the next push waits for it.
@@ -83,6 +99,17 @@ mod tests {
         assert_eq!(bucket.take(GRANT_BYTES_BURST, 0), Ok(()));
         assert_eq!(bucket.take(0, 0), Ok(()), "who pushes nothing never waits");
         assert_eq!(bucket.take(1, 0), Err(1));
+    }
+
+    #[test]
+    fn who_asks_for_nothing_never_waits_though_something_is_owed() {
+        let mut bucket = Bucket::full(0);
+        bucket.spend(GRANT_BYTES_BURST, 0);
+        assert_eq!(bucket.owes_nothing(0), Ok(()), "at the limit");
+        bucket.spend(1, 0);
+        assert_eq!(bucket.owes_nothing(0), Err(1), "one past it");
+        assert_eq!((bucket.take(0, 0), bucket.take(1, 0)), (Ok(()), Err(1)));
+        assert_eq!(bucket.left(), -1, "and nothing is taken");
     }
 
     #[test]

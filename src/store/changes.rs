@@ -49,6 +49,7 @@ pub struct Known {
 pub struct Covering {
     pub actor: Vec<u8>,
     pub start_op: i64,
+    pub max_op: i64,
     pub position: i64,
     pub objects: Vec<u8>,
 }

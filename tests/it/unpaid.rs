@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::floods::grant;
 use crate::metrics::scrape::Scrape;
 use crate::support::app::activity;
+use crate::support::desk::group;
 use crate::support::{TestApp, TestPhone, both};
 use crate::wire;
 
@@ -141,6 +142,41 @@ both! {
 }
 
 both! {
+    async fn what_waited_and_comes_in_with_anothers_push_is_paid_for_by_who_brought_it(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let (mut ann, mut mallory) = (app.phone("Ann").await, app.phone("Mallory").await);
+        let (_, book) = group(&mut desk, &mut ann, &[mallory.party]).await;
+        let (heavy, light) = (ActivityId(mallory.uuid()), ActivityId(ann.uuid()));
+        mallory.sync().await.expect("synced");
+        mallory.edit_in(book, heavy, |a| {
+            a.kind(Kind::Hours).day(DAY).note("Along");
+            (0..40).for_each(|at| _ = a.put(&format!("weather {at}"), "w".repeat(1_000)));
+        }).expect("recorded");
+        mallory.sync().await.expect("synced");
+        ann.sync().await.expect("synced");
+        with_operations(&app, book, 100_000).await;
+        // A few bytes: they need the document, have much rewritten, and wait for somebody to write one operation more.
+        mallory.edit_in(book, heavy, |a| _ = a.note_more("!")).expect("edited");
+        let (small, _) = last_change(&mut mallory.book(book).doc);
+        let small = wire::forged(&small, |change| change.start_op = change.start_op.saturating_add(1));
+        let answer = wire::send_changes(&mut mallory, book, &[small]).await;
+        assert_eq!(wire::outcomes(&answer), [(OutcomeKind::Held, Some("start_op_ahead"))]);
+        let me = ann.party;
+        ann.edit_in(book, light, |a| _ = a.kind(Kind::Hours).day(DAY).minutes(me, 5)).expect("recorded");
+        let (change, paid) = last_change(&mut ann.book(book).doc);
+        let (anns, mallorys) = (app.app.budget(grant(&app, &ann).await), app.app.budget(grant(&app, &mallory).await));
+        let left = || [&anns, &mallorys].map(|budget| budget.lock().expect("whole").left());
+        let before = left();
+        assert_eq!(wire::outcomes(&wire::send_changes(&mut ann, book, &[change]).await), [ACCEPTED]);
+        assert_eq!(activity(&mut ann, heavy).await["note"], "Along!", "it came in");
+        let after = left();
+        let beyond = before[0] - after[0] - paid;
+        assert!((0..=DEPENDENCIES).contains(&beyond), "{beyond} beyond hers");
+        assert!(before[1] - after[1] > 190_000, "{} for the load and what is rewritten", before[1] - after[1]);
+    }
+}
+
+both! {
     async fn a_person_who_has_pushed_with_many_grants_waits_with_the_next_one(app: TestApp) {
         let (mut asha, mut bilal) = (app.phone("Asha").await, app.phone("Bilal").await);
         for phone in [&mut asha, &mut bilal] {
@@ -250,6 +286,8 @@ both! {
             let before = left();
             let answer = wire::send_changes(&mut asha, own, &[change]).await;
             assert_eq!(wire::outcomes(&answer), [expected]);
+            let says = answer.outcomes[0].detail.as_deref().is_some_and(|detail| detail.ends_with("without rich text"));
+            assert_eq!(says, more == 1, "or the same would be written after each reload: {answer:?}");
             let loads = (before - left()) / (most - 1_000);
             assert_eq!(loads, if more == 0 { 2 } else { 0 });
         }

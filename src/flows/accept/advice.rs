@@ -60,6 +60,10 @@ pub fn advice(code: RefusalCode) -> &'static str {
         RefusalCode::TooManyValues => {
             "it leaves more than 64 values under one key: an operation names the values that it replaces"
         }
+        RefusalCode::MarkOrder => {
+            "a range of rich text ends before it begins, or the daybook is too large to prove that it does not: reload, \
+             and write it again without rich text"
+        }
         _ => "the change was refused before: reload",
     }
 }

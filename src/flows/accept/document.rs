@@ -22,13 +22,14 @@ use crate::store::changes::Of;
 use crate::store::entity::daybook;
 
 /// Gives the texts that the reducer left to the document their strings, where they are there; else says what the document
-/// is needed for. In a daybook that is too large to be loaded nobody can tell what such a text reads, and no phone may
+/// is needed for, and who pays for it. In a daybook that is too large to be loaded nobody can tell what such a text reads, and no phone may
 /// be silent for ever because of it: it is unreadable from then on, until it is written anew.
 pub fn texts(
     row: &daybook::Model,
     plan: &Plan,
     readings: &mut Readings,
     filled: Option<Filled>,
+    payer: Option<Payer>,
 ) -> Option<Attempt> {
     let needed = readings.needing_document();
     if needed.is_empty() {
@@ -43,7 +44,7 @@ pub fn texts(
         Some(filled) => readings.replace(filled.states),
         None => {
             let states = readings.take(&needed);
-            return Some(Attempt::NeedsDocument { revision: row.revision, accepted, states });
+            return Some(Attempt::NeedsDocument { revision: row.revision, accepted, states, payer });
         }
     }
     None

@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use super::super::FlowError;
 use super::plan::{self, HeldTotals, Incoming, Plan};
+use super::reads::Reads;
 use super::rows;
 use super::turns::{self, Room};
+use crate::app::Payer;
 use crate::domain::held::HELD_EXPIRED;
-use crate::domain::ids::PartyId;
+use crate::domain::ids::{GrantId, PartyId};
 use crate::domain::limits::{HEADS_MAX, LOOK_UP_RANGES_MAX, LOOK_UP_ROWS_MAX, LOOK_UP_SPANS_MAX};
 use crate::merge::admit::{ActorLast, Facts, HeldReason, Named, Ranges, References, references};
 use crate::merge::guard::{self, Checked, Chunk};
@@ -34,6 +36,8 @@ pub struct Held {
     pub back: HashSet<Vec<u8>>,
     /// The daybook's revision that this belongs to, where anything is held.
     pub revision: Option<i64>,
+    /// Who pays for those whose turn may have come: whoever brought them.
+    pub payers: HashMap<Hash, Payer>,
 }
 
 /// Who first delivered a change, and when the server received it.
@@ -114,7 +118,28 @@ pub async fn held(db: &impl ConnectionTrait, of: Of, chunks: &[Incoming]) -> Res
         }
     };
     let all = rows.into_iter().map(|row| Ok((hash(&row.hash)?, row))).collect::<Result<_, FlowError>>()?;
-    Ok(Held { changes, all, back, revision: Some(row.revision) })
+    let payers = payers(db, of, &changes, &all).await?;
+    Ok(Held { changes, all, back, revision: Some(row.revision), payers })
+}
+
+/// Who brought held changes, and pays for them; nobody for what no grant brought that is still there.
+async fn payers(
+    db: &impl ConnectionTrait,
+    of: Of,
+    changes: &[Arc<Checked>],
+    all: &HashMap<Hash, Waiting>,
+) -> Result<HashMap<Hash, Payer>, FlowError> {
+    let brought = changes.iter().filter_map(|change| Some((change.hash, all.get(&change.hash)?.grant_id?)));
+    let grants = brought.clone().map(|(_, grant)| grant).collect();
+    let parties = store::access::parties_of(db, of.neighbourhood, grants).await?;
+    let ids = parties.values().copied().collect();
+    let stand_for = store::parties::resolve(db, of.neighbourhood, &ids).await?;
+    let payer = |grant: Uuid| {
+        let party = *parties.get(&grant)?;
+        let party = stand_for.get(&party).map_or(party, |(party, _)| *party);
+        Some(Payer { grant: GrantId(grant), party })
+    };
+    Ok(brought.filter_map(|(hash, grant)| Some((hash, payer(grant)?))).collect())
 }
 
 /// Of what is held of people who had left the group: what those brought who are in it again, and what is sent anew.
@@ -154,13 +179,15 @@ fn parse(rows: Vec<held_change::Model>) -> Vec<Arc<Checked>> {
         .collect()
 }
 
-/// What else there is to look up than the changes.
+/// What else there is to look up than the changes, and for whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Hashes of chunks that were not decoded.
     pub unread: &'a [Hash],
     /// Changes in quarantine that are looked at anew.
     pub again: &'a HashMap<Hash, Brought>,
+    /// Who pays for what is pushed now.
+    pub pushes: Option<Payer>,
 }
 
 /// The facts, and what the quarantine has of these changes without binding anybody.
@@ -169,28 +196,30 @@ pub struct Loaded {
     pub facts: Facts,
     /// In quarantine, and looked at anew: what becomes of them now takes the place of that.
     pub loose: HashSet<Hash>,
-    /// Bytes of what is kept of earlier changes that were read for it.
-    pub read_bytes: u64,
+    /// Bytes of what is kept of earlier changes that were read for it, by who pays for them.
+    pub read: Vec<(Payer, u64)>,
 }
 
-/// Loads the facts for the changes of a push and the held ones, inside the transaction that holds the lock.
+/// Loads the facts for the changes of a push and the held ones, each with who pays for it, inside the transaction that
+/// holds the lock.
 pub async fn load(
     db: &impl ConnectionTrait,
     of: Of,
     row: &daybook::Model,
     held: &Held,
-    changes: &[&Checked],
+    asking: &[(Option<Payer>, &Checked)],
     asked: Asked<'_>,
 ) -> Result<Loaded, FlowError> {
     let mut facts = Facts::new(unsigned(row.position), unsigned(row.max_op));
     facts.operations = unsigned(row.operations);
     facts.raw_bytes = unsigned(row.raw_bytes);
-    let hashes = hashes(row, changes, asked.unread);
-    let mut read_bytes: u64 = 0;
-    for known in store::changes::known(db, of, &hashes, &numbers(changes)).await? {
+    let changes: Vec<&Checked> = asking.iter().map(|(_, change)| *change).collect();
+    let hashes = hashes(row, &changes, asked.unread);
+    let mut reads = Reads::of(row, asking, asked);
+    for known in store::changes::known(db, of, &hashes, &numbers(&changes)).await? {
+        reads.known(&known);
         let Known { hash: bytes, actor, seq, max_op, position, objects, .. } = known;
         let (position, max_op) = (unsigned(position), unsigned(max_op));
-        read_bytes = read_bytes.saturating_add(length(&objects));
         facts.add_known(hash(&bytes)?, position, max_op, &objects).map_err(FlowError::internal)?;
         let last = ActorLast { seq: unsigned(seq), max_op, position };
         let greatest = facts.actors.entry(Actor::new(&actor)).or_insert(last);
@@ -212,25 +241,27 @@ pub async fn load(
     facts.held.extend(held.all.keys());
     let new: Vec<&Checked> = changes.iter().copied().filter(|change| !facts.is_known(&change.hash)).collect();
     let wanted = references(new.iter().copied());
+    reads.look_for(&facts);
     if let Some(after) = facts.graph_after(new.iter().copied()) {
         for (position, bytes, objects) in store::changes::graph_after(db, of, after).await? {
-            read_bytes = read_bytes.saturating_add(length(&objects));
+            reads.node(position, &objects);
             facts.add_node(hash(&bytes)?, unsigned(position), &objects).map_err(FlowError::internal)?;
         }
     }
-    read_bytes = read_bytes.saturating_add(load_rows(db, of, &mut facts, &wanted).await?);
-    Ok(Loaded { facts, loose, read_bytes })
+    load_rows(db, of, &mut facts, &wanted, &mut reads).await?;
+    Ok(Loaded { facts, loose, read: reads.paid() })
 }
 
 /// What the objects named in these changes are, and nothing else.
 pub async fn objects(db: &impl ConnectionTrait, of: Of, changes: &[&Checked]) -> Result<Facts, FlowError> {
     let mut facts = Facts::new(0, 0);
-    load_rows(db, of, &mut facts, &references(changes.iter().copied())).await?;
+    let wanted = references(changes.iter().copied());
+    load_rows(db, of, &mut facts, &wanted, &mut Reads::default()).await?;
     Ok(facts)
 }
 
 /// The changes of the push, and what they depend on.
-fn hashes(row: &daybook::Model, changes: &[&Checked], unread: &[Hash]) -> Vec<Vec<u8>> {
+pub fn hashes(row: &daybook::Model, changes: &[&Checked], unread: &[Hash]) -> Vec<Vec<u8>> {
     let mut hashes: BTreeSet<Hash> =
         changes.iter().flat_map(|change| change.deps.iter().chain([&change.hash])).copied().collect();
     hashes.extend(unread);
@@ -244,7 +275,7 @@ fn hashes(row: &daybook::Model, changes: &[&Checked], unread: &[Hash]) -> Vec<Ve
 
 /// The sequence numbers that tell where each actor stands: a change's own, if it is taken already, and the one
 /// before it, which must be the actor's last.
-fn numbers(changes: &[&Checked]) -> Vec<(Vec<u8>, Vec<i64>)> {
+pub fn numbers(changes: &[&Checked]) -> Vec<(Vec<u8>, Vec<i64>)> {
     let mut numbers: BTreeMap<&Actor, BTreeSet<i64>> = BTreeMap::new();
     for change in changes {
         let of_actor = numbers.entry(&change.actor).or_default();
@@ -255,19 +286,19 @@ fn numbers(changes: &[&Checked]) -> Vec<(Vec<u8>, Vec<i64>)> {
     of_actors.map(|(actor, seqs)| (actor.as_bytes().to_vec(), seqs.into_iter().collect())).collect()
 }
 
-/// Answers how many bytes were read.
 async fn load_rows(
     db: &impl ConnectionTrait,
     of: Of,
     facts: &mut Facts,
     wanted: &References,
-) -> Result<u64, FlowError> {
+    reads: &mut Reads<'_>,
+) -> Result<(), FlowError> {
     let (ranges, named) = (wanted.ranges(), wanted.named());
     if ranges.count() > LOOK_UP_RANGES_MAX {
-        return load_many_rows(db, of, facts, &ranges, &named).await;
+        return load_many_rows(db, of, facts, (&ranges, &named), reads).await;
     }
     let each: Vec<_> = ranges.iter().map(|(actor, from, to)| (actor.as_bytes().to_vec(), from, to)).collect();
-    add_rows(facts, store::changes::covering(db, of, &each).await?, &named)
+    add_rows(facts, store::changes::covering(db, of, &each).await?, &named, reads)
 }
 
 /// The same for so many ranges that going through the daybook costs less than asking for each: most of them may
@@ -276,9 +307,9 @@ async fn load_many_rows(
     db: &impl ConnectionTrait,
     of: Of,
     facts: &mut Facts,
-    ranges: &Ranges,
-    named: &Named,
-) -> Result<u64, FlowError> {
+    (ranges, named): (&Ranges, &Named),
+    reads: &mut Reads<'_>,
+) -> Result<(), FlowError> {
     let (mut after, mut wanted) = (0, Vec::new());
     loop {
         let spans = store::changes::spans(db, of, after, LOOK_UP_SPANS_MAX).await?;
@@ -289,28 +320,26 @@ async fn load_many_rows(
         });
         wanted.extend(overlapping.map(|span| span.position));
     }
-    let mut read_bytes: u64 = 0;
     for positions in wanted.chunks(LOOK_UP_ROWS_MAX) {
-        let rows = store::changes::at(db, of, positions.to_vec()).await?;
-        read_bytes = read_bytes.saturating_add(add_rows(facts, rows, named)?);
+        add_rows(facts, store::changes::at(db, of, positions.to_vec()).await?, named, reads)?;
     }
-    Ok(read_bytes)
+    Ok(())
 }
 
-fn add_rows(facts: &mut Facts, rows: Vec<Covering>, named: &Named) -> Result<u64, FlowError> {
-    let mut read_bytes: u64 = 0;
+fn add_rows(
+    facts: &mut Facts,
+    rows: Vec<Covering>,
+    named: &Named,
+    reads: &mut Reads<'_>,
+) -> Result<(), FlowError> {
     for row in rows {
         let actor = Actor::new(&row.actor);
-        read_bytes = read_bytes.saturating_add(length(&row.objects));
+        reads.row(&actor, &row);
         facts
             .add_named(&actor, unsigned(row.start_op), unsigned(row.position), &row.objects, named)
             .map_err(FlowError::internal)?;
     }
-    Ok(read_bytes)
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+    Ok(())
 }
 
 /// The objects that earlier changes made, by what the facts hold: what the reducer asks.

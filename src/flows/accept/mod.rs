@@ -14,6 +14,7 @@ mod left;
 mod once;
 mod plan;
 mod readings;
+mod reads;
 mod rows;
 mod turns;
 
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::FlowError;
-use crate::app::App;
+use crate::app::{App, Payer};
 use crate::domain::held::expires_at_ms;
 use crate::domain::ids::{ActivityId, DaybookId, GrantId, NeighbourhoodId, PartyId};
 use crate::domain::limits::FACTS_BYTES_FREE;
@@ -43,6 +44,7 @@ pub use plan::{Became, Incoming};
 pub(super) use readings::{Bringer, Readings};
 pub(super) use rows::{Quarantine, own_change};
 
+use costs::Shares;
 use facts::{Asked, Held, Loaded};
 use plan::{Plan, plan};
 
@@ -138,11 +140,13 @@ enum Attempt {
     NeedsProof {
         accepted: Vec<Arc<Checked>>,
         change: Arc<Checked>,
+        payer: Option<Payer>,
     },
     NeedsDocument {
         revision: i64,
         accepted: Vec<Arc<Checked>>,
         states: BTreeMap<ActivityId, ActivityState>,
+        payer: Option<Payer>,
     },
 }
 
@@ -223,13 +227,6 @@ impl<'a> Accept<'a> {
         Self { app, of, bringer, chunks, again, holds, revision: row.revision, once: None, sender: None }
     }
 
-    /// Takes what is known only now out of the budget of who pays for all this.
-    fn pay(&self, bytes: u64) {
-        if let Some(payer) = self.bringer.payer {
-            self.app.spend(payer, bytes);
-        }
-    }
-
     /// Who brought a change that is not held.
     fn brought(&self, hash: &Hash) -> Brought {
         let now = Brought { grant: self.bringer.grant.map(|grant| grant.0), at_ms: self.bringer.at_ms };
@@ -238,7 +235,7 @@ impl<'a> Accept<'a> {
 
     /// One transaction, tried until nothing moved while Automerge was asked.
     async fn settle(&self) -> Result<Settled, FlowError> {
-        let (app, of, payer) = (self.app, self.of, self.bringer.payer);
+        let (app, of) = (self.app, self.of);
         let mut filled = None;
         let mut proofs = HashMap::new();
         let mut holds = self.holds;
@@ -261,10 +258,10 @@ impl<'a> Accept<'a> {
                     holds = true;
                     continue;
                 }
-                Attempt::NeedsProof { accepted, change } => {
+                Attempt::NeedsProof { accepted, change, payer } => {
                     proofs.insert(change.hash, document::is_sound(app, of, payer, &accepted, &change).await?);
                 }
-                Attempt::NeedsDocument { revision, accepted, states } => {
+                Attempt::NeedsDocument { revision, accepted, states, payer } => {
                     let hashes = accepted.iter().map(|change| change.hash).collect();
                     let states = document::filled(app, of, payer, &accepted, states).await?;
                     filled = Some(Filled { revision, accepted: hashes, states });
@@ -310,7 +307,8 @@ impl<'a> Accept<'a> {
         laps.lap(Phase::Plan);
         if let Some(change) = plan.unverified {
             let accepted = plan.accepted.into_iter().map(|accepted| accepted.change).collect();
-            return Ok(Attempt::NeedsProof { accepted, change });
+            let payer = self.payer_of(held, &change.hash);
+            return Ok(Attempt::NeedsProof { accepted, change, payer });
         }
         held.leave_over(&mut plan, &facts);
         let mut readings = Readings::load(
@@ -321,11 +319,10 @@ impl<'a> Accept<'a> {
             &lookup(&facts),
         )
         .await?;
-        for accepted in &plan.accepted {
-            readings.reduce(&accepted.change, &lookup(&facts));
-        }
-        if let Some(needs_document) = document::texts(&row, &plan, &mut readings, filled) {
-            return Ok(needs_document);
+        let shares = self.reduce(&plan, held, &facts, &mut readings);
+        let payer = shares.of_document();
+        if let Some(needs) = document::texts(&row, &plan, &mut readings, filled, payer) {
+            return Ok(needs);
         }
         laps.lap(Phase::Reduce);
         let outcomes = self.outcomes(&plan, held, &facts, &readings);
@@ -337,7 +334,7 @@ impl<'a> Accept<'a> {
         }
         let admitted = plan.accepted.iter().filter(|accepted| accepted.was_held).count();
         let taken = signed(u64::try_from(plan.accepted.len() - admitted).unwrap_or(u64::MAX));
-        let (row, costs) = self.write(&txn, row, plan, held, &loose, &mut facts, readings).await?;
+        let (row, costs) = self.write(&txn, row, plan, held, &loose, &mut facts, (readings, &shares)).await?;
         laps.lap(Phase::Write);
         timing.commit(txn.commit()).await?;
         self.pay(costs);
@@ -355,13 +352,17 @@ impl<'a> Accept<'a> {
         held: &Held,
         proofs: &HashMap<Hash, bool>,
     ) -> Result<Loaded, FlowError> {
-        let mut changes: Vec<&Checked> = held.changes.iter().map(|change| &**change).collect();
-        changes.extend(self.chunks.iter().filter_map(Incoming::change).map(|change| &**change));
+        // What is sent again while it waits is asked for by whoever sends it.
+        let waiting = held.changes.iter().map(|change| (held.payers.get(&change.hash).copied(), &**change));
+        let pushed =
+            self.chunks.iter().filter_map(Incoming::change).map(|change| (self.bringer.payer, &**change));
+        let asking: Vec<(Option<Payer>, &Checked)> = waiting.chain(pushed).collect();
         let unread: Vec<Hash> =
             self.chunks.iter().filter_map(Incoming::unread).take(UNREAD_LOOKED_UP_MAX).collect();
-        let asked = Asked { unread: &unread, again: &self.again };
-        let mut loaded = facts::load(txn, self.of, row, held, &changes, asked).await?;
-        self.pay(loaded.read_bytes.saturating_sub(FACTS_BYTES_FREE));
+        let asked = Asked { unread: &unread, again: &self.again, pushes: self.bringer.payer };
+        let mut loaded = facts::load(txn, self.of, row, held, &asking, asked).await?;
+        let read = loaded.read.iter();
+        self.pay(read.map(|(payer, bytes)| (*payer, bytes.saturating_sub(FACTS_BYTES_FREE))));
         for (hash, sound) in proofs {
             if *sound {
                 loaded.facts.verified.insert(*hash);
@@ -370,6 +371,16 @@ impl<'a> Accept<'a> {
             }
         }
         Ok(loaded)
+    }
+
+    /// Updates the states of all that the accepted changes touch. Answers who pays for it.
+    fn reduce(&self, plan: &Plan, held: &Held, facts: &Facts, readings: &mut Readings) -> Shares {
+        let mut shares = Shares::default();
+        for accepted in &plan.accepted {
+            let did = readings.reduce(&accepted.change, &lookup(facts));
+            shares.add(self.payer_of(held, &accepted.change.hash), accepted.was_held, &did);
+        }
+        shares
     }
 
     fn outcomes(&self, plan: &Plan, held: &Held, facts: &Facts, readings: &Readings) -> Vec<ChunkOutcome> {
@@ -408,14 +419,14 @@ impl<'a> Accept<'a> {
         held: &Held,
         loose: &HashSet<Hash>,
         facts: &mut Facts,
-        readings: Readings,
-    ) -> Result<(daybook::Model, u64), FlowError> {
+        (readings, shares): (Readings, &Shares),
+    ) -> Result<(daybook::Model, Vec<(Payer, u64)>), FlowError> {
         let mut batch = Batch::default();
         let merge_actor = self.app.random();
         let mut written = rows::changes(self, row, &plan, held, facts, merge_actor)?;
         let sets = rows::SetAside { plan: &plan, held, loose };
         rows::held_and_refused(self, txn, &sets, &mut written.row, &mut batch).await?;
-        let costs = readings.write(txn, written.before, self.bringer, &mut batch).await?;
+        let costs = readings.write(txn, written.before, self.bringer, shares, &mut batch).await?;
         let row = written.row.clone();
         rows::push(txn, written, &mut batch);
         batch.execute(txn).await?;

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::super::FlowError;
-use super::costs;
+use super::costs::Shares;
 use crate::app::Payer;
 use crate::domain::ids::{ActivityId, GrantId};
 use crate::domain::reading::{Field, Reading, Value};
 use crate::merge::guard::Checked;
-use crate::merge::{ActivityState, ObjectInfo, OpId, reduce, touched};
+use crate::merge::{ActivityState, ObjectInfo, OpId, Reduced, reduce, touched};
 use crate::store;
 use crate::store::Batch;
 use crate::store::changes::Of;
@@ -85,12 +85,13 @@ impl Readings {
         Ok(readings)
     }
 
-    /// Applies the next accepted change.
-    pub fn reduce(&mut self, change: &Checked, lookup: &impl Fn(&OpId) -> Option<ObjectInfo>) {
+    /// Applies the next accepted change. Answers what it did.
+    pub fn reduce(&mut self, change: &Checked, lookup: &impl Fn(&OpId) -> Option<ObjectInfo>) -> Reduced {
         self.reduced += 1;
         let at = (self.reduced, recorded_at_ms(change));
         let reduced = reduce(&mut self.states, change, lookup);
-        self.last.extend(reduced.touched.into_iter().map(|id| (id, at)));
+        self.last.extend(reduced.touched.iter().map(|id| (*id, at)));
+        reduced
     }
 
     /// Leaves an id to the daybook that brought it first.
@@ -147,17 +148,18 @@ impl Readings {
         self.reduced = 0;
     }
 
-    /// Writes the activities, and a version of each whose reading changed. Answers what that costs, in bytes.
+    /// Writes the activities, and a version of each whose reading changed. Answers what that costs each, in bytes.
     pub async fn write(
         self,
         db: &impl ConnectionTrait,
         before: i64,
         bringer: Bringer,
+        shares: &Shares,
         batch: &mut Batch,
-    ) -> Result<u64, FlowError> {
+    ) -> Result<Vec<(Payer, u64)>, FlowError> {
         let backend = db.get_database_backend();
         let rows = self.rows(before, bringer)?;
-        let costs = costs::rewritten(&rows, usize::try_from(self.reduced).unwrap_or_default());
+        let costs = shares.of_rows(&rows);
         let Rows { activities: rows, versions } = rows;
         for version in versions.iter().filter(|version| version.version > 1) {
             let (id, older) = (ActivityId(version.activity_id), version.version - 1);
