@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use super::limits::PARTY_MINUTES_MAX;
 
 /// The most minutes of one person that are posted. A cap never keeps a record from being approved: what is above it
-/// is left out of the lines as they are frozen, and counted nowhere. What was frozen before stays.
+/// is left out of the lines as they are frozen, and counted nowhere. What was frozen stays, also once there is room
+/// again: approve the record anew to count it. To reclassify, to undo and to take a merge apart bring back lines as
+/// they were frozen, which no cap clips again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {

@@ -20,8 +20,8 @@ pub struct RulePack {
     pub version: i64,
     /// Who approves what is clean.
     pub mode: Mode,
-    /// Greatest minutes of one person on one civil day that a rule may approve.
-    #[schema(minimum = 1, maximum = 1_440)]
+    /// Greatest minutes of one person on one civil day that a rule may approve; more is for a person.
+    #[schema(minimum = 1, maximum = 480)]
     pub person_day_minutes_max: i64,
     /// An edit after an approval that moves no tally by more than this many items keeps the approval.
     #[schema(minimum = 0, maximum = 10_000)]
@@ -64,8 +64,9 @@ pub enum Mode {
     Coordinator,
 }
 
-/// What a pack may say: from, to. A day has 1,440 minutes; the others keep a slip of the finger out.
-const PERSON_DAY_MINUTES: (i64, i64) = (1, 1_440);
+/// What a pack may say: from, to. Of one person's day a rule approves 480 minutes at most, and the pack may set less
+/// (`posting.md`, "Clean"); the others keep a slip of the finger out.
+const PERSON_DAY_MINUTES: (i64, i64) = (1, 480);
 /// See [`PERSON_DAY_MINUTES`].
 const REPORT_ITEMS: (i64, i64) = (0, 10_000);
 /// See [`PERSON_DAY_MINUTES`].

@@ -1,7 +1,9 @@
 //! The one place that says what a stored decision does to a judgement.
 
+use std::collections::BTreeSet;
+
 use super::decision::{By, DecisionStep, StoredDecision};
-use super::judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
+use super::judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind, Unheard};
 use super::lines::Decided;
 
 /// What a stored decision does to the judgement before it. Deciding and rebuilding both come through here,
@@ -21,25 +23,29 @@ pub fn apply(before: &Judgement, decision: &StoredDecision) -> Judgement {
     match decision.step {
         DecisionStep::Approve => {
             in_force(&mut after).clone_from(&decision.decided);
-            (after.covered, after.mark) = (here(decision), None);
+            (after.covered, after.mark, after.unheard) = (here(decision), None, Unheard::default());
         }
         DecisionStep::FirstApproval => after.first = first_approval(decision),
         DecisionStep::Reject => {
             (after.own, after.covered, after.mark) = (None, here(decision), mark(MarkKind::Rejected));
+            after.unheard = Unheard::default();
         }
-        DecisionStep::Keep => (after.covered, after.mark) = (here(decision), None),
+        DecisionStep::Keep => {
+            (after.covered, after.mark, after.unheard) = (here(decision), None, Unheard::default());
+        }
         DecisionStep::AskForChanges => {
             after.covered = after.covered.map(|covered| Covered { broken: true, ..covered });
             after.mark = mark(MarkKind::NeedsChanges);
         }
         DecisionStep::Withdraw => {
             (after.own, after.covered, after.mark) = (None, None, mark(MarkKind::Withdrawn));
+            after.unheard = Unheard::default();
         }
         DecisionStep::Reclassify => in_force(&mut after).clone_from(&decision.decided),
         DecisionStep::Settle => {}
         DecisionStep::Merge => merge(&mut after, decision),
-        DecisionStep::Unmerge => unmerge(&mut after),
-        DecisionStep::Undo => restore(&mut after, decision),
+        DecisionStep::Unmerge => unmerge(&mut after, decision),
+        DecisionStep::Undo => restore(&mut after, before.decision_seq, decision),
     }
     after
 }
@@ -61,7 +67,12 @@ fn first_approval(decision: &StoredDecision) -> Option<FirstApproval> {
 }
 
 fn merge(after: &mut Judgement, decision: &StoredDecision) {
-    after.apart = Some(Apart { covered: after.covered.take(), mark: after.mark.take() });
+    after.apart = Some(Apart {
+        covered: after.covered.take(),
+        mark: after.mark.take(),
+        unheard: std::mem::take(&mut after.unheard),
+        declined: BTreeSet::new(),
+    });
     after.covered = here(decision);
     after.latest_decision = None;
     match decision.into {
@@ -73,15 +84,17 @@ fn merge(after: &mut Judgement, decision: &StoredDecision) {
     }
 }
 
-fn unmerge(after: &mut Judgement) {
+fn unmerge(after: &mut Judgement, decision: &StoredDecision) {
     let apart = after.apart.take().unwrap_or_default();
-    (after.covered, after.mark) = (apart.covered, apart.mark);
+    (after.covered, after.mark, after.unheard) = (apart.covered, apart.mark, apart.unheard);
+    after.unheard.declined.extend(decision.unheard.iter().map(|party| (*party, decision.seq)));
     (after.merged_into, after.cluster) = (None, None);
     after.members = Vec::new();
     after.latest_decision = None;
 }
 
-fn restore(after: &mut Judgement, decision: &StoredDecision) {
+/// `undone`: the `decision_seq` of what is undone, the latest decision before this one.
+fn restore(after: &mut Judgement, undone: i64, decision: &StoredDecision) {
     let Some(undoes) = &decision.undoes else { return };
     let restored = undoes.restored.clone();
     after.own = restored.own;
@@ -91,4 +104,6 @@ fn restore(after: &mut Judgement, decision: &StoredDecision) {
     after.first = restored.first;
     after.settled = restored.settled;
     after.audit = restored.audit;
+    // What came since is no part of that decision.
+    after.unheard = restored.unheard.and(after.unheard.since(undone));
 }

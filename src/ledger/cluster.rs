@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Decider, Refusal};
 use super::decision::{By, DecisionStep, StoredDecision};
 use super::derived_id::member_decision_id;
-use super::judgement::Judgement;
+use super::judgement::{Apart, Judgement};
 use super::lines::{Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, correct, resolved, sum};
 use crate::domain::activity::Grades;
 use crate::domain::ids::{AccountId, ActivityId, DecisionId, PartyId};
@@ -45,6 +45,8 @@ pub struct UnmergeRequest {
     pub decider: Decider,
     pub reason: Option<String>,
     pub canonical: Seen,
+    /// From ids that own lines credit, or that a decline was said by, to their parties; who is absent is a party.
+    pub stands_for: BTreeMap<PartyId, PartyId>,
 }
 
 /// Why a step over several activities is refused, and because of which.
@@ -99,7 +101,7 @@ pub fn merge(
     let stood = together.iter().filter_map(|(_, judgement)| judgement.in_force());
     let stood = stood.fold(0_i64, |stood, decided| stood.saturating_add(decided.minutes()));
     if pack.needs_two(decided.minutes()) && decided.minutes() > stood {
-        return Err(at(canonical)(Refusal::SecondPerson));
+        return Err(at(canonical)(Refusal::MergeRaises));
     }
     let about = |(activity, judgement): (ActivityId, &Judgement)| {
         let member = activity != canonical;
@@ -149,13 +151,30 @@ pub fn unmerge(
     if back > mine(judgement.in_force()) {
         return Err(refused(Refusal::OwnCredit));
     }
+    let apart = judgement.apart.as_ref();
     let about = |(activity, judgement): (ActivityId, &Judgement)| {
         let step_name = DecisionStep::Unmerge;
         let decision =
             told(judgement, request.id, &request.decider, request.reason.as_ref(), (step_name, pack));
-        (activity, named(decision, activity, canonical))
+        let unheard = declined_meanwhile(judgement, apart, &request.stands_for);
+        (activity, named(StoredDecision { unheard, ..decision }, activity, canonical))
     };
     Ok(together.into_iter().map(about).collect())
+}
+
+/// Who said while it was merged that they were not part of a record that stands alone again: of that record itself, or
+/// of the merged one (`canonical`), where its own lines credit them.
+fn declined_meanwhile(
+    judgement: &Judgement,
+    canonical: Option<&Apart>,
+    stands_for: &BTreeMap<PartyId, PartyId>,
+) -> BTreeSet<PartyId> {
+    let credited = judgement.own.iter().flat_map(|own| &own.lines).map(|line| PartyId(line.account.0));
+    let credited: BTreeSet<PartyId> = credited.map(|party| resolved(stands_for, party)).collect();
+    let of_all = canonical.into_iter().flat_map(|apart| &apart.declined);
+    let of_all = of_all.filter(|party| credited.contains(&resolved(stands_for, **party)));
+    let of_it = judgement.unheard.declined.keys().filter(|_| judgement.merged_into.is_some());
+    of_all.chain(of_it).copied().collect()
 }
 
 /// What an edit of a member does to the canonical one, if not only inert fields differ ([`super::Step::canonical`]):
@@ -164,8 +183,8 @@ pub fn unmerge(
 pub fn member_edited(canonical: &Judgement) -> Judgement {
     let mut after = canonical.clone();
     after.first = None;
-    if let Some(covered) = after.covered.as_mut().filter(|_| canonical.cluster.is_some()) {
-        covered.broken = true;
+    if canonical.cluster.is_some() {
+        after.unheard.other = Some(canonical.decision_seq);
     }
     if after != *canonical {
         after.revision = canonical.revision.saturating_add(1);

@@ -90,9 +90,12 @@ pub enum Refusal {
     /// None, too many, or one twice.
     #[error("these records cannot be merged into one")]
     MembersUnfit,
-    /// The same person again, or a merge that raises minutes.
+    /// The same person again.
     #[error("so many minutes need another person's approval too")]
     SecondPerson,
+    /// A merge that raises minutes above the threshold: it has no second approval, but those of its records do.
+    #[error("so many minutes need two people's approvals before the merge")]
+    MergeRaises,
     #[error("nothing would change")]
     NothingChanges,
     #[error("nothing was named to settle")]
@@ -117,7 +120,7 @@ impl Refusal {
             Self::Merged => "merged",
             Self::NotMerged => "not_merged",
             Self::MembersUnfit => "members_unfit",
-            Self::SecondPerson => "second_person",
+            Self::SecondPerson | Self::MergeRaises => "second_person",
             Self::NothingChanges => "nothing_changes",
             Self::NothingToSettle => "nothing_to_settle",
             Self::SettlementUnfit { .. } => "settlement_unfit",

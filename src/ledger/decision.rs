@@ -1,12 +1,12 @@
 //! Decisions as they are stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::apply::apply;
-use super::judgement::{Covered, FirstApproval, Judgement, Mark};
+use super::judgement::{Covered, FirstApproval, Judgement, Mark, Unheard};
 use super::lines::Decided;
 use super::settle::Settlements;
 use crate::domain::ids::{ActivityId, DecisionId, PartyId};
@@ -57,6 +57,9 @@ pub struct Snapshot {
     pub settled: Settlements,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
+    /// What the decision may have heard; what comes after it is not forgotten with it.
+    #[serde(default, skip_serializing_if = "Unheard::is_empty")]
+    pub unheard: Unheard,
 }
 
 /// A decision as stored: enough to show it, to undo it, and to make the judgement again from it.
@@ -93,6 +96,9 @@ pub struct StoredDecision {
     /// Of a rule: chance says that a person looks at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
+    /// Of the undoing of a merge: who said while it was merged that they were not part of what returns here.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unheard: BTreeSet<PartyId>,
 }
 
 /// See [`StoredDecision::undoes`].
@@ -168,6 +174,7 @@ impl StoredDecision {
             members: Vec::new(),
             into: None,
             audit: false,
+            unheard: BTreeSet::new(),
         }
     }
 }
@@ -184,6 +191,7 @@ impl Snapshot {
             first: judgement.first.clone(),
             settled: judgement.settled.clone(),
             audit: judgement.audit,
+            unheard: judgement.unheard.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The judgement of one activity: what is decided about it, what is posted, and the review that follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,22 @@ pub struct Judgement {
     /// A resident said something that nobody has answered; any decision of a person ends it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unanswered: bool,
+    /// What keeps the decision in force from standing, besides edits.
+    #[serde(default, skip_serializing_if = "Unheard::is_empty")]
+    pub unheard: Unheard,
+}
+
+/// What came from outside since somebody last decided what the record counts for, each with the `decision_seq` at which
+/// it came. What is in force goes to a person for it, and so does the next version, whatever it changes. It is no part
+/// of what an undo brings back, or taking back another decision would forget it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unheard {
+    /// Who said that they were not part of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declined: BTreeMap<PartyId, i64>,
+    /// The last of all else: an edit of a member of the merge, a decline that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<i64>,
 }
 
 /// The first approval of something that needs two people.
@@ -76,6 +92,12 @@ pub struct FirstApproval {
 pub struct Apart {
     pub covered: Option<Covered>,
     pub mark: Option<Mark>,
+    #[serde(default, skip_serializing_if = "Unheard::is_empty")]
+    pub unheard: Unheard,
+    /// On the canonical one: who said since of the merged record that they were not part of it, whatever was decided
+    /// about that then. The own lines that return were not what that decision spoke of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub declined: BTreeSet<PartyId>,
 }
 
 /// The versions that a decision speaks of: the one it named and later ones that changed nothing that matters.
@@ -86,8 +108,8 @@ pub struct Covered {
     /// The version that was decided on. Later readings are compared with *its* reading, so that many
     /// small edits cannot add up to a large one.
     pub base: i64,
-    /// The record was withdrawn, changes were asked for, or a member of the merge was edited, since: it goes to a
-    /// person, and so does the next version, whatever it changes.
+    /// The record was withdrawn, or changes were asked for, since: it goes to a person, and so does the next version,
+    /// whatever it changes. See [`Unheard`] for what others did.
     pub broken: bool,
     /// Fields of the base that were read as settled ([`super::effective`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -113,6 +135,36 @@ pub enum MarkKind {
     Withdrawn,
 }
 
+impl Unheard {
+    /// Nothing came.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.declined.is_empty() && self.other.is_none()
+    }
+
+    /// What came at this `decision_seq` or later.
+    #[must_use]
+    pub fn since(&self, decision_seq: i64) -> Self {
+        let later = |at: &i64| *at >= decision_seq;
+        let declined = self.declined.iter().filter(|(_, at)| later(at));
+        Self {
+            declined: declined.map(|(party, at)| (*party, *at)).collect(),
+            other: self.other.filter(later),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        for (party, at) in more.declined {
+            let held = self.declined.entry(party).or_insert(at);
+            *held = at.max(*held);
+        }
+        self.other = self.other.max(more.other);
+        self
+    }
+}
+
 impl Judgement {
     /// The state that follows from the decisions. What is merged away needs nobody: the canonical one says
     /// what counts.
@@ -132,7 +184,11 @@ impl Judgement {
             return Review::Received;
         }
         match &self.covered {
-            Some(covered) if covered.version == self.judged_version && !covered.broken => Review::Approved,
+            Some(covered)
+                if covered.version == self.judged_version && !covered.broken && self.unheard.is_empty() =>
+            {
+                Review::Approved
+            }
             _ => Review::EditedAfterApproval,
         }
     }
@@ -156,7 +212,7 @@ impl Judgement {
     #[must_use]
     pub fn claim(&self) -> Option<(ActivityId, i64)> {
         let decided = self.in_force()?;
-        decided.part_of.map(|occasion| (occasion, decided.named))
+        decided.part_of.map(|occasion| (occasion, decided.claimed()))
     }
 
     /// The minutes that the resident is told: Σ contribution lines in force, nothing while undecided.

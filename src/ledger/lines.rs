@@ -251,6 +251,12 @@ impl Decided {
         self
     }
 
+    /// What it takes from the occasion that it is part of: with what caps took, or the remainder would hold that.
+    #[must_use]
+    pub fn claimed(&self) -> i64 {
+        self.clipped.values().fold(self.named, |sum, taken| sum.saturating_add(*taken))
+    }
+
     /// Minutes that an account would have without caps.
     #[must_use]
     pub fn recorded_by(&self, account: AccountId) -> i64 {
@@ -301,10 +307,11 @@ impl Decided {
         Self { lines, clipped, ..self.clone() }
     }
 
-    /// A line goes to somebody else than this party.
+    /// Somebody else than this party is named, whom caps left nothing among them.
     #[must_use]
-    pub fn names_others_than(&self, party: PartyId) -> bool {
-        self.lines.iter().any(|line| line.account != AccountId(party.0))
+    pub fn names_others_than(&self, is_party: impl Fn(PartyId) -> bool) -> bool {
+        let mut named = self.lines.iter().map(|line| line.account).chain(self.clipped.keys().copied());
+        named.any(|account| !is_party(PartyId(account.0)))
     }
 }
 

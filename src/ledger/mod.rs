@@ -39,7 +39,7 @@ pub use confirm::is_confirmed;
 pub use decide::{Ask, Decider, Refusal, Request, decide};
 pub use decision::{By, DecisionStep, Snapshot, Step, StoredDecision, Undoes};
 pub use derived_id::{leg_id, member_decision_id, rule_decision_id, transfer_id};
-pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind};
+pub use judgement::{Apart, Covered, FirstApproval, Judgement, Mark, MarkKind, Unheard};
 pub use lines::{
     Asset, Capacity, CorrectionFault, Corrections, Decided, Figure, Heading, Line, LineContext, LineKey,
     Reclassification, decide_lines,

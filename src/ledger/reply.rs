@@ -1,12 +1,15 @@
 //! What a reply does to a judgement: it decides nothing, and may bring the record before a person.
 
 use super::judgement::Judgement;
+use crate::domain::ids::PartyId;
 use crate::domain::reply::ReplyKind;
 
 /// A reply, as far as judging goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
     pub kind: ReplyKind,
+    /// Who speaks.
+    pub by: PartyId,
     /// By somebody who reconciles, about a record that is not their own.
     pub at_desk: bool,
 }
@@ -21,11 +24,20 @@ pub fn replied(before: &Judgement, reply: Reply) -> Judgement {
         (ReplyKind::Message, at_desk) => after.unanswered = !at_desk,
         (ReplyKind::Decline, _) => {
             after.first = None;
-            if let Some(covered) = after.covered.as_mut().filter(|_| before.in_force().is_some()) {
-                covered.broken = true;
+            // Kept whatever is in force: an undo or the end of a merge may bring their minutes back.
+            after.unheard.declined.insert(reply.by, before.decision_seq);
+            if let Some(apart) = after.apart.as_mut().filter(|_| before.cluster.is_some()) {
+                apart.declined.insert(reply.by);
             }
         }
-        (ReplyKind::Accept, _) => {}
+        (ReplyKind::Accept, _) => {
+            // A person decides all the same.
+            let taken_back = after.unheard.declined.remove(&reply.by);
+            after.unheard.other = after.unheard.other.max(taken_back);
+            if let Some(apart) = &mut after.apart {
+                apart.declined.remove(&reply.by);
+            }
+        }
     }
     after
 }
@@ -34,7 +46,7 @@ pub fn replied(before: &Judgement, reply: Reply) -> Judgement {
 mod tests {
     use super::*;
     use crate::domain::review::Review;
-    use crate::ledger::tests::samples::{frozen, pick};
+    use crate::ledger::tests::samples::{frozen, party, pick};
     use crate::ledger::{Covered, MarkKind};
 
     fn approved() -> Judgement {
@@ -45,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_question_waits_for_an_answer_and_moves_nothing() {
-        let message = |at_desk| Reply { kind: ReplyKind::Message, at_desk };
+        let message = |at_desk| Reply { kind: ReplyKind::Message, by: party(1), at_desk };
         let asked = replied(&approved(), message(false));
         assert!(asked.unanswered);
         assert_eq!((asked.review(), &asked.own), (Review::Approved, &approved().own));
@@ -54,7 +66,7 @@ mod tests {
 
     #[test]
     fn who_was_not_part_of_it_sends_an_approval_back_and_nothing_else() {
-        let decline = Reply { kind: ReplyKind::Decline, at_desk: false };
+        let decline = Reply { kind: ReplyKind::Decline, by: party(1), at_desk: false };
         let declined = replied(&approved(), decline);
         assert_eq!((declined.review(), declined.minutes()), (Review::EditedAfterApproval, Some(150)));
         let received = Judgement { judged_version: 1, ..Judgement::default() };
@@ -62,7 +74,8 @@ mod tests {
         let mark = crate::ledger::Mark { kind: MarkKind::Rejected, version: 1, reason: None };
         let rejected = Judgement { own: None, mark: Some(mark), ..approved() };
         assert_eq!(replied(&rejected, decline).review(), Review::Rejected);
-        let accepted = replied(&declined, Reply { kind: ReplyKind::Accept, at_desk: false });
+        let accepted = replied(&declined, Reply { kind: ReplyKind::Accept, ..decline });
         assert_eq!(accepted.review(), Review::EditedAfterApproval, "a person decides");
+        assert!(accepted.unheard.declined.is_empty() && accepted.unheard.other.is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! Taking up: what a new version does to a judgement, and what the rules decide about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
 use super::clean::Doubt;
@@ -29,6 +29,8 @@ pub struct NewVersion {
     pub doubts: Vec<Doubt>,
     /// The resolved party whose daybook it is: a resident or a group.
     pub owner: PartyId,
+    /// All other ids that stand for the owner: lines keep the one that they froze.
+    pub owner_aliases: BTreeSet<PartyId>,
     /// Other activities are part of this one.
     pub has_parts: bool,
     /// The id for a decision, if there is one: [`super::rule_decision_id`] of `decision_seq + 1`.
@@ -197,6 +199,7 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
     seen.first = None;
     let turned = turned(before, new);
     follow_apart(&mut seen, before, new, turned);
+    let unheard = before.in_force().is_some() && !before.unheard.is_empty();
     if let Some(covered) = &mut seen.covered {
         covered.broken |= turned && before.merged_into.is_none();
         // A rejection goes along with less than an approval: whatever reports show deserves another look.
@@ -205,7 +208,7 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
         } else {
             new.changed == Changed::Inert
         };
-        if small && !covered.broken {
+        if small && !covered.broken && !unheard {
             covered.version = new.version;
         } else if before.merged_into.is_some() {
             // The canonical one goes to a person for it; the next edit is compared with what that person sees.
@@ -235,6 +238,7 @@ fn follow_apart(seen: &mut Judgement, before: &Judgement, new: &NewVersion, turn
     };
     if let Some(covered) = apart.covered.as_mut().filter(|covered| covered.version == before.judged_version)
         && !covered.broken
+        && apart.unheard.is_empty()
     {
         covered.version = new.version;
     }
@@ -248,12 +252,13 @@ fn follow_apart(seen: &mut Judgement, before: &Judgement, new: &NewVersion, turn
 /// The party takes its own record back, and nobody else depends on it.
 fn withdraws(before: &Judgement, new: &NewVersion) -> bool {
     let mut decided = new.decided.iter().chain(&before.own);
+    let is_owner = |party| party == new.owner || new.owner_aliases.contains(&party);
     new.withdrawn
         && !before.withdrawn
         && !new.has_parts
         && before.cluster.is_none()
         && before.merged_into.is_none()
-        && !decided.any(|decided| decided.names_others_than(new.owner))
+        && !decided.any(|decided| decided.names_others_than(is_owner))
 }
 
 fn by_daybook(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> StoredDecision {

@@ -14,4 +14,5 @@ mod random;
 pub(super) mod samples;
 mod shadow;
 mod steps;
+mod unheard;
 mod vectors;

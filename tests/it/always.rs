@@ -1,8 +1,10 @@
 //! The property test of "Always": random neighbourhoods on two replicas, checked after every judgement.
 
 pub mod books;
+mod capped;
 mod check;
 mod decided;
+mod declined;
 mod desk;
 pub mod dice;
 mod peers;
@@ -78,8 +80,8 @@ both! {
         if runs >= RUNS {
             let wanted = [
                 "a member is edited", "a word", "again", "alias", "approve decided", "ask_for_changes decided",
-                "at once 1 decided", "batch taken back", "closing", "compact", "confirm", "confirmed", "coordinator",
-                "decline said", "first approval", "for an organisation", "hired", "joined", "keep decided", "left",
+                "at once 1 decided", "batch taken back", "capped", "closing", "compact", "confirm", "confirmed", "coordinator",
+                "decline said", "declined together", "first approval", "for an organisation", "hired", "joined", "keep decided", "left",
                 "lost", "merge decided", "message said", "nothing_posted", "offline", "own_credit", "peer",
                 "preview applied", "preview changed", "professional", "pushed", "reclassify decided",
                 "reject decided", "restored", "second approval", "settle decided", "silence approved",

@@ -145,3 +145,49 @@ both! {
         assert_eq!((&merge["decision"], &merge["minutes_after"]), (&json!("merge"), &json!(130)), "{card}");
     }
 }
+
+both! {
+    async fn what_a_cap_takes_from_a_part_is_not_left_to_the_others_of_the_occasion(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0, "caps": { "person_record_minutes": 60 } })).await;
+        let you = bo.party;
+        let pick = asha.record(Kind::LitterPick, DAY, |a| { a.totals(3, 270); }).expect("recorded");
+        post(&app, &mut asha).await;
+        assert_eq!(balance(&mut desk, app.neighbourhood).await, 270);
+        bo.record(Kind::LitterPick, DAY, |a| { a.minutes(you, 90).part_of(pick); }).expect("recorded");
+        post(&app, &mut bo).await;
+        assert_eq!((balance(&mut bo, you).await, balance(&mut desk, app.neighbourhood).await), (60, 180));
+        // What is held for those without a name has fallen, and whoever counted them is told why.
+        asha.sync().await.expect("synced");
+        assert_eq!(told(&asha, pick), (Review::Approved, Some(0), "shared"));
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_day_that_is_settled_with_the_approval_has_its_cap(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut tablet = app.second_device(&mut asha, "A tablet").await;
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "audit_percent": 0, "caps": { "person_day_minutes": 120 } })).await;
+        let me = asha.party;
+        asha.record(Kind::Hours, "2026-11-02", |a| { a.minutes(me, 120); }).expect("recorded");
+        let id = asha.record(Kind::Repair, DAY, |a| { a.minutes(me, 90); }).expect("recorded");
+        asha.sync().await.expect("synced");
+        tablet.sync().await.expect("synced");
+        asha.edit(id, |a| { a.put("day", "2026-11-02"); }).expect("edited");
+        tablet.edit(id, |a| { a.put("day", NEXT); }).expect("edited");
+        asha.sync().await.expect("synced");
+        post(&app, &mut tablet).await;
+        let seen = activity(&mut desk, id).await;
+        let conflict = &seen["conflicts"][0];
+        assert_eq!(conflict["field"], "day", "{seen}");
+        let settles = json!([{ "field": "day", "operations": conflict["operations"], "value": "2026-11-02" }]);
+        let outcome = decide(&mut desk, id, "approve", json!({ "settles": settles })).await;
+        assert_eq!(became(&outcome), (201, ""));
+        assert_eq!(balance(&mut asha, me).await, 120, "that day is full");
+        rebuilt_is_live(&app).await;
+    }
+}

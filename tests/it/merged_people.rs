@@ -98,6 +98,8 @@ both! {
             may_not_read(phone, ashas).await;
         }
         assert_eq!((heard(&ben, cys), told(&cy, cys).1), ((cy.party, Some(60), true), Some(140)));
+        // What he said of both is of the one that credits him by itself.
+        assert_eq!((told(&ben, cys).0, told(&cy, cys).0), (Review::EditedAfterApproval, Review::EditedAfterApproval));
         rebuilt_is_live(&app).await;
         // Merged once more, it is theirs once more.
         assert_eq!(became(&merge(&mut desk, ashas, cys, json!({})).await), (201, ""));

@@ -131,6 +131,7 @@ fn taken_again(key: &TakenUp) -> NewVersion {
         decided: None,
         doubts: Vec::new(),
         owner: party(0),
+        owner_aliases: BTreeSet::new(),
         has_parts: false,
         decision: decision_id(0),
         rule: RuleFacts::default(),

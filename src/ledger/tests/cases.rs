@@ -185,6 +185,21 @@ fn a_withdrawal_that_others_depend_on_goes_to_a_person() {
 }
 
 #[test]
+fn another_id_of_the_owner_is_nobody_else_and_whom_caps_left_nothing_is() {
+    let by_another_id = approved(&pick(&[(7, 60)]));
+    let new = next(&by_another_id, &withdrawn(&pick(&[(0, 60)])), Changed::Ledger);
+    assert_eq!(take(&by_another_id, &new).after.review(), Review::EditedAfterApproval);
+    let one_person = NewVersion { owner_aliases: [party(7)].into(), ..new };
+    assert_eq!(take(&by_another_id, &one_person).after.review(), Review::Withdrawn);
+    let mut clipped = approved(&pick(&[(0, 60)]));
+    let new = next(&clipped, &withdrawn(&pick(&[(0, 60)])), Changed::Ledger);
+    assert_eq!(take(&clipped, &new).after.review(), Review::Withdrawn);
+    let own = clipped.own.as_mut().unwrap();
+    own.clipped.insert(account(1), 60);
+    assert_eq!(take(&clipped, &new).after.review(), Review::EditedAfterApproval);
+}
+
+#[test]
 fn coming_back_goes_to_a_person_even_if_it_reads_as_approved() {
     let record = pick(&[(0, 60), (1, 60)]);
     let before = approved(&record);

@@ -147,6 +147,7 @@ impl Neighbourhood {
             decider: Decider { party: party(COORDINATORS[coordinator]), aliases: Vec::new() },
             reason: None,
             canonical: self.seen_of(coordinator, canonical),
+            stands_for: BTreeMap::new(),
         };
         let who = COORDINATORS[coordinator];
         let mine = |counted: Option<&Counted>| counted.map_or(0, |counted| counted.of(who));

@@ -283,6 +283,7 @@ impl Neighbourhood {
             changed: base.map_or(Changed::Ledger, |base| changed(&base, &newest)),
             doubts: self.doubts(index, &newest, &decided),
             owner: party(index as u128 % 4),
+            owner_aliases: BTreeSet::new(),
             has_parts: shadow::parts(&self.expected, index) > 0,
             decision: rule_decision_id(
                 neighbourhood(),

@@ -1,6 +1,6 @@
 //! Small records for the tests: parties, activities and their lines by number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -87,6 +87,7 @@ pub fn new_version(version: i64, activity: &Activity) -> NewVersion {
         changed: Changed::Ledger,
         doubts: Vec::new(),
         owner: party(0),
+        owner_aliases: BTreeSet::new(),
         has_parts: false,
         decision: decision_id(0xF000 + u128::try_from(version).unwrap()),
         rule: RuleFacts::default(),

@@ -197,6 +197,7 @@ fn apart(records: &[(u128, Judgement)]) -> Result<Decisions, Refusal> {
         decider: Decider { party: party(9), aliases: Vec::new() },
         reason: None,
         canonical: seen(records[0].0, &records[0].1),
+        stands_for: BTreeMap::new(),
     };
     unmerge(&book(records), &request, &pack()).map_err(|refusal| refusal.refusal)
 }
@@ -246,7 +247,7 @@ fn a_merge_says_which_record_stands_in_its_way() {
         Refusal::ReasonRequired
     );
     assert_eq!(refused(&before, &merging(&before, &pick(&[(9, 1)]))).1, Refusal::OwnCredit);
-    assert_eq!(refused(&before, &merging(&before, &pick(&[(0, 121)]))).1, Refusal::SecondPerson);
+    assert_eq!(refused(&before, &merging(&before, &pick(&[(0, 121)]))).1, Refusal::MergeRaises);
     let as_much = merging(&before, &pick(&[(0, 120)]));
     assert!(merge(&book(&before), &as_much, &pack()).is_ok(), "no more than stood there already");
     let twice = MergeRequest { members: vec![request.members[0], request.members[0]], ..request.clone() };
@@ -395,14 +396,14 @@ fn what_was_stored_before_still_reads_and_is_written_as_it_was() {
     let record = pick(&[(0, 60)]);
     let step = by(8, &waiting(&record), approve(frozen(&record))).unwrap();
     let judgement = serde_json::to_value(&step.after).unwrap();
-    for key in ["first", "settled", "members", "apart", "audit"] {
+    for key in ["first", "settled", "members", "apart", "audit", "unheard"] {
         assert_eq!(judgement.get(key), None, "{key}");
     }
     assert_eq!(judgement["covered"], serde_json::json!({"version": 1, "base": 1, "broken": false}));
     assert_eq!(serde_json::from_value::<Judgement>(judgement).unwrap(), step.after);
     let decision = step.decision.unwrap();
     let stored = serde_json::to_value(&decision).unwrap();
-    for key in ["settles", "reads", "members", "into", "audit"] {
+    for key in ["settles", "reads", "members", "into", "audit", "unheard"] {
         assert_eq!(stored.get(key), None, "{key}");
     }
     assert_eq!(stored["before"].as_object().unwrap().len(), 4);

@@ -217,8 +217,13 @@ fn vector_2_two_phones_log_the_same_pick() {
     assert_eq!(balances(&books), ([90, 90, 100], 350), "one set of lines, 630 in all");
     assert_eq!(books[1].judgement.posted, [], "all of it stands with the canonical one");
 
-    let request =
-        UnmergeRequest { id: decision_id(60), decider, reason: None, canonical: seen(1, &books[0]) };
+    let request = UnmergeRequest {
+        id: decision_id(60),
+        decider,
+        reason: None,
+        canonical: seen(1, &books[0]),
+        stands_for: BTreeMap::new(),
+    };
     put(unmerge(&judgements(&books), &request, &RulePack::first()).unwrap(), &mut books);
     assert_eq!(balances(&books), before, "unmerged again: as before");
 }

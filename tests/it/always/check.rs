@@ -12,7 +12,7 @@ use daybook::store::entity::transfer;
 use uuid::Uuid;
 
 use super::books::Books;
-use super::{decided, ruled};
+use super::{capped, decided, declined, ruled};
 
 /// Minutes of a person and a day that a rule may approve.
 const PERSON_DAY_MINUTES_MAX: i64 = 480;
@@ -34,6 +34,8 @@ pub fn always(books: &Books) -> Checked {
     remainders(books)?;
     decided::follow(books)?;
     ruled::follow(books)?;
+    capped::follow(books)?;
+    declined::follow(books)?;
     carried(books)?;
     clock_minutes(books)?;
     rule_days(books)

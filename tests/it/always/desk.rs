@@ -52,7 +52,11 @@ impl World<'_> {
         if known.is_empty() {
             return Ok(());
         }
-        let id = self.dice.of(&known);
+        // Of records of a merge, too, of which there are few.
+        let together = |id: &ActivityId| self.merged.contains(id) || is_some(&self.seen[id]["members"]);
+        let together: Vec<ActivityId> = known.iter().copied().filter(together).collect();
+        let of_merge = !together.is_empty() && self.dice.percent(40);
+        let id = self.dice.of(if of_merge { &together } else { &known });
         let named = |index: &usize| {
             let parties = self.seen[&id]["parties"].as_array();
             let party = json!(self.phones[*index].phone.party);
@@ -74,7 +78,12 @@ impl World<'_> {
         for _ in 0..2 {
             let said: Result<Value, PhoneError> = phone.post(&path, &body).await;
             match said {
-                Ok(_) => self.reached.insert(format!("{kind} said")),
+                Ok(_) => {
+                    if of_merge && kind == "decline" {
+                        self.reached.insert("declined together".to_owned());
+                    }
+                    self.reached.insert(format!("{kind} said"))
+                }
                 Err(PhoneError::Refused { status: 404 | 409, .. }) => false,
                 Err(error) => return Err(format!("phone {index} says {kind} about {id}: {error}")),
             };
@@ -311,11 +320,14 @@ impl World<'_> {
         let mode = self.dice.of(&["auto", "auto", "auto", "peer", "peer", "coordinator"]);
         let silence =
             if mode == "peer" { self.dice.of(&[None, Some(1), Some(SILENCE_DAYS_MAX)]) } else { None };
+        let caps = [json!({}), json!({ "person_day_minutes": 90 }), json!({ "person_record_minutes": 60 })];
+        let caps = caps[self.dice.of(&[0, 0, 1, 2])].clone();
         let phone = &mut self.phones[DESKS[0]].phone;
         phone.go_online();
         let mut pack: Value = phone.get("/v1/rules").await.map_err(|error| error.to_string())?;
         pack["version"] = (pack["version"].as_i64().unwrap_or_default() + 1).into();
         pack["second_person_above_minutes"] = json!(above);
+        pack["caps"] = caps;
         (pack["mode"], pack["silence_days"]) = (json!(mode), json!(silence));
         let body = serde_json::to_vec(&pack).expect("JSON");
         let put = phone.request(Method::PUT, "/v1/rules", "application/json", body).await;

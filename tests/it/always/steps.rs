@@ -63,7 +63,7 @@ impl Draft {
 impl World<'_> {
     /// One step.
     pub async fn step(&mut self) -> Result<(), String> {
-        match self.dice.below(71) {
+        match self.dice.below(73) {
             0..6 if self.by_peers && self.dice.percent(40) => self.vouch().await?,
             0..6 => self.record(),
             6..12 => self.edit(),
@@ -84,7 +84,7 @@ impl World<'_> {
             64..67 => self.vouch().await?,
             67 => self.join().await?,
             68 => self.close_account().await?,
-            61 => self.handle(),
+            61 | 71 | 72 => self.handle(),
             _ => self.change_places().await?,
         }
         Ok(())

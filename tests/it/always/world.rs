@@ -15,8 +15,8 @@ use super::books::Books;
 use super::check;
 use super::dice::Dice;
 use super::radio::{Air, Radio};
-use super::ruled;
 use super::steps::DAY_MS;
+use super::{capped, ruled};
 use crate::support::TestApp;
 use crate::support::app::{PUBLIC_URL, START_MS};
 
@@ -228,6 +228,9 @@ impl<'a> World<'a> {
         }
         check::always(&books)?;
         self.reached.extend(ruled::follow(&books)?.into_iter().map(str::to_owned));
+        if capped::follow(&books)? {
+            self.reached.insert("capped".to_owned());
+        }
         Ok(())
     }
 
