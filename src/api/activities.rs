@@ -252,6 +252,20 @@ pub(super) async fn seen(
     Ok((tag, shown(app, access, row, judged.as_ref(), exact, true).await?))
 }
 
+/// An activity of whomever as the caller may see it ([`get_activity`]); nothing where it is not theirs to see.
+pub(super) async fn seen_if_visible(
+    app: &App,
+    access: &Access,
+    row: &activity::Model,
+) -> ApiResult<Option<ActivityView>> {
+    let (db, id) = (app.db().read(), ActivityId(row.id));
+    let Some(speaker) = speaker(db, access, id, PartyId(row.party_id)).await? else { return Ok(None) };
+    let bystander = is_bystander(access, speaker);
+    let exact = access.scopes.has(Scope::PlacesExact) && !bystander;
+    let judged = judged(app, access, row).await?;
+    Ok(Some(shown(app, access, row, judged.as_ref(), exact, !bystander).await?))
+}
+
 async fn judged(app: &App, access: &Access, row: &activity::Model) -> ApiResult<Option<judgement::Model>> {
     let ids = [ActivityId(row.id)].into();
     let found = store::judgements::of_ids(app.db().read(), access.neighbourhood, &ids).await?;

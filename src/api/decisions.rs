@@ -76,6 +76,44 @@ pub struct PresentView {
     /// Names the activity's last decision.
     pub decision_seq: i64,
     pub review: Review,
+    /// That decision: what was decided meanwhile, and why. Absent while nothing is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<PresentDecision>,
+}
+
+/// The last decision about an activity.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PresentDecision {
+    pub id: DecisionId,
+    /// As a decision says it.
+    #[schema(example = "reject")]
+    pub step: String,
+    /// The person; absent where a rule or the record's own withdrawal decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<PartyId>,
+    /// In plain words: the resident reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub decided_at: Instant,
+}
+
+impl From<Present> for PresentView {
+    fn from(present: Present) -> Self {
+        let decided = present.decided.map(|row| PresentDecision {
+            id: DecisionId(row.id),
+            step: row.step,
+            decided_by: row.decided_by.map(PartyId),
+            reason: row.reason,
+            decided_at: Instant(row.decided_at_ms),
+        });
+        Self {
+            activity_id: present.activity,
+            version: present.version.to_string(),
+            decision_seq: present.decision_seq,
+            review: present.review,
+            decided,
+        }
+    }
 }
 
 /// A stored decision.
@@ -233,12 +271,7 @@ pub(super) fn outcome(
                 "reason_required" | "field_invalid" => 422,
                 _ => 409,
             };
-            let present = present.map(|Present { activity, version, decision_seq, review }| PresentView {
-                activity_id: activity,
-                version: version.to_string(),
-                decision_seq,
-                review,
-            });
+            let present = present.map(PresentView::from);
             // Corrections alone are looked at beside the record that they correct.
             let unfit =
                 || FieldError { pointer: format!("/items/{at}/corrections"), code: "invalid".to_owned() };

@@ -1,5 +1,7 @@
 //! The ledger's read-outs of accounts: balances and statements. All in minutes.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -135,7 +137,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(super::openapi::guarded!(get_statement))
 }
 
-/// List accounts, by id: your own; with `reconcile` all.
+/// List accounts, by id: your own and those of your groups; with `reconcile` all.
 #[utoipa::path(
     get, path = "/v1/accounts", tag = "ledger", params(Paging),
     responses((status = 200, description = "A page of accounts.", body = Page<AccountView>))
@@ -148,8 +150,9 @@ pub async fn list_accounts(
     let (access, after) = (&caller.access, paging.after.as_deref());
     let asked: Asked<Uuid> = Asked::of(&app, Some(access), "accounts", after, paging.limit).await?;
     let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-    let only = (!access.scopes.has(Scope::Reconcile)).then_some(AccountId(access.party.0));
-    let rows = store::ledger::accounts_page(db, neighbourhood, only, asked.after, asked.rows()).await?;
+    let only = readable(&app, access).await?;
+    let (after, rows) = (asked.after, asked.rows());
+    let rows = store::ledger::accounts_page(db, neighbourhood, only.as_ref(), after, rows).await?;
     let others = Holders::read(db, neighbourhood).await?.at(i64::MAX);
     let show = |row: account::Model| {
         let alias_of = others.get(&AccountId(row.id)).copied();
@@ -202,17 +205,23 @@ pub async fn get_account(
     }))
 }
 
+/// The accounts that somebody may read: their own and their groups'; nothing where they may read all.
+async fn readable(app: &App, access: &Access) -> ApiResult<Option<BTreeSet<AccountId>>> {
+    if access.scopes.has(Scope::Reconcile) {
+        return Ok(None);
+    }
+    let owners = flows::daybooks::owners(app.db().read(), access.neighbourhood, access.party).await?;
+    Ok(Some(owners.into_iter().map(|owner| AccountId(owner.0)).collect()))
+}
+
 /// The account that an id leads to now: the caller's own, its groups', or any for those who reconcile.
 async fn visible(app: &App, access: &Access, id: Uuid) -> ApiResult<AccountId> {
-    let (db, neighbourhood) = (app.db().read(), access.neighbourhood);
-    let party = store::aliases::stands_for(db, neighbourhood, PartyId(id), None).await?;
-    if !access.scopes.has(Scope::Reconcile) {
-        let owners = flows::daybooks::owners(db, neighbourhood, access.party).await?;
-        if !owners.contains(&party) {
-            return Err(NOT_FOUND.into());
-        }
+    let party = store::aliases::stands_for(app.db().read(), access.neighbourhood, PartyId(id), None).await?;
+    let account = AccountId(party.0);
+    match readable(app, access).await? {
+        Some(readable) if !readable.contains(&account) => Err(NOT_FOUND.into()),
+        _ => Ok(account),
     }
-    Ok(AccountId(party.0))
 }
 
 /// The row of an account, made up where nothing was posted to it yet.

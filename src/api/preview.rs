@@ -26,7 +26,8 @@ use crate::store::entity::decision;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
-    /// 1 to 100, carried out one after the other, as one.
+    /// 1 to 100, carried out one after the other, as one. A second one about the same record is refused
+    /// (`decided_twice`): both could not be taken back as one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 100)]
     pub items: Vec<DecisionRequest>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::activities::seen;
+use super::activities::{seen, seen_if_visible};
 use super::activity_draft::{ActivityDraft, draft, register};
 use super::activity_view::ActivityView;
 use super::body::Json;
@@ -20,7 +20,6 @@ use crate::domain::limits::BATCH_ITEMS_MAX;
 use crate::flows::FlowError;
 use crate::flows::hubs::may_record_for_others;
 use crate::flows::record::{Recorded, Where, record};
-use crate::store::entity::activity;
 
 /// Seconds after which what was busy may be tried again.
 const BUSY_RETRY_S: u64 = 1;
@@ -66,7 +65,8 @@ pub struct RecordOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = 30)]
     pub retry_after_s: Option<u64>,
-    /// The activity as it is now.
+    /// The activity as it is now. Of one that was recorded before on behalf of somebody, only what the caller may read
+    /// (`GET /v1/activities/{id}`): nothing where it is not theirs to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<ActivityView>,
 }
@@ -122,8 +122,11 @@ async fn one(app: &App, access: &Access, at: usize, item: ActivityDraft) -> ApiR
     }
     let place = Where { daybook: item.daybook_id, on_behalf_of: item.on_behalf_of };
     Ok(match record(app, access, id, place, &draft).await {
-        Ok(Recorded::Now(row)) => recorded(app, access, 201, &row).await?,
-        Ok(Recorded::Again(row)) => recorded(app, access, 200, &row).await?,
+        Ok(Recorded::Now(row)) => recorded(id, 201, Some(seen(app, access, &row).await?.1)),
+        Ok(Recorded::Again(row)) if place.on_behalf_of.is_some() => {
+            recorded(id, 200, seen_if_visible(app, access, &row).await?)
+        }
+        Ok(Recorded::Again(row)) => recorded(id, 200, Some(seen(app, access, &row).await?.1)),
         Ok(Recorded::IdReused) => {
             refused(id, 409, "id_reused", "Send exactly what was sent first, or make a new id.")
         }
@@ -184,22 +187,6 @@ fn refused(id: ActivityId, status: u16, code: &str, detail: &str) -> RecordOutco
     RecordOutcome { id, status, code, detail, errors: Vec::new(), retry_after_s: None, activity: None }
 }
 
-async fn recorded(
-    app: &App,
-    access: &Access,
-    status: u16,
-    row: &activity::Model,
-) -> ApiResult<RecordOutcome> {
-    let (_, seen) = seen(app, access, row).await?;
-    let id = ActivityId(row.id);
-    let activity = Some(seen);
-    Ok(RecordOutcome {
-        id,
-        status,
-        code: None,
-        detail: None,
-        errors: Vec::new(),
-        retry_after_s: None,
-        activity,
-    })
+fn recorded(id: ActivityId, status: u16, activity: Option<ActivityView>) -> RecordOutcome {
+    RecordOutcome { id, status, code: None, detail: None, errors: Vec::new(), retry_after_s: None, activity }
 }

@@ -80,6 +80,14 @@ pub struct ComparisonQuery {
 pub struct Assessment {
     /// A rule approves it, at once.
     pub approves: bool,
+    /// When silence approves it; absent where a rule approves it at once, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Instant>,
+    /// Minutes that an approval would post for it, within caps: for everybody, and what an occasion holds. Absent for a
+    /// record that cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 90)]
+    pub minutes: Option<i64>,
     /// Codes of what has to be checked, as phones are told them.
     #[schema(example = json!(["check_figures"]))]
     pub reasons: Vec<String>,
@@ -88,7 +96,12 @@ pub struct Assessment {
 impl From<Assessed> for Assessment {
     fn from(assessed: Assessed) -> Self {
         let reasons = assessed.doubts.into_iter().map(str::to_owned);
-        Self { approves: assessed.approves, reasons: reasons.collect() }
+        Self {
+            approves: assessed.approves,
+            due_at: assessed.due_at_ms.map(Instant),
+            minutes: assessed.minutes,
+            reasons: reasons.collect(),
+        }
     }
 }
 

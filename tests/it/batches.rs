@@ -141,6 +141,41 @@ both! {
 }
 
 both! {
+    async fn a_batch_decides_about_a_record_once_so_that_it_can_be_taken_back_as_one(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let (one, other) = (waiting(&mut asha, DAY), waiting(&mut asha, "2026-11-19"));
+        post(&app, &mut asha).await;
+        let (one, other) = (activity(&mut desk, one).await, activity(&mut desk, other).await);
+        let after = |reason: &str| json!({ "reason": reason, "decision_seq": 1 });
+        let approve = item(&mut desk, &one, "approve", &json!({}));
+        let twice = [approve.clone(), item(&mut desk, &one, "keep", &after("Looked at again."))];
+        let members = json!({ "reason": "One.", "members": [as_seen(&other)] });
+        let merged = [item(&mut desk, &one, "merge", &members), item(&mut desk, &one, "approve", &after("All of it."))];
+        let member = [item(&mut desk, &other, "approve", &json!({})), item(&mut desk, &one, "merge", &{
+            let mut after = members.clone();
+            after["members"][0]["decision_seq"] = json!(1);
+            after
+        })];
+        for items in [&twice, &merged, &member] {
+            let shown: Value = desk.post("/v1/decisions/preview", &json!({ "items": items })).await.expect("a preview");
+            assert_eq!((outcomes(&shown), &shown["token"]), (vec![(200, ""), (409, "decided_twice")], &Value::Null));
+        }
+        // Without a preview each is a decision of its own, and is taken back by itself.
+        assert_eq!(send(&mut desk, &twice).await.iter().map(became).collect::<Vec<_>>(), [(201, ""); 2]);
+        let alone = [item(&mut desk, &other, "approve", &json!({}))];
+        let shown: Value = desk.post("/v1/decisions/preview", &json!({ "items": alone })).await.expect("a preview");
+        let done: Value = desk.post("/v1/decisions", &json!({ "items": alone, "token": shown["token"] })).await.expect("done");
+        assert_eq!((outcomes(&done), balance(&mut asha, me).await), (vec![(201, "")], 60));
+        let back: Value = desk.post("/v1/decisions/preview", &json!({ "undo_batch": done["batch_id"] })).await.expect("a preview");
+        let body = json!({ "items": back["decisions"], "token": back["token"] });
+        assert_eq!(outcomes(&desk.post::<Value>("/v1/decisions", &body).await.expect("taken back")), [(201, "")]);
+        assert_eq!(balance(&mut asha, me).await, 30);
+    }
+}
+
+both! {
     async fn a_preview_shows_what_fits_and_promises_nothing_while_something_does_not(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;

@@ -38,7 +38,17 @@ both! {
             let loser = outcomes[1 - winner];
             assert_eq!(became(loser), (409, "version_changed"));
             let review = ["approved", "rejected"][winner];
-            assert_eq!(loser["present"], json!({ "activity_id": id, "version": seen["version"], "decision_seq": 1, "review": review }));
+            let decision = &outcomes[winner]["decision"];
+            // Whoever lost sees what was decided, by whom and why.
+            let (step, by) = if winner == 0 { ("approve", dee.party) } else { ("reject", eve.party) };
+            let mut decided = json!({ "id": decision["id"], "step": step, "decided_by": by, "decided_at": decision["decided_at"] });
+            if winner == 1 {
+                decided["reason"] = json!("Not there.");
+            }
+            let present = json!({
+                "activity_id": id, "version": seen["version"], "decision_seq": 1, "review": review, "decided": decided,
+            });
+            assert_eq!(loser["present"], present);
             assert_eq!(activity(&mut dee, id).await["review"], review);
         }
         assert_eq!(balance(&mut asha, me).await, 10 * won[0]);

@@ -11,18 +11,18 @@ use super::super::error::ApiResult;
 use super::super::replies::ReplyView;
 use super::super::suspicions::{SuspicionView, suspicion_view};
 use super::super::types::Instant;
-use super::caps;
+use super::needs::needs;
 use super::suggested::{DecisionDraft, SuggestionView, drafts};
 use super::views::{CardActivity, CardPerson, CardView, LeaseView};
+use super::{caps, parts};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::activity::Kind;
-use crate::domain::card::{self, Card, Disputed, DisputedValue, Entry, Need};
+use crate::domain::card::{self, Card, Disputed, DisputedValue, Entry};
 use crate::domain::ids::{ActivityId, DaybookId, PartyId};
 use crate::domain::key::{Class, Key};
 use crate::domain::limits::{CARDS_ACTIVITIES_MAX, CARDS_WAITING_MAX};
 use crate::domain::reading::{Field, Reading, Value};
-use crate::domain::review::{Conflict, Review};
 use crate::domain::suspicion::{Origin, Record, Suspicion};
 use crate::domain::time::civil_day;
 use crate::domain::words::Language;
@@ -98,6 +98,8 @@ impl Desk {
         let mut replies = replies(app, access, &rows).await?;
         let resolve = |id| people.get(&id).map_or(id, |(party, _)| *party);
         let exact = access.scopes.has(Scope::PlacesExact);
+        let judged = rows.iter().map(|row| (ActivityId(row.activity.id), &row.reading, &row.judged));
+        let mut parts = parts::claims(app, access, judged).await?;
         let (mut shown, mut grants) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
             let seen = view(&row.activity, Some(&row.judgement), &tenant, exact);
@@ -113,7 +115,8 @@ impl Desk {
             };
             let Some(record) = record(&row, &seen, origin, resolve) else { continue };
             let doubted = doubts.iter().any(|(suspicion, _)| suspicion.about.contains(&origin.id));
-            let mut entry = entry(&row, record, &seen, doubted)?;
+            let parts = parts.remove(&origin.id).unwrap_or_default();
+            let mut entry = entry(&row, record, &seen, doubted, parts)?;
             // A rounded place is nothing to settle on, and an exact one is not for everybody.
             entry.disputed.retain(|disputed| {
                 exact || !matches!(Key::parse(&disputed.field), Key::PlaceLat | Key::PlaceLon)
@@ -339,8 +342,14 @@ fn bare(origin: Origin) -> Option<Reading> {
     Some(Reading { fields: fields.into(), ..Reading::default() })
 }
 
-/// `doubted`: a suspicion about it is open.
-fn entry(row: &Rows, record: Record, seen: &ActivityView, doubted: bool) -> ApiResult<Entry> {
+/// `doubted`: a suspicion about it is open. `parts`: what its approved parts take.
+fn entry(
+    row: &Rows,
+    record: Record,
+    seen: &ActivityView,
+    doubted: bool,
+    parts: BTreeMap<ActivityId, i64>,
+) -> ApiResult<Entry> {
     let doubts: Vec<Doubt> = match &row.judgement.doubts {
         Some(doubts) => serde_json::from_str(doubts).map_err(FlowError::from)?,
         None => Vec::new(),
@@ -355,50 +364,22 @@ fn entry(row: &Rows, record: Record, seen: &ActivityView, doubted: bool) -> ApiR
         Doubt::Declined { party } => Some(*party),
         _ => None,
     });
-    Ok(Entry {
+    let mut entry = Entry {
         review: row.judged.review(),
         unknown_parties: unknown.collect(),
         declined: declined.collect(),
+        waits_since_ms: row.judgement.waits_since_ms,
         needs: if waits { needs(&row.judged, &doubts, seen.conflict, doubted) } else { BTreeSet::new() },
         disputed: disputed(&row.reading, seen),
         merged_into: row.judged.merged_into,
         has_members: !row.judged.members.is_empty(),
-        moves: record.person_minutes().saturating_sub(posted),
+        parts,
+        moves: 0,
         room: BTreeMap::new(),
         record,
-    })
-}
-
-/// Why something that waits needs a person, besides the suspicions about it that are open: never nothing at all, or
-/// nobody would ever see it.
-fn needs(judged: &Judgement, doubts: &[Doubt], conflict: Conflict, doubted: bool) -> BTreeSet<Need> {
-    if judged.unanswered && !matches!(judged.review(), Review::Received | Review::EditedAfterApproval) {
-        let audit = judged.audit.then_some(Need::Audit);
-        return [Need::Reply].into_iter().chain(audit).collect();
-    }
-    let mut needs: BTreeSet<Need> = doubts
-        .iter()
-        .filter_map(|doubt| match doubt {
-            Doubt::HardConflict => (conflict == Conflict::Hard).then_some(Need::Conflict),
-            Doubt::UnreadableField => Some(Need::Unreadable),
-            Doubt::UnknownParty { .. } => Some(Need::UnknownParty),
-            Doubt::DayMinutes { .. } => Some(Need::DayMinutes),
-            Doubt::OccasionTotal { .. } => Some(Need::OccasionTotal),
-            Doubt::TwoPeople { .. } => Some(Need::SecondPerson),
-            Doubt::Crowded => Some(Need::Rules),
-            Doubt::Declined { .. } => Some(Need::Declined),
-            Doubt::Suspicion { .. } => None,
-        })
-        .collect();
-    needs.extend(judged.audit.then_some(Need::Audit));
-    needs.extend((judged.review() == Review::EditedAfterApproval).then_some(Need::Edited));
-    needs.extend(judged.withdrawn.then_some(Need::Withdrawn));
-    needs.extend(judged.first.is_some().then_some(Need::SecondPerson));
-    needs.extend(judged.unanswered.then_some(Need::Reply));
-    if needs.iter().all(|need| *need == Need::Reply) && (doubts.is_empty() || !doubted) {
-        needs.insert(Need::Rules);
-    }
-    needs
+    };
+    entry.moves = entry.holds().saturating_sub(posted);
+    Ok(entry)
 }
 
 /// The fields that matter in which several values survive, and nobody has settled.
@@ -421,27 +402,4 @@ fn disputed(reading: &Reading, seen: &ActivityView) -> Vec<Disputed> {
         Disputed { field: field.clone(), values: values.collect() }
     })
     .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::suspicion::SuspicionKind;
-
-    #[test]
-    fn what_waits_is_needed_for_something_whatever_became_of_its_doubts() {
-        let waiting = Judgement { judged_version: 1, ..Judgement::default() };
-        let found = |doubts: &[Doubt], conflict, doubted| {
-            needs(&waiting, doubts, conflict, doubted).into_iter().collect::<Vec<_>>()
-        };
-        let suspected = [Doubt::Suspicion { kind: SuspicionKind::SameEvent }];
-        assert_eq!(found(&suspected, Conflict::None, true), [], "the suspicion itself makes the card");
-        assert_eq!(found(&suspected, Conflict::None, false), [Need::Rules], "it is settled, or lapsed");
-        assert_eq!(found(&[], Conflict::None, false), [Need::Rules]);
-        assert_eq!(found(&[Doubt::HardConflict], Conflict::Hard, false), [Need::Conflict]);
-        assert_eq!(found(&[Doubt::HardConflict], Conflict::None, false), [Need::Rules], "it is settled");
-        let asked = Judgement { unanswered: true, ..waiting.clone() };
-        let asked: Vec<Need> = needs(&asked, &suspected, Conflict::None, false).into_iter().collect();
-        assert_eq!(asked, [Need::Rules, Need::Reply], "an answer alone decides nothing");
-    }
 }

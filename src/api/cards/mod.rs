@@ -2,6 +2,8 @@
 
 mod caps;
 mod desk;
+mod needs;
+mod parts;
 mod suggested;
 mod views;
 

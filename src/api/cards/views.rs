@@ -44,7 +44,8 @@ pub struct CardView {
     pub minutes: i64,
     /// Since when the oldest that needs a person waits, by the server's clock.
     pub waiting_since: Instant,
-    /// Equal for cards in which the same is in doubt and the same is suggested: one answer may do for all.
+    /// Equal for cards that wait for the same reasons, doubts and `needs`, and in which the same is suggested: one answer
+    /// may do for all.
     #[schema(example = "same_event:merge")]
     pub like: String,
     /// Who is at it.

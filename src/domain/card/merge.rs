@@ -70,7 +70,7 @@ fn weight(entry: &Entry) -> impl Ord + use<> {
 }
 
 /// What a person wrote of their own time goes before what others wrote of it; otherwise the least, which can be
-/// raised without taking anything back.
+/// raised without taking anything back. Whoever says that they were not part of one of the records has none.
 fn minutes(cluster: &[&Entry]) -> Vec<MinutesChosen> {
     let mut chosen: BTreeMap<PartyId, (bool, i64, ActivityId)> = BTreeMap::new();
     for entry in cluster {
@@ -80,8 +80,12 @@ fn minutes(cluster: &[&Entry]) -> Vec<MinutesChosen> {
             *best = candidate.min(*best);
         }
     }
-    let chosen = chosen.into_iter();
-    chosen.map(|(party, (_, minutes, from))| MinutesChosen { party, minutes, from }).collect()
+    let declined = |party: &PartyId| cluster.iter().any(|entry| entry.declined.contains(party));
+    let chosen = chosen.into_iter().map(|(party, (_, minutes, from))| {
+        let minutes = if declined(&party) { 0 } else { minutes };
+        MinutesChosen { party, minutes, from }
+    });
+    chosen.collect()
 }
 
 /// Each item once: the larger count, never the sum.

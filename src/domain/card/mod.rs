@@ -8,6 +8,7 @@ mod capped;
 mod choose;
 mod group;
 mod merge;
+mod stakes;
 mod suggest;
 mod why;
 
@@ -62,6 +63,27 @@ pub enum Need {
     Audit,
 }
 
+impl Need {
+    /// The word that it is shown by.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Unreadable => "unreadable",
+            Self::UnknownParty => "unknown_party",
+            Self::DayMinutes => "day_minutes",
+            Self::OccasionTotal => "occasion_total",
+            Self::Edited => "edited",
+            Self::SecondPerson => "second_person",
+            Self::Withdrawn => "withdrawn",
+            Self::Rules => "rules",
+            Self::Declined => "declined",
+            Self::Reply => "reply",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 /// A field in which several values survive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Disputed {
@@ -86,6 +108,9 @@ pub struct Entry {
     pub review: Review,
     /// Why it needs a person; empty for what is only there to be compared with.
     pub needs: BTreeSet<Need>,
+    /// Since when it waits for a person, in milliseconds since 1970; nothing while it does not. A record that came long
+    /// ago may be asked about only now.
+    pub waits_since_ms: Option<i64>,
     /// The fields that matter in which several values survive.
     pub disputed: Vec<Disputed>,
     /// People whom nobody has enrolled or confirmed.
@@ -95,6 +120,8 @@ pub struct Entry {
     pub merged_into: Option<ActivityId>,
     /// Others are merged into it.
     pub has_members: bool,
+    /// What its approved parts take from its total, in minutes by part: an approval holds that much less.
+    pub parts: BTreeMap<ActivityId, i64>,
     /// Minutes that an approval as it stands would move, whichever way.
     pub moves: i64,
     /// The most minutes that caps leave its parties; whoever has no cap is absent. See [`Entry::within`].
@@ -110,6 +137,8 @@ pub struct Card {
     pub activities: Vec<ActivityId>,
     /// Those that need a person, sorted.
     pub needing: Vec<ActivityId>,
+    /// Why they do, besides suspicions.
+    pub needs: BTreeSet<Need>,
     /// The open suspicions about them.
     pub suspicions: Vec<Suspicion>,
     /// Only drawn by lot: not counted among those in doubt.
@@ -143,22 +172,26 @@ impl Card {
         (waited - i128::from(self.minutes) * DAY_MS, self.waiting_since_ms, self.id)
     }
 
-    /// What is in doubt and what is suggested, without who and when: equal for cards that one answer may do for.
+    /// Why it waits, by doubts and by needs, and what is suggested, without who and when: equal for cards that one answer
+    /// may do for.
     #[must_use]
     pub fn likeness(&self) -> String {
-        let doubts: BTreeSet<&str> =
-            self.suspicions.iter().map(|suspicion| suspicion.kind().code()).collect();
+        let doubts = self.suspicions.iter().map(|suspicion| suspicion.kind().code());
+        let reasons: BTreeSet<&str> = doubts.chain(self.needs.iter().map(|need| need.word())).collect();
         let suggested: BTreeSet<&str> =
             self.suggested.iter().map(|suggestion| suggestion.proposal.word()).collect();
-        let [doubts, suggested] =
-            [doubts, suggested].map(|words| words.into_iter().collect::<Vec<_>>().join("+"));
-        format!("{doubts}:{suggested}")
+        let [reasons, suggested] =
+            [reasons, suggested].map(|words| words.into_iter().collect::<Vec<_>>().join("+"));
+        format!("{reasons}:{suggested}")
     }
 }
 
 fn card(group: &group::Group<'_>) -> Option<Card> {
     let needing: Vec<&Entry> = group.entries.iter().copied().filter(|entry| group.needs(entry)).collect();
-    let oldest = needing.iter().map(|entry| entry.record.times.received_ms).min()?;
+    let received = needing.iter().map(|entry| entry.record.times.received_ms).min()?;
+    // What is only in doubt together with something that waits does not wait itself.
+    let oldest = needing.iter().filter_map(|entry| entry.waits_since_ms).min();
+    let claimed = stakes::claimed(group, &needing);
     let first = group.entries.iter().min_by_key(|entry| {
         let is_occasion =
             group.entries.iter().any(|part| part.record.activity.part_of == Some(entry.record.id));
@@ -169,10 +202,14 @@ fn card(group: &group::Group<'_>) -> Option<Card> {
         id: first.record.id,
         activities: group.entries.iter().map(|entry| entry.record.id).collect(),
         needing: needing.iter().map(|entry| entry.record.id).collect(),
+        needs: needing.iter().flat_map(|entry| entry.needs.iter().copied()).collect(),
         suspicions: group.suspicions.iter().map(|suspicion| (*suspicion).clone()).collect(),
         audit_only: group.suspicions.is_empty() && needing.iter().all(is_audit),
-        minutes: needing.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.moves.saturating_abs())),
-        waiting_since_ms: oldest,
+        minutes: needing
+            .iter()
+            .map(|entry| entry.moves_beside(&claimed).saturating_abs())
+            .fold(0_i64, i64::saturating_add),
+        waiting_since_ms: oldest.unwrap_or(received),
         suggested: suggest::suggest(group),
     })
 }

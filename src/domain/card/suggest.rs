@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::group::Group;
-use super::{ChosenBy, Entry, Need, Why, choose, merge};
+use super::{ChosenBy, Entry, Need, Why, choose, merge, stakes};
 use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::key::Key;
 use crate::domain::limits::SETTLEMENTS_MAX;
@@ -238,7 +238,7 @@ fn keep(entries: &[&Entry]) -> Option<Suggestion> {
     if entries.is_empty() {
         return None;
     }
-    let posted = |entry: &&Entry| entry.record.person_minutes().saturating_sub(entry.moves);
+    let posted = |entry: &&Entry| entry.holds().saturating_sub(entry.moves);
     let minutes = entries.iter().map(posted).fold(0_i64, i64::saturating_add);
     let proposal = Proposal::Keep { activities: entries.iter().map(|entry| entry.record.id).collect() };
     Some(Suggestion { proposal, why: Why::MergeStands, minutes_after: Some(minutes) })
@@ -393,10 +393,12 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
         return None;
     }
     let mut corrections = Vec::new();
-    let (mut taken, mut clipped) = (0_i64, 0_i64);
+    let (mut taken, mut after) = (0_i64, 0_i64);
+    let claimed = stakes::claimed_but_for(group, entries, |entry| cuts_and_declined(group, entry));
     for entry in entries {
         let cuts = cuts_and_declined(group, entry);
-        clipped = clipped.saturating_add(entry.clipped(&cuts));
+        let holds = entry.holds_beside(&cuts, &claimed).saturating_sub(entry.clipped(&cuts));
+        after = after.saturating_add(holds);
         for (party, cut) in cuts {
             let said = entry.record.minutes.get(&party).copied().unwrap_or(0);
             let minutes = said.saturating_sub(cut);
@@ -404,7 +406,6 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
             taken = taken.saturating_add(cut);
         }
     }
-    let minutes = entries.iter().fold(0_i64, |sum, entry| sum.saturating_add(entry.record.person_minutes()));
     let without = entries.iter().any(|entry| !entry.declined.is_empty());
     let why = match (corrections.is_empty(), entries.len()) {
         (false, _) if without => Why::WithoutWhoDeclined,
@@ -412,6 +413,9 @@ fn approve(group: &Group<'_>, entries: &[&Entry]) -> Option<Suggestion> {
         (true, records) => Why::Ordinary(records),
     };
     let activities = entries.iter().map(|entry| entry.record.id).collect();
-    let minutes_after = Some(minutes.saturating_sub(taken).saturating_sub(clipped));
-    Some(Suggestion { proposal: Proposal::Approve { activities, corrections }, why, minutes_after })
+    Some(Suggestion {
+        proposal: Proposal::Approve { activities, corrections },
+        why,
+        minutes_after: Some(after),
+    })
 }

@@ -1,5 +1,8 @@
 //! What makes one card, in which order cards come, and what is suggested.
 
+mod declined;
+mod stakes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -23,9 +26,11 @@ use crate::domain::suspicion::{
 fn entry(record: Record, needs: &[Need]) -> Entry {
     Entry {
         moves: record.person_minutes(),
+        waits_since_ms: Some(record.times.received_ms).filter(|_| !needs.is_empty()),
         record,
         review: Review::Received,
         needs: needs.iter().copied().collect(),
+        parts: BTreeMap::new(),
         disputed: Vec::new(),
         unknown_parties: BTreeSet::new(),
         declined: BTreeSet::new(),

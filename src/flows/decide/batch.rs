@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::FlowError;
 use super::super::judge::Sitting;
 use super::moved::Moved;
+use super::words::DECIDED_TWICE;
 use super::{Outcome, Wish, carry_out, is_coordinator, refused, replay, request_hash};
 use crate::app::{Access, App};
 use crate::domain::ids::{ActivityId, DecisionId};
@@ -143,16 +144,21 @@ fn batch_id(promise: &Promise) -> Uuid {
 /// Carries everything out in one sitting, and writes nothing.
 async fn try_out(sitting: &mut Sitting<'_>, caller: &Access, wishes: &[Wish]) -> Result<Preview, FlowError> {
     let (mut refusals, mut parts) = (Vec::with_capacity(wishes.len()), Vec::with_capacity(wishes.len()));
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
     for wish in wishes {
         let (posted, decided) = (sitting.posted().len(), sitting.decided().len());
         let there =
             store::judgements::find_decision(sitting.txn(), caller.neighbourhood, wish.id).await?.is_some();
         refusals.push(if there || !ids.insert(wish.id) {
             Some(refused("id_reused", "This decision id was used before: make a new id.", None))
+        } else if wish.records().any(|id| taken.contains(&id)) {
+            // Only the last decision about a record can be undone: of two in one batch the first never could.
+            Some(refused("decided_twice", DECIDED_TWICE, None))
         } else {
             carry_out(sitting, caller, wish).await?.err()
         });
+        let by_people = sitting.decided().iter().skip(decided).filter(|row| row.decided_by.is_some());
+        taken.extend(by_people.map(|row| ActivityId(row.activity_id)));
         let with_it = sitting.decided().iter().skip(decided).map(|row| ActivityId(row.activity_id));
         let about = with_it.chain([wish.seen.activity]).collect();
         parts.push(Part { transfers: posted..sitting.posted().len(), about });

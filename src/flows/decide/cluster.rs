@@ -1,6 +1,6 @@
 //! Merging records of one thing, and taking that apart again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -14,6 +14,7 @@ use crate::ledger::{
     self, ClusterRefusal, Corrections, Decided, Decisions, Judgement, MergeRequest, Refusal, Step,
     UnmergeRequest,
 };
+use crate::store;
 
 /// Merges the members into the activity that the wish names.
 pub async fn merge(
@@ -92,9 +93,29 @@ pub async fn unmerge(
         decider: decider(sitting, caller).await?,
         reason: wish.reason.clone(),
         canonical: named(&wish.seen),
+        stands_for: stand_for(sitting, wish.seen.activity).await?,
     };
     let decisions = ledger::unmerge(&judgements(sitting), &request, &sitting.pack);
     carry_out(sitting, wish, decisions, request_hash).await
+}
+
+/// The parties of those whom the records of a merge credit by themselves, and of those who say that they were not part
+/// of it.
+async fn stand_for(
+    sitting: &Sitting<'_>,
+    canonical: ActivityId,
+) -> Result<BTreeMap<PartyId, PartyId>, FlowError> {
+    let merged = judgement(sitting, canonical)?;
+    let mut ids: BTreeSet<PartyId> = merged.apart.iter().flat_map(|apart| &apart.declined).copied().collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    for id in merged.members.iter().chain([&canonical]) {
+        let own = judgement(sitting, *id)?.own;
+        ids.extend(own.iter().flat_map(|own| &own.lines).map(|line| PartyId(line.account.0)));
+    }
+    let found = store::parties::resolve(sitting.txn(), sitting.neighbourhood(), &ids).await?;
+    Ok(found.into_iter().map(|(id, (party, _))| (id, party)).collect())
 }
 
 /// Reads what was merged into an activity, and what is in doubt about it: that is open again once it stands alone.

@@ -16,8 +16,8 @@ use crate::domain::ids::{ActivityId, DecisionId};
 use crate::domain::review::Review;
 use crate::domain::version_name::VersionName;
 use crate::ledger::{
-    self, Ask, Corrections, Decider, Judgement, Reclassification, Refusal, Request, Settlements, Settles,
-    Snapshot, StoredDecision,
+    self, Ask, Corrections, Decided, Decider, Judgement, Reclassification, Refusal, Request, Settlements,
+    Settles, Snapshot, StoredDecision,
 };
 use crate::metrics::Flow;
 use crate::store;
@@ -36,6 +36,17 @@ pub struct Wish {
     pub reason: Option<String>,
     /// The whole item as sent, canonical: the same id with the same body is a replay.
     pub body: Vec<u8>,
+}
+
+impl Wish {
+    /// The records that it names: of a merge all of them.
+    fn records(&self) -> impl Iterator<Item = ActivityId> {
+        let members: &[Seen] = match &self.step {
+            WishedStep::Merge(members, _) => members,
+            _ => &[],
+        };
+        std::iter::once(&self.seen).chain(members).map(|seen| seen.activity)
+    }
 }
 
 /// An activity as the coordinator saw it.
@@ -86,6 +97,8 @@ pub struct Present {
     pub version: VersionName,
     pub decision_seq: i64,
     pub review: Review,
+    /// The last decision about it, which `decision_seq` names: whoever comes second sees what was decided, and why.
+    pub decided: Option<decision::Model>,
 }
 
 /// Decides.
@@ -155,11 +168,6 @@ async fn one(
     };
     let Some(brief) = briefs.first_mut() else { return Err(FlowError::internal("nothing is taken up")) };
     let before = judgement(sitting, id)?;
-    if let (WishedStep::Approve(Corrections { day: Some(day), .. }, _), Some(activity)) =
-        (&wish.step, &brief.activity)
-    {
-        sitting.load_day(activity, *day, &people).await?;
-    }
     let request = match request(sitting, caller, wish, (brief, &before), &people).await? {
         Ok(request) => request,
         Err(Unfit::Field(detail)) => {
@@ -214,7 +222,19 @@ async fn present(sitting: &Sitting<'_>, id: ActivityId) -> Result<Present, FlowE
         version: VersionName::of(&sitting.salt, id, number, &row.reading_hash),
         decision_seq: judgement.decision_seq,
         review: judgement.review(),
+        decided: last_decision(sitting, id).await?,
     })
+}
+
+/// The last decision about an activity, in this sitting or before it.
+async fn last_decision(sitting: &Sitting<'_>, id: ActivityId) -> Result<Option<decision::Model>, FlowError> {
+    let here = sitting.decided().iter().rev().find(|row| row.activity_id == id.0);
+    if let Some(row) = here {
+        return Ok(Some(row.clone()));
+    }
+    let (txn, neighbourhood) = (sitting.txn(), sitting.neighbourhood());
+    let rows = store::judgements::decisions(txn, neighbourhood, Some(id), None, 1).await?;
+    Ok(rows.into_iter().next())
 }
 
 /// Takes up what waits for the activities, their occasions and what was merged with them, and reads the newest
@@ -264,7 +284,7 @@ enum Unfit {
 }
 
 async fn request(
-    sitting: &Sitting<'_>,
+    sitting: &mut Sitting<'_>,
     caller: &Access,
     wish: &Wish,
     (brief, before): (&mut Brief, &Judgement),
@@ -286,13 +306,8 @@ async fn request(
             {
                 return Ok(Err(Unfit::Field(fault.to_string())));
             }
-            let decided = brief.activity.as_ref().map(|activity| {
-                let day = corrections.day.unwrap_or(activity.day);
-                let room = sitting.room(&[brief.id], activity, day, people);
-                people.decide_within(activity, corrections, &room)
-            });
             Ask::Approve {
-                decided,
+                decided: capped(sitting, brief, corrections, people).await?,
                 corrected: *corrections != Corrections::default(),
                 conflict: brief.effective().conflict(),
             }
@@ -320,6 +335,21 @@ async fn request(
         reads: brief.reads.clone(),
         ask,
     }))
+}
+
+/// What an approval of it freezes, within the caps of the day that it then has: what is settled or corrected with it
+/// may be the day.
+async fn capped(
+    sitting: &mut Sitting<'_>,
+    brief: &Brief,
+    corrections: &Corrections,
+    people: &People,
+) -> Result<Option<Decided>, FlowError> {
+    let Some(activity) = &brief.activity else { return Ok(None) };
+    let day = corrections.day.unwrap_or(activity.day);
+    sitting.load_day(activity, day, people).await?;
+    let room = sitting.room(&[brief.id], activity, day, people);
+    Ok(Some(people.decide_within(activity, corrections, &room)))
 }
 
 /// The settlements that are asked for; with them and the earlier ones the brief reads as settled.

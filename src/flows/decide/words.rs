@@ -6,6 +6,10 @@ use crate::ledger::Refusal;
 pub const CHANGED: &str =
     "The record has changed since you saw it: look again and decide on what is there now.";
 
+/// A second decision about a record in a batch that is taken back as one.
+pub const DECIDED_TWICE: &str = "Decide about each record once in a batch, so that it can be taken back as \
+     one: an approval settles and corrects too. What depends on another decision goes into the next batch.";
+
 /// A refusal in a sentence.
 pub fn sentence(refusal: &Refusal) -> String {
     let text = match refusal {
@@ -23,6 +27,10 @@ pub fn sentence(refusal: &Refusal) -> String {
         Refusal::NotMerged => "Nothing is merged into this record.",
         Refusal::MembersUnfit => "Name between 1 and 20 other records to merge, each once.",
         Refusal::SecondPerson => "So many minutes need a second coordinator: ask another one to approve too.",
+        Refusal::MergeRaises => {
+            "So many minutes need two people, and a merge is one person's: have the records approved first, each by as \
+             many as it needs. A merge that adds nothing to what is approved needs only you."
+        }
         Refusal::NothingChanges => "Nothing would change.",
         Refusal::NothingToSettle => "Name the values to settle.",
         Refusal::SettlementUnfit { field } => {
