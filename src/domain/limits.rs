@@ -182,6 +182,9 @@ pub const PARTIES_MAX: usize = 500;
 /// People who hear of somebody else's record. Whom it names, [`PARTIES_MAX`] at most, all hear of it, and so does everybody
 /// whom its lines credit; this bounds those who hear of it only by what was merged into it, those with the least ids first.
 pub const NAMED_PARTIES_MAX: usize = PARTIES_MAX;
+/// People whom one record may have concerned, one after the other, and who are remembered: beyond, those are forgotten whom
+/// it has not concerned for longest. Whom it concerns now is never forgotten.
+pub const NAMED_EVER_MAX: usize = 2_000;
 /// Fields that one decision settles.
 pub const SETTLEMENTS_MAX: usize = 100;
 /// Activities that one merge puts into another.

@@ -75,7 +75,7 @@ pub async fn enrol(app: &App, request: Enrolment) -> Result<Enrolled, FlowError>
     let body = serde_json::json!({ "party": party, "device": request.device });
     sitting.number("device_enrolled", request.device.0, None, &body)?;
     sitting.close().await?;
-    look_again(&txn, neighbourhood, "unknown_party", at_ms).await?;
+    look_again(&txn, neighbourhood, party, at_ms).await?;
     timing.commit(txn.commit()).await?;
     app.bell().ring(neighbourhood);
     Ok(enrolled)

@@ -7,8 +7,6 @@ use sea_orm::ConnectionTrait as _;
 use super::{Conditional, FlowError};
 use crate::app::{Access, App};
 use crate::domain::ids::PartyId;
-use crate::domain::suspicion::SuspicionKind;
-use crate::domain::words::Told;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::Transaction;
@@ -138,18 +136,9 @@ pub async fn update(
     }
     row.revision += 1;
     store::parties::update(&txn, row.clone()).await?;
-    if known == Some(true) {
-        super::judge::look_again(
-            &txn,
-            caller.neighbourhood,
-            "unknown_party",
-            app.now_in(caller.neighbourhood),
-        )
-        .await?;
-    }
-    if age.is_some() {
-        let code = Told::Check(SuspicionKind::MinorPresent).code();
-        super::judge::look_again(&txn, caller.neighbourhood, code, app.now_in(caller.neighbourhood)).await?;
+    // By whom it names, and not by what it tells: of several doubts only one is told.
+    if known == Some(true) || age.is_some() {
+        super::judge::look_again(&txn, caller.neighbourhood, id, app.now_in(caller.neighbourhood)).await?;
     }
     timing.commit(txn.commit()).await?;
     app.bell().ring(caller.neighbourhood);

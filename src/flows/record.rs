@@ -22,7 +22,7 @@ use crate::store::entity::{activity, activity_version, daybook};
 #[derive(Debug)]
 pub enum Recorded {
     Now(activity::Model),
-    /// Recorded before, with the same content.
+    /// Recorded before, with the same content; written for somebody else it may be more than its writer may see now.
     Again(activity::Model),
     /// The id belongs to something else.
     IdReused,
@@ -66,7 +66,7 @@ pub async fn record(
         Some(party) => vec![store::aliases::stands_for(db, caller.neighbourhood, party, None).await?],
     };
     if let Some(there) = store::activities::find(db, caller.neighbourhood, id).await? {
-        return again(app, caller, there, &owners, draft).await;
+        return again(app, caller, there, (place, &owners), draft).await;
     }
     if let Some(party) = place.on_behalf_of
         && daybooks::known_resident(db, caller.neighbourhood, party).await?.is_none()
@@ -89,7 +89,7 @@ pub async fn record(
         // Somebody else was first in this very moment.
         Err(FlowError::IdReused) => {
             let there = store::activities::find(app.db().read(), caller.neighbourhood, id).await?;
-            return again(app, caller, there.ok_or(FlowError::Busy)?, &owners, draft).await;
+            return again(app, caller, there.ok_or(FlowError::Busy)?, (place, &owners), draft).await;
         }
         Ok(Some((code, detail))) => return Ok(Recorded::Refused(code, detail)),
         other => drop(other?),
@@ -137,21 +137,40 @@ fn may_compare(caller: &Access, first: &activity_version::Model) -> bool {
     told || !first.reading.contains("\"place.")
 }
 
+/// Who writes for others learns by sending it again what became of what they wrote, and of what others wrote nothing.
+async fn may_ask_again(
+    app: &App,
+    caller: &Access,
+    place: Where,
+    first: &activity_version::Model,
+) -> Result<bool, FlowError> {
+    if place.on_behalf_of.is_none() || caller.scopes.has(Scope::Reconcile) {
+        return Ok(true);
+    }
+    let Some(grant) = first.grant_id else { return Ok(false) };
+    let parties = store::access::parties_of(app.db().read(), caller.neighbourhood, [grant].into()).await?;
+    Ok(parties.get(&grant).is_some_and(|party| caller.names.contains(party)))
+}
+
 /// Whether what is there is what was recorded then.
 async fn again(
     app: &App,
     caller: &Access,
     there: activity::Model,
-    owners: &[PartyId],
+    (place, owners): (Where, &[PartyId]),
     draft: &Draft,
 ) -> Result<Recorded, FlowError> {
     let (db, id) = (app.db().read(), ActivityId(there.id));
     if !owners.contains(&PartyId(there.party_id)) {
         return Ok(Recorded::IdReused);
     }
-    let first = store::activities::version(db, caller.neighbourhood, id, 1).await?;
-    let same = first
-        .is_some_and(|first| may_compare(caller, &first) && first.reading_hash == draft.reading().hash());
+    let Some(first) = store::activities::version(db, caller.neighbourhood, id, 1).await? else {
+        return Ok(Recorded::IdReused);
+    };
+    if !may_ask_again(app, caller, place, &first).await? {
+        return Ok(Recorded::IdReused);
+    }
+    let same = may_compare(caller, &first) && first.reading_hash == draft.reading().hash();
     Ok(if same { Recorded::Again(there) } else { Recorded::IdReused })
 }
 

@@ -131,8 +131,9 @@ fn say(
     let body = serde_json::json!({ "party": caller.party, "kind": kind, "text": text, "at_desk": at_desk });
     let journal_no = sitting.number("reply", id.0, Some(activity), &body)?;
     let now_ms = sitting.posted_at_ms;
+    let heard = ledger::Reply { kind, by: caller.party, at_desk };
     sitting.change(activity, |case| {
-        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, at_desk });
+        case.judgement = ledger::replied(&case.judgement, heard);
         case.replies += 1;
         if kind != ReplyKind::Message {
             case.reason = reason(case, None, false);

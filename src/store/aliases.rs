@@ -259,11 +259,37 @@ pub fn make_due(
         .and_where(of(activity::Column::Id).eq(Expr::col((judgement::Entity, J::ActivityId))))
         .cond_where(names)
         .to_owned();
+    // One index for each: by an OR SQLite reads all of the neighbourhood's.
+    let with = |column| {
+        Query::select()
+            .column((judgement::Entity, J::ActivityId))
+            .from(judgement::Entity)
+            .and_where(Expr::col((judgement::Entity, J::NeighbourhoodId)).eq(neighbourhood.0))
+            .and_where(Expr::col((judgement::Entity, column)).is_not_null())
+            .to_owned()
+    };
+    let waiting = with(J::WaitsSinceMs).union(UnionType::All, with(J::DueAtMs)).to_owned();
     judgement::Entity::update_many()
         .col_expr(J::DueAtMs, Expr::value(Some(at_ms)))
         .filter(J::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(J::WaitsSinceMs.is_not_null().or(J::DueAtMs.is_not_null()))
+        .filter(J::ActivityId.in_subquery(waiting))
         .filter(J::Review.is_in(["received", "edited_after_approval"]))
         .filter(Expr::exists(about_them))
         .build(backend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::totals::tests::steps;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_for_a_party_is_looked_for_among_what_waits() {
+        let due = make_due(DbBackend::Sqlite, NeighbourhoodId(Uuid::nil()), &[PartyId(Uuid::max())], 7);
+        let steps = steps(due).await;
+        for index in ["judgement_waits (neighbourhood_id=?", "judgement_due (neighbourhood_id=?"] {
+            assert!(steps.iter().any(|step| step.contains(index)), "{index}: {steps:?}");
+        }
+        assert!(steps.iter().all(|step| !step.ends_with("(neighbourhood_id=?)")), "{steps:?}");
+    }
 }

@@ -222,21 +222,6 @@ pub async fn neighbourhoods_due(
     Ok(ids.into_iter().map(NeighbourhoodId).collect())
 }
 
-/// The statement that makes everything due that waits for a reason, such as a party nobody knew.
-#[must_use]
-pub fn make_due(
-    backend: DbBackend,
-    neighbourhood: NeighbourhoodId,
-    reason_code: &str,
-    at_ms: i64,
-) -> Statement {
-    judgement::Entity::update_many()
-        .col_expr(J::DueAtMs, Expr::value(Some(at_ms)))
-        .filter(J::NeighbourhoodId.eq(neighbourhood.0))
-        .filter(J::ReasonCode.eq(reason_code))
-        .build(backend)
-}
-
 /// The statement that writes judgements, new and known.
 #[must_use]
 pub fn upsert(backend: DbBackend, rows: &[judgement::Model]) -> Statement {

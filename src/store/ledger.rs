@@ -160,20 +160,20 @@ pub async fn accounts_of(
     Ok(found)
 }
 
-/// Accounts by id, after `after`.
+/// Accounts by id, after `after`: all, or `only` these.
 ///
 /// # Errors
 /// `DbErr`.
 pub async fn accounts_page(
     db: &impl ConnectionTrait,
     neighbourhood: NeighbourhoodId,
-    only: Option<AccountId>,
+    only: Option<&BTreeSet<AccountId>>,
     after: Option<Uuid>,
     limit: u64,
 ) -> Result<Vec<account::Model>, DbErr> {
     let mut query = account::Entity::find().filter(account::Column::NeighbourhoodId.eq(neighbourhood.0));
     if let Some(only) = only {
-        query = query.filter(account::Column::Id.eq(only.0));
+        query = query.filter(account::Column::Id.is_in(only.iter().map(|id| id.0)));
     }
     if let Some(after) = after {
         query = query.filter(account::Column::Id.gt(after));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select, Statement,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -109,6 +109,21 @@ pub async fn declined(
 pub fn write_named(backend: DbBackend, rows: Vec<named_party::Model>) -> Statement {
     let key = [P::NeighbourhoodId, P::PartyId, P::ActivityId];
     insert_rows::<named_party::Entity>(backend, &rows, &or_update(&key, &[P::JournalNo, P::Still]))
+}
+
+/// The statement that removes the rows of some of whom an activity no longer concerns.
+#[must_use]
+pub fn forget_named(
+    backend: DbBackend,
+    neighbourhood: NeighbourhoodId,
+    activity: ActivityId,
+    parties: &[PartyId],
+) -> Statement {
+    named_party::Entity::delete_many()
+        .filter(P::NeighbourhoodId.eq(neighbourhood.0))
+        .filter(P::ActivityId.eq(activity.0))
+        .filter(P::PartyId.is_in(parties.iter().map(|party| party.0)))
+        .build(backend)
 }
 
 /// Those of these activities that name somebody still, by any of these names.

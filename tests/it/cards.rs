@@ -1,6 +1,7 @@
 //! Stories of cards: what needs a person, who is at it, and decisions that are looked at before they are made.
 
 mod many;
+mod stakes;
 mod waiting;
 
 use daybook::domain::activity::Kind;

@@ -1,13 +1,14 @@
 //! Stories of the ledger: what is clean posts by rule, and everybody can read what was posted.
 
 use daybook::domain::activity::Kind;
+use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
 use daybook::flows::judge::journal_entry;
 use daybook::ledger::chain::{self, ChainRow, Opened};
 use daybook::store;
 use serde_json::{Value, json};
 
-use crate::support::desk::{decide, post, refused, statement, undo};
+use crate::support::desk::{decide, group, post, refused, statement, undo};
 use crate::support::{TestApp, TestPhone, both};
 
 both! {
@@ -100,6 +101,33 @@ both! {
         assert_eq!(empty["contribution_minutes"], 0);
         let nobody = desk.get::<Value>(&format!("/v1/accounts/{}", app.app.uuid())).await;
         assert_eq!(refused(nobody), (404, "not_found".to_owned()));
+    }
+}
+
+both! {
+    async fn a_member_lists_the_account_of_the_group_too(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let (me, you) = (asha.party, bo.party);
+        let (group, book) = group(&mut desk, &mut asha, &[]).await;
+        let id = ActivityId(asha.uuid());
+        asha.edit_in(book, id, |a| {
+            a.kind(Kind::LitterPick).day("2026-11-20").totals(4, 240).minutes(me, 60).minutes(you, 60);
+        }).expect("recorded");
+        post(&app, &mut asha).await;
+        let listed = |page: Value| -> Vec<(String, i64)> {
+            let items = page["items"].as_array().expect("items").iter();
+            let number = |account: &Value| account["contribution_minutes"].as_i64().expect("minutes");
+            items.map(|account| (account["id"].as_str().expect("an id").to_owned(), number(account))).collect()
+        };
+        let mut expected = vec![(me.to_string(), 60), (group.to_string(), 120)];
+        expected.sort();
+        assert_eq!(listed(asha.get("/v1/accounts").await.expect("accounts")), expected);
+        let first: Value = asha.get("/v1/accounts?limit=1").await.expect("a page");
+        let after = first["next"].as_str().expect("a next page").to_owned();
+        assert_eq!(listed(first), expected[..1]);
+        assert_eq!(listed(asha.get(&format!("/v1/accounts?limit=1&after={after}")).await.expect("the next page")), expected[1..]);
+        assert_eq!(listed(bo.get("/v1/accounts").await.expect("accounts")), [(you.to_string(), 60)], "no member");
     }
 }
 

@@ -16,16 +16,17 @@ const PIECE_CHARACTERS_MIN: usize = 16;
 /// One of each; a new one does not compile until it is here.
 fn all_told() -> Vec<Told> {
     use Told::{
-        Capped, Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, TakenBack, TwoPeople,
-        Undone, UnknownParty, Unmerged, UnreadableField,
+        Capped, Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, Shared, TakenBack,
+        TwoPeople, Undone, UnknownParty, Unmerged, UnreadableField,
     };
     let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes, Capped(481), HardConflict, UnreadableField];
-    all.extend([UnknownParty, DayMinutes(481), OccasionTotal(481), TwoPeople(481), Declined]);
+    all.extend([UnknownParty, DayMinutes(481), OccasionTotal(481), TwoPeople(481), Declined, Shared]);
     all.extend(SuspicionKind::ALL.map(Check));
     for told in &all {
         match told {
             TakenBack | Undone | Unmerged | FewerMinutes | Capped(_) | HardConflict | UnreadableField => {}
-            UnknownParty | DayMinutes(_) | OccasionTotal(_) | TwoPeople(_) | Declined | Check(_) => {}
+            UnknownParty | DayMinutes(_) | OccasionTotal(_) | TwoPeople(_) | Declined | Check(_) | Shared => {
+            }
         }
     }
     all

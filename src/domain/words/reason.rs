@@ -12,8 +12,9 @@ const IN_PERSON: [&str; 4] = [DECIDED, "rejected", "needs_changes", WITHDRAWN];
 const WITHDRAWN: &str = "withdrawn";
 const UNMERGED: &str = "unmerged";
 const FEWER_MINUTES: &str = "fewer_minutes";
+const SHARED: &str = "shared";
 /// Codes of reasons that stand as long as what was decided does.
-const LASTING: [&str; 3] = [DECIDED, UNMERGED, FEWER_MINUTES];
+const LASTING: [&str; 4] = [DECIDED, UNMERGED, FEWER_MINUTES, SHARED];
 
 /// Something that the server tells a resident of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Told {
     Unmerged,
     /// The record was changed, and somebody has fewer minutes for it now.
     FewerMinutes,
+    /// People whom an occasion counted without a name have their share themselves now.
+    Shared,
     /// Minutes above the neighbourhood's caps.
     Capped(i64),
     /// Several values survive in a field that matters.
@@ -54,6 +57,7 @@ impl Told {
             Self::Undone => DECIDED,
             Self::Unmerged => UNMERGED,
             Self::FewerMinutes => FEWER_MINUTES,
+            Self::Shared => SHARED,
             Self::Capped(_) => "capped",
             Self::HardConflict => "hard_conflict",
             Self::UnreadableField => "unreadable_field",
@@ -149,10 +153,10 @@ mod tests {
 
     fn all() -> Vec<Told> {
         use Told::{
-            Capped, Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, TakenBack,
-            TwoPeople, Undone, UnknownParty, Unmerged, UnreadableField,
+            Capped, Check, DayMinutes, Declined, FewerMinutes, HardConflict, OccasionTotal, Shared,
+            TakenBack, TwoPeople, Undone, UnknownParty, Unmerged, UnreadableField,
         };
-        let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes, Capped(30)];
+        let mut all = vec![TakenBack, Undone, Unmerged, FewerMinutes, Shared, Capped(30)];
         all.extend([HardConflict, UnreadableField, UnknownParty, Declined]);
         all.extend([DayMinutes(481), OccasionTotal(60), TwoPeople(61)]);
         all.extend(SuspicionKind::ALL.map(Check));
@@ -189,10 +193,8 @@ mod tests {
     fn every_check_is_said_without_blame() {
         for told in all() {
             let words = told.text(Language::English).to_lowercase();
-            let decided = matches!(
-                told,
-                Told::TakenBack | Told::Undone | Told::Unmerged | Told::FewerMinutes | Told::Capped(_)
-            );
+            use Told::{Capped, FewerMinutes, Shared, TakenBack, Undone, Unmerged};
+            let decided = matches!(told, TakenBack | Undone | Unmerged | FewerMinutes | Shared | Capped(_));
             assert!((decided || words.starts_with("we need to check")) && words.ends_with('.'), "{words}");
             let bad = ["suspic", "fraud", "wrong", "false", "too much", "you "];
             assert!(told == Told::TakenBack || !bad.iter().any(|bad| words.contains(bad)), "{words}");

@@ -1,6 +1,6 @@
 //! An activity that is judged, and its row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::FlowError;
 use super::hearing::Hearing;
@@ -10,6 +10,19 @@ use crate::domain::review::Review;
 use crate::domain::words::Reason;
 use crate::ledger::{Doubt, Judgement};
 use crate::store::entity::{activity_version, judgement, named_party};
+
+/// What the row of somebody who hears of a record says, or heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    journal_no: i64,
+    still: bool,
+}
+
+/// By party, with the last journal number that is about the record.
+fn told(hearing: &Hearing, no: i64) -> impl Iterator<Item = (PartyId, Told)> {
+    let told = move |until: Option<i64>| Told { journal_no: until.unwrap_or(no), still: until.is_none() };
+    hearing.all().map(move |(party, until)| (party, told(until)))
+}
 
 /// An activity in a sitting.
 #[derive(Debug, Clone)]
@@ -39,6 +52,8 @@ pub struct Case {
     pub journal_no: i64,
     /// When that was.
     judged_at_ms: i64,
+    /// Of whoever hears or heard of it, what their rows say.
+    told: BTreeMap<PartyId, Told>,
     /// To be written.
     pub(super) changed: bool,
 }
@@ -61,6 +76,7 @@ impl Case {
             replies: 0,
             journal_no: 0,
             judged_at_ms: 0,
+            told: BTreeMap::new(),
             changed: false,
         }
     }
@@ -100,19 +116,42 @@ impl Case {
 
     /// The rows of whoever hears or heard of it; when it was received is known.
     pub fn named_rows(&self, neighbourhood: NeighbourhoodId, id: ActivityId) -> Vec<named_party::Model> {
-        let rows = self.hearing.all().map(|(party, until)| named_party::Model {
+        let rows = told(&self.hearing, self.journal_no).map(|(party, told)| named_party::Model {
             neighbourhood_id: neighbourhood.0,
             party_id: party.0,
             activity_id: id.0,
-            journal_no: until.unwrap_or(self.journal_no),
-            still: until.is_none(),
+            journal_no: told.journal_no,
+            still: told.still,
             received_at_ms: self.received_at_ms.unwrap_or_default(),
         });
         rows.collect()
     }
 
+    /// Those of them that are not as they were loaded: of whoever heard of it once, nothing is written again.
+    pub(super) fn changed_named_rows(
+        &self,
+        neighbourhood: NeighbourhoodId,
+        id: ActivityId,
+    ) -> Vec<named_party::Model> {
+        let mut rows = self.named_rows(neighbourhood, id);
+        rows.retain(|row| {
+            let told = Told { journal_no: row.journal_no, still: row.still };
+            self.told.get(&PartyId(row.party_id)) != Some(&told)
+        });
+        rows
+    }
+
+    /// Who had a row when it was loaded, and is forgotten since.
+    pub(super) fn forgotten(&self) -> Vec<PartyId> {
+        let all: BTreeSet<PartyId> = self.hearing.all().map(|(party, _)| party).collect();
+        self.told.keys().filter(|party| !all.contains(party)).copied().collect()
+    }
+
     pub(super) fn from_row(row: judgement::Model) -> Result<Self, FlowError> {
+        let named = row.named.map(|named| serde_json::from_str(&named)).transpose()?;
+        let hearing: Hearing = named.unwrap_or_default();
         Ok(Self {
+            told: told(&hearing, row.journal_no).collect(),
             daybook: DaybookId(row.daybook_id),
             owner: PartyId(row.party_id),
             judgement: serde_json::from_str(&row.body)?,
@@ -122,7 +161,7 @@ impl Case {
             confirms: row.confirms.map(ActivityId),
             due_at_ms: row.due_at_ms,
             waits_since_ms: row.waits_since_ms,
-            hearing: row.named.map(|named| serde_json::from_str(&named)).transpose()?.unwrap_or_default(),
+            hearing,
             received_at_ms: None,
             replies: row.replies.unwrap_or_default(),
             journal_no: row.journal_no,
@@ -166,4 +205,34 @@ pub fn judgement_row(
         named: (!case.hearing.is_empty()).then(|| serde_json::to_string(&case.hearing)).transpose()?,
         replies: (case.replies > 0).then_some(case.replies),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::limits::NAMED_EVER_MAX;
+
+    #[test]
+    fn only_what_changed_of_who_hears_of_it_is_written_again() {
+        let [neighbourhood, id] = [1, 2].map(Uuid::from_u128);
+        let (neighbourhood, id) = (NeighbourhoodId(neighbourhood), ActivityId(id));
+        let parties = |numbers: std::ops::Range<u128>| numbers.map(|number| PartyId(Uuid::from_u128(number)));
+        let mut case = Case::new(DaybookId(Uuid::nil()), PartyId(Uuid::nil()));
+        case.hearing.names(parties(1..4).collect(), 5);
+        case.hearing.names(parties(3..5).collect(), 6);
+        case.noted(6, 0);
+        let written = case.named_rows(neighbourhood, id);
+        assert_eq!(case.changed_named_rows(neighbourhood, id), written, "all of them are new");
+        let mut again = Case::from_row(judgement_row(neighbourhood, id, &case).unwrap()).unwrap();
+        assert!(again.changed_named_rows(neighbourhood, id).is_empty(), "nothing is new");
+        again.noted(7, 0);
+        let changed = again.changed_named_rows(neighbourhood, id);
+        let changed: Vec<_> = changed.iter().map(|row| (row.party_id.as_u128(), row.journal_no)).collect();
+        assert_eq!(changed, [(3, 7), (4, 7)], "who hears of it still");
+        let most = u128::try_from(NAMED_EVER_MAX).unwrap();
+        again.hearing.names(parties(3..most + 2).collect(), 7);
+        assert_eq!(again.forgotten(), parties(1..2).collect::<Vec<_>>());
+    }
 }

@@ -62,8 +62,9 @@ impl Sitting<'_> {
             let minutes = record.minutes.values().fold(0_i64, |sum, minutes| sum.saturating_add(*minutes));
             Some((self.standing_for(record.activity.part_of?), minutes))
         });
-        let decided =
-            readings.decided.and_then(|decided| Some((self.standing_for(decided.part_of?), decided.named)));
+        let decided = readings
+            .decided
+            .and_then(|decided| Some((self.standing_for(decided.part_of?), decided.claimed())));
         let (occasion, _) = decided.or(read)?;
         let claims = [read, decided].into_iter().flatten().filter(|(of, _)| *of == occasion);
         Some((occasion, claims.map(|(_, minutes)| minutes).max()?))

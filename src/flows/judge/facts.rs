@@ -386,8 +386,15 @@ impl Sitting<'_> {
             .filter(|party| party.minutes > 0)
             .map(|party| people.resolved(party.party_id))
             .collect();
-        let declined: BTreeSet<PartyId> =
-            self.near.declined.get(&brief.id).into_iter().flatten().map(|id| people.resolved(*id)).collect();
+        let judged = self.case(brief.id).map(|case| &case.judgement);
+        // What was said of a merge is not among what was said of a record that came out of it.
+        let unheard = judged.into_iter().flat_map(|judged| judged.unheard.declined.keys());
+        let declined = self.near.declined.get(&brief.id).into_iter().flatten().chain(unheard);
+        let declined: BTreeSet<PartyId> = declined.map(|id| people.resolved(*id)).collect();
+        // Whom a merge credits this record need not name.
+        let merged = judged.and_then(|judged| judged.cluster.as_ref()).map(|merged| self.as_of_now(merged));
+        let credited = merged.iter().flat_map(|merged| &merged.lines).map(|line| PartyId(line.account.0));
+        let concerned: BTreeSet<PartyId> = parties.iter().copied().chain(credited).collect();
         let day = activity.day.to_string();
         let minutes_that_day = parties.iter().map(|party| {
             let there = self.days.get(&(AccountId(party.0), day.clone()));
@@ -404,7 +411,7 @@ impl Sitting<'_> {
                 .any(|field| matches!(field, Field::Unreadable(_))),
             open_suspicions: found.open.into_iter().collect(),
             crowded: found.crowded,
-            declined: parties.into_iter().filter(|party| declined.contains(party)).collect(),
+            declined: concerned.intersection(&declined).copied().collect(),
         }
     }
 }

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use crate::domain::ids::{ActivityId, PartyId};
-use crate::domain::limits::NAMED_PARTIES_MAX;
+use crate::domain::limits::{NAMED_EVER_MAX, NAMED_PARTIES_MAX};
 
 /// By party, the journal number at which the reason ended, if it did.
 type Until = BTreeMap<PartyId, Option<i64>>;
 
-/// See the module. Nobody is forgotten: whom a record no longer concerns is told that once, with the number at which
-/// it was so.
+/// See the module. Whom a record no longer concerns is told that once, with the number at which it was so; of more people
+/// than [`NAMED_EVER_MAX`] those are forgotten for whom that was longest ago.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hearing {
     /// Whom a version names, by the ids that it names them by.
@@ -32,6 +32,7 @@ impl Hearing {
     /// Notes whom a version names that was taken up at a journal number.
     pub fn names(&mut self, named: BTreeSet<PartyId>, no: i64) {
         note(&mut self.named, named, no);
+        self.forget();
     }
 
     /// Notes whom else it concerns since a journal number. Answers whether it concerned others before.
@@ -43,7 +44,22 @@ impl Hearing {
         }
         let before = self.counted.clone();
         note(&mut self.counted, unnamed, no);
+        self.forget();
         self.counted != before
+    }
+
+    /// Whoever edits a record may name others each time: what is kept of them all is bounded.
+    fn forget(&mut self) {
+        if self.named.len().saturating_add(self.counted.len()) <= NAMED_EVER_MAX {
+            return;
+        }
+        let too_many = self.all().count().saturating_sub(NAMED_EVER_MAX);
+        let ended: BTreeSet<(i64, PartyId)> =
+            self.all().filter_map(|(party, until)| Some((until?, party))).collect();
+        for (_, party) in ended.into_iter().take(too_many) {
+            self.named.remove(&party);
+            self.counted.remove(&party);
+        }
     }
 
     /// Those whom it concerns still.
@@ -56,7 +72,7 @@ impl Hearing {
         is_still(&self.named, &party) || is_still(&self.counted, &party)
     }
 
-    /// Everybody whom it ever concerned; with the journal number since which it does not, if so.
+    /// Everybody whom it ever concerned and who is remembered; with the journal number since which it does not, if so.
     pub fn all(&self) -> impl Iterator<Item = (PartyId, Option<i64>)> {
         let mut parties: BTreeSet<PartyId> = self.named.keys().copied().collect();
         parties.extend(self.counted.keys().copied());
@@ -156,6 +172,36 @@ mod tests {
             let hear = concerned(&cases, canonical);
             assert_eq!(hear.range(party(10_000)..).count(), credited);
             assert_eq!(hear.range(..party(10_000)).count(), others);
+        }
+    }
+
+    #[test]
+    fn of_more_people_than_are_remembered_those_are_forgotten_whom_it_concerned_longest_ago() {
+        let many = |from: u128, count: usize| (from..).map(party).take(count).collect::<BTreeSet<PartyId>>();
+        let mut hearing = Hearing::default();
+        hearing.names(parties(&[1, 2]), 1);
+        hearing.names(parties(&[2]), 2);
+        hearing.names(BTreeSet::new(), 3);
+        assert!(hearing.counts(parties(&[5]), 3), "credited");
+        hearing.names(many(10, NAMED_EVER_MAX - 3), 4);
+        assert_eq!(hearing.all().count(), NAMED_EVER_MAX, "at the limit");
+        hearing.names(many(10, NAMED_EVER_MAX - 2), 5);
+        let all: BTreeMap<PartyId, Option<i64>> = hearing.all().collect();
+        assert_eq!(all.len(), NAMED_EVER_MAX, "one past it");
+        assert_eq!(
+            [1, 2, 5].map(|number| all.get(&party(number)).copied()),
+            [None, Some(Some(3)), Some(None)]
+        );
+        // Whom it concerns now all hear of it, however many they are.
+        hearing.names(many(10, NAMED_EVER_MAX), 6);
+        assert!(hearing.counts(parties(&[5, 6]), 6));
+        assert_eq!(hearing.still().count(), NAMED_EVER_MAX + 2);
+        assert_eq!(hearing.all().count(), NAMED_EVER_MAX + 2, "and nobody else is remembered");
+        // Again and again, nothing grows.
+        for no in 7..12 {
+            hearing.names(many(10_000 * u128::try_from(no).expect("small"), 1_000), no);
+            hearing.counts(BTreeSet::new(), no);
+            assert_eq!(hearing.all().count(), NAMED_EVER_MAX);
         }
     }
 

@@ -6,12 +6,14 @@
 
 mod again;
 mod around;
+mod assess;
 mod case;
 mod claims;
 mod closing;
 mod doubted;
 mod facts;
 mod hearing;
+mod members;
 mod near;
 mod posting;
 mod round;
@@ -29,7 +31,7 @@ use tracing::Instrument as _;
 
 use super::FlowError;
 use crate::app::App;
-use crate::domain::ids::NeighbourhoodId;
+use crate::domain::ids::{NeighbourhoodId, PartyId};
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::metrics::{Flow, RoundEnd};
 use crate::store;
@@ -37,13 +39,15 @@ use crate::store::Transaction;
 
 pub(super) use again::stand;
 pub use around::times;
+pub use assess::Assessed;
+pub(super) use assess::assess;
 pub(super) use case::{Case, judgement_row};
 pub(super) use closing::{AccountClosed, PartyAlias};
 pub(super) use doubted::{Doubted, Noted};
 pub(super) use facts::{Brief, People, withdrawn};
 pub(super) use hearing::concerned;
-pub use round::Assessed;
-pub(super) use round::{assess, member_edited, reason, settle};
+pub(super) use members::member_edited;
+pub(super) use round::{reason, settle};
 pub(super) use sitting::Sitting;
 pub use sitting::journal_entry;
 use turns::Turns;
@@ -230,15 +234,18 @@ pub(super) async fn take_up_before(
     round::take_up_only(sitting, waiting).await
 }
 
-/// Makes everything due that waits for a reason; the caller holds the tip.
+/// Makes everything due that waits and has to do with a party, by any of its ids: it is known now, or another age. The
+/// caller holds the tip.
 pub(super) async fn look_again(
     txn: &Transaction,
     neighbourhood: NeighbourhoodId,
-    reason_code: &str,
+    party: PartyId,
     now_ms: i64,
 ) -> Result<(), FlowError> {
-    let statement =
-        store::judgements::make_due(txn.get_database_backend(), neighbourhood, reason_code, now_ms);
+    let others = store::parties::aliases_of(txn, neighbourhood, &[party].into()).await?;
+    let ids: Vec<PartyId> =
+        std::iter::once(party).chain(others.into_iter().map(|(alias, _)| alias)).collect();
+    let statement = store::aliases::make_due(txn.get_database_backend(), neighbourhood, &ids, now_ms);
     txn.execute_raw(statement).await?;
     Ok(())
 }

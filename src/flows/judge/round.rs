@@ -6,6 +6,7 @@ use super::super::FlowError;
 use super::around::Found;
 use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
+use super::members::member_edited;
 use super::sitting::Sitting;
 use crate::domain::ids::{ActivityId, PartyId};
 use crate::domain::limits::CLERK_VERSIONS_MAX;
@@ -99,37 +100,6 @@ pub async fn take_up_only(
         sitting.change(brief.id, |case| case.due_at_ms = case.doubts.is_empty().then_some(now_ms));
     }
     Ok(())
-}
-
-/// What the rules in force say of a version, if nobody had decided anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assessed {
-    pub activity: ActivityId,
-    /// A rule approves it, at once.
-    pub approves: bool,
-    /// What keeps it from being clean, as phones are told it.
-    pub doubts: Vec<&'static str>,
-}
-
-/// Asks the rules about the versions taken up last of some activities. What comes of it is for nobody but the
-/// caller: the sitting is not to be closed.
-pub async fn assess(sitting: &mut Sitting<'_>, ids: &[ActivityId]) -> Result<Vec<Assessed>, FlowError> {
-    let mut briefs = due_briefs(sitting, ids).await?;
-    let people = sitting.prepare(&mut briefs).await?;
-    let mut assessed = Vec::with_capacity(briefs.len());
-    for brief in &briefs {
-        let found = sitting.examine(brief, &people, Changed::Ledger)?;
-        let new = new_version(sitting, brief, &people, Changed::Ledger, found);
-        let clean = new.doubts.is_empty() && !new.withdrawn;
-        let approves = match sitting.pack.mode {
-            Mode::Auto => clean,
-            Mode::Peer => clean && new.rule.confirmed,
-            Mode::Coordinator => false,
-        };
-        let doubts = new.doubts.iter().map(ledger::Doubt::code).collect();
-        assessed.push(Assessed { activity: brief.id, approves, doubts });
-    }
-    Ok(assessed)
 }
 
 /// Groups waiting versions by activity, in the order in which the first of each was received.
@@ -256,6 +226,10 @@ impl Sitting<'_> {
 }
 
 impl Sitting<'_> {
+    fn posted_for(&self, id: ActivityId) -> Vec<Line> {
+        self.case(id).map_or_else(Vec::new, |case| case.judgement.posted.clone())
+    }
+
     /// Whether somebody has fewer minutes for a record than these lines gave; an id that became another's since is theirs.
     fn somebody_has_fewer(&self, id: ActivityId, before: &[Line]) -> bool {
         let by_party = |lines: &[Line]| {
@@ -291,13 +265,15 @@ pub(super) fn new_version(
         _ => vec![Doubt::UnreadableField],
     };
     let seq = sitting.case(brief.id).map_or(0, |case| case.judgement.decision_seq);
+    let owner = people.resolved(brief.owner);
     NewVersion {
         version: brief.version,
         withdrawn: withdrawn(brief.effective()),
         withdrawn_meanwhile: brief.withdrawn_meanwhile,
         changed,
         doubts,
-        owner: people.resolved(brief.owner),
+        owner,
+        owner_aliases: people.all_ids(owner),
         has_parts: sitting.cases().any(|(id, case)| *id != brief.id && case.part_of == Some(brief.id)),
         decision: ledger::rule_decision_id(sitting.neighbourhood(), brief.id, seq + 1),
         rule: RuleFacts {
@@ -340,9 +316,21 @@ pub async fn settle(
             sitting.weigh(id, decision).await?;
         }
     }
-    let before = sitting.case(id).map_or_else(Vec::new, |case| case.judgement.posted.clone());
+    let before = sitting.posted_for(id);
+    let remainders = occasions.iter().map(|occasion| sitting.standing_for(*occasion));
+    let remainders: Vec<(ActivityId, Vec<Line>)> = remainders
+        .filter(|occasion| *occasion != id)
+        .map(|occasion| (occasion, sitting.posted_for(occasion)))
+        .collect();
     sitting.post(id, &occasions).await?;
     let fewer = sitting.somebody_has_fewer(id, &before);
+    for (occasion, before) in remainders {
+        if sitting.somebody_has_fewer(occasion, &before) {
+            sitting.change(occasion, |case| {
+                case.reason = case.reason.take().or(Some(Reason::Told(Told::Shared)));
+            });
+        }
+    }
     // Records that are unmerged are looked at together, once all of them stand alone.
     let takes_back_or_settles =
         |step: DecisionStep| matches!(step, DecisionStep::Undo | DecisionStep::Settle);
@@ -359,31 +347,6 @@ pub async fn settle(
             case.part_of = Some(occasion);
         }
     });
-    Ok(())
-}
-
-/// An edit of what was merged away sends the canonical one to a person, and whoever it concerns is told.
-pub fn member_edited(
-    sitting: &mut Sitting<'_>,
-    member: ActivityId,
-    canonical: ActivityId,
-) -> Result<(), FlowError> {
-    let Some(case) = sitting.case(canonical) else {
-        return Err(FlowError::internal("the canonical one of a merge is not loaded"));
-    };
-    let after = ledger::member_edited(&case.judgement);
-    let edited = after != case.judgement;
-    if edited {
-        sitting.change(canonical, |case| {
-            case.judgement = after;
-            case.reason = reason(case, None, false);
-        });
-    }
-    // Whom the member names now hears of what it counts as part of.
-    if edited || sitting.concerns_others(canonical) {
-        let no = sitting.number("member_edited", member.0, Some(canonical), &serde_json::json!({}))?;
-        sitting.hear(canonical, no);
-    }
     Ok(())
 }
 

@@ -387,6 +387,11 @@ impl<'a> Sitting<'a> {
         for part in self.named_rows().await?.chunks(400) {
             batch.push(store::replies::write_named(backend, part.to_vec()));
         }
+        for (id, case) in self.cases.iter().filter(|(_, case)| case.changed) {
+            for part in case.forgotten().chunks(400) {
+                batch.push(store::replies::forget_named(backend, self.neighbourhood, *id, part));
+            }
+        }
         self.write_near(&mut batch)?;
         self.tip.posted_at_ms = self.posted_at_ms;
         batch.push(store::ledger::update_tip(backend, self.tip));
@@ -402,7 +407,7 @@ impl<'a> Sitting<'a> {
         for (id, at_ms) in store::activities::received(self.txn, self.neighbourhood, &unknown).await? {
             naming.entry(id).and_modify(|case| case.received_at_ms = Some(at_ms));
         }
-        Ok(naming.iter().flat_map(|(id, case)| case.named_rows(self.neighbourhood, *id)).collect())
+        Ok(naming.iter().flat_map(|(id, case)| case.changed_named_rows(self.neighbourhood, *id)).collect())
     }
 
     fn judgement_rows(&self) -> Result<Vec<judgement::Model>, FlowError> {

@@ -109,7 +109,7 @@ fn kept(
 
 /// What is told where nothing else is, and doubts are something else.
 fn is_of_fewer(reason: &Reason) -> bool {
-    matches!(reason, Reason::Told(Told::Unmerged | Told::FewerMinutes))
+    matches!(reason, Reason::Told(Told::Unmerged | Told::FewerMinutes | Told::Shared))
 }
 
 /// Whether somebody has fewer minutes by some lines than by others; accounts are those that hold them now.

@@ -295,6 +295,7 @@ impl<'a> Replay<'a> {
             changed: base.map_or(Changed::Ledger, |base| Changed::between(&base, &effective)),
             doubts: Vec::new(),
             owner,
+            owner_aliases: BTreeSet::new(),
             has_parts: false,
             decision: DecisionId(uuid::Uuid::nil()),
             rule: ledger::RuleFacts::default(),
@@ -334,10 +335,10 @@ impl<'a> Replay<'a> {
     }
 
     fn reply(&mut self, row: &journal::Model, spoken: Spoken) {
-        let (kind, at_desk) = (spoken.kind, spoken.at_desk);
+        let (kind, by, at_desk) = (spoken.kind, PartyId(spoken.party), spoken.at_desk);
         self.replies.play(row, spoken);
         let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) else { return };
-        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, at_desk });
+        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, by, at_desk });
         case.replies += 1;
         if kind != ReplyKind::Message {
             case.reason = reason(case, None, false);
@@ -370,12 +371,17 @@ impl<'a> Replay<'a> {
 
     /// Posts; where somebody has fewer minutes than before, and nothing else is told, `fewer` is.
     fn post(&mut self, id: ActivityId, occasions: &[ActivityId], fewer: Told) {
-        let before = self.cases.get(&id).map_or_else(Vec::new, |case| case.judgement.posted.clone());
+        let others = occasions.iter().map(|occasion| (self.standing_for(*occasion), Told::Shared));
+        let told = std::iter::once((id, fewer)).chain(others.filter(|(occasion, _)| *occasion != id));
+        let posted = |id: &ActivityId| self.cases.get(id).map(|case| case.judgement.posted.clone());
+        let told: Vec<_> = told.map(|(id, told)| (id, told, posted(&id).unwrap_or_default())).collect();
         self.post_all(id, occasions);
-        let Some(case) = self.cases.get_mut(&id).filter(|case| case.reason.is_none()) else { return };
-        let holder = |account| self.closings.holder(account);
-        if judged::somebody_has_fewer(&before, &case.judgement.posted, holder) {
-            case.reason = Some(Reason::Told(fewer));
+        for (id, told, before) in told {
+            let Some(case) = self.cases.get_mut(&id).filter(|case| case.reason.is_none()) else { continue };
+            let holder = |account| self.closings.holder(account);
+            if judged::somebody_has_fewer(&before, &case.judgement.posted, holder) {
+                case.reason = Some(Reason::Told(told));
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::store::entity::{closed_period, journal, named_party, reply};
 /// What the journal says of a reply.
 #[derive(Debug, Deserialize)]
 pub struct Spoken {
-    party: Uuid,
+    pub party: Uuid,
     pub kind: ReplyKind,
     text: Option<String>,
     pub at_desk: bool,

@@ -10,7 +10,7 @@ use daybook::flows::record::{Recorded, Where, record as write_down};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{hours, record, with, without_phone};
+use super::{hours, patch, record, with, without_phone};
 use crate::floods::grant;
 use crate::support::desk::{balance, rebuilt_is_live, refused, rules};
 use crate::support::{TestPhone, both};
@@ -166,6 +166,40 @@ both! {
             assert_eq!(balance(&mut desk, &rose).await, minutes);
         }
         rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn what_became_of_a_record_is_not_told_to_whoever_sends_it_again_on_behalf_of_somebody(app: TestApp) {
+        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut bo) = (app.phone("Asha").await, app.phone("Bo").await);
+        let rose = without_phone(&mut desk, "Rose").await;
+        let library = party(&mut desk, "organisation").await;
+        is_hub(&mut desk, library, true).await;
+        for member in [asha.party, bo.party] {
+            put_member(&mut desk, library, member, "2026-11-01").await;
+        }
+        let item = with(&hours(asha.uuid(), &rose, 45), json!({ "on_behalf_of": rose }));
+        let made = record(&mut asha, &item).await;
+        assert_eq!(made["activity"]["party_id"], json!(rose), "{made}");
+        let invited = json!({ "id": desk.uuid(), "party_id": rose });
+        let invited: Value = desk.post("/v1/invitations", &invited).await.expect("an invitation");
+        let mut phone = app.new_phone("Rose");
+        phone.enrol(invited["token"].as_str().expect("a token")).await.expect("enrolled");
+        let edit = json!({ "change_id": phone.uuid(), "base_version": made["activity"]["version"], "set": { "note": "Alone" } });
+        let edited = patch(&mut phone, item["id"].as_str().and_then(|id| id.parse().ok()).expect("an id"), &edit).await;
+        assert_eq!(edited["note"], "Alone", "{edited}");
+        // Who wrote it down hears that it is there, and no more; another member of the hub not even that.
+        let again = record(&mut asha, &item).await;
+        assert_eq!((&again["status"], again.get("activity")), (&json!(200), None), "{again}");
+        assert_eq!(record(&mut bo, &item).await["code"], "id_reused");
+        assert_eq!(record(&mut desk, &item).await["activity"]["note"], "Alone", "a coordinator may read it");
+        // What she wrote herself is nobody's to guess.
+        let own = hours(phone.uuid(), &rose, 20);
+        assert_eq!(record(&mut phone, &own).await["status"], 201);
+        assert_eq!(record(&mut phone, &own).await["activity"]["id"], own["id"]);
+        let guessed = record(&mut asha, &with(&own, json!({ "on_behalf_of": rose }))).await;
+        assert_eq!((&guessed["code"], guessed.get("activity")), (&json!("id_reused"), None), "{guessed}");
     }
 }
 

@@ -13,6 +13,9 @@ pub fn told(told: &Told) -> String {
         Told::Undone => "An earlier decision was taken back.",
         Told::Unmerged => "This record and others that were counted as one are counted apart again.",
         Told::FewerMinutes => "The record was changed, and somebody has fewer minutes for it than before.",
+        Told::Shared => {
+            "Somebody who was there has their own share of the time now: it is no longer counted without a name."
+        }
         Told::Capped(minutes) => {
             let above = duration(*minutes);
             return format!(
