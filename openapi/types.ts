@@ -147,7 +147,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List accounts, by id: your own; with `reconcile` all. */
+        /** List accounts, by id: your own and those of your groups; with `reconcile` all. */
         get: operations["list_accounts"];
         put?: never;
         post?: never;
@@ -1532,6 +1532,14 @@ export interface components {
         Assessment: {
             /** @description A rule approves it, at once. */
             approves: boolean;
+            due_at?: components["schemas"]["Instant"] | null;
+            /**
+             * Format: int64
+             * @description Minutes that an approval would post for it, within caps: for everybody, and what an occasion holds. Absent for a
+             *     record that cannot be read.
+             * @example 90
+             */
+            minutes?: number | null;
             /**
              * @description Codes of what has to be checked, as phones are told them.
              * @example [
@@ -1557,7 +1565,9 @@ export interface components {
         Capacity: "professional" | "lay";
         /**
          * @description The most minutes of one person that are posted. A cap never keeps a record from being approved: what is above it
-         *     is left out of the lines as they are frozen, and counted nowhere. What was frozen before stays.
+         *     is left out of the lines as they are frozen, and counted nowhere. What was frozen stays, also once there is room
+         *     again: approve the record anew to count it. To reclassify, to undo and to take a merge apart bring back lines as
+         *     they were frozen, which no cap clips again.
          */
         Caps: {
             /**
@@ -1627,7 +1637,8 @@ export interface components {
             id: components["schemas"]["ActivityId"];
             lease?: components["schemas"]["LeaseView"] | null;
             /**
-             * @description Equal for cards in which the same is in doubt and the same is suggested: one answer may do for all.
+             * @description Equal for cards that wait for the same reasons, doubts and `needs`, and in which the same is suggested: one answer
+             *     may do for all.
              * @example same_event:merge
              */
             like: string;
@@ -3102,10 +3113,24 @@ export interface components {
              */
             lon: number;
         };
+        /** @description The last decision about an activity. */
+        PresentDecision: {
+            decided_at: components["schemas"]["Instant"];
+            decided_by?: components["schemas"]["PartyId"] | null;
+            id: components["schemas"]["DecisionId"];
+            /** @description In plain words: the resident reads it. */
+            reason?: string | null;
+            /**
+             * @description As a decision says it.
+             * @example reject
+             */
+            step: string;
+        };
         /** @description How an activity stands. */
         PresentView: {
             /** @description Which activity the refusal is about: of a merge it may be another one than the item names. */
             activity_id: components["schemas"]["ActivityId"];
+            decided?: components["schemas"]["PresentDecision"] | null;
             /**
              * Format: int64
              * @description Names the activity's last decision.
@@ -3133,7 +3158,10 @@ export interface components {
         };
         /** @description The decisions to look at: those of `items`, or those that take a batch back. */
         PreviewRequest: {
-            /** @description 1 to 100, carried out one after the other, as one. */
+            /**
+             * @description 1 to 100, carried out one after the other, as one. A second one about the same record is refused
+             *     (`decided_twice`): both could not be taken back as one.
+             */
             items?: components["schemas"]["DecisionRequest"][];
             /**
              * Format: uuid
@@ -3483,7 +3511,7 @@ export interface components {
             mode: components["schemas"]["Mode"];
             /**
              * Format: int64
-             * @description Greatest minutes of one person on one civil day that a rule may approve.
+             * @description Greatest minutes of one person on one civil day that a rule may approve; more is for a person.
              */
             person_day_minutes_max: number;
             /**
@@ -6436,7 +6464,7 @@ export interface operations {
                      *               "words": "Two records may tell of the same repair: on 2026-11-21, 1 person in both."
                      *             }
                      *           ],
-                     *           "waiting_since": "2026-11-21T13:27:00.000Z"
+                     *           "waiting_since": "2026-11-21T13:47:00.000Z"
                      *         }
                      *       ],
                      *       "looked_at": 1,
@@ -6928,6 +6956,12 @@ export interface operations {
                      *           "id": "01a1fdc7-eb60-7768-bb0a-318689fda076",
                      *           "present": {
                      *             "activity_id": "01a1fdb1-f260-717c-ab82-83e7e9d1d6c6",
+                     *             "decided": {
+                     *               "decided_at": "2026-11-21T11:47:00.000Z",
+                     *               "decided_by": "01a1fd8d-5360-7814-9b0f-d2dd35638d5d",
+                     *               "id": "01a1fdc7-eb60-7849-a52f-0ff88dcfd992",
+                     *               "step": "approve"
+                     *             },
                      *             "decision_seq": 1,
                      *             "review": "approved",
                      *             "version": "1-f0c5f2c7"
