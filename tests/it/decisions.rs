@@ -196,7 +196,11 @@ both! {
         let refused = send(&mut desk, std::slice::from_ref(&wanted)).await.remove(0);
         assert_eq!(became(&refused), (409, "version_changed"));
         let version = activity(&mut desk, id).await["version"].clone();
-        assert_eq!(refused["present"], json!({ "activity_id": id, "version": version, "decision_seq": 1, "review": "edited_after_approval" }));
+        let mut present = refused["present"].clone();
+        let decided = present["decided"].take();
+        assert_eq!((&decided["step"], &decided["decided_by"]), (&json!("approve"), &Value::Null), "a rule did");
+        let state = json!({ "activity_id": id, "version": version, "decision_seq": 1, "review": "edited_after_approval", "decided": null });
+        assert_eq!(present, state);
         // The refusal wrote nothing: the version still waits for the clerk.
         assert_eq!(activity(&mut desk, id).await["judged_version"], 1);
         assert_eq!(app.judge().await, 1);
@@ -207,7 +211,9 @@ both! {
         let outcomes = send(&mut desk, &[first, second]).await;
         assert_eq!(became(&outcomes[0]), (201, ""));
         assert_eq!(became(&outcomes[1]), (409, "version_changed"));
-        assert_eq!(outcomes[1]["present"], json!({ "activity_id": id, "version": version, "decision_seq": 2, "review": "approved" }));
+        let present = &outcomes[1]["present"];
+        assert_eq!((&present["version"], &present["decision_seq"], &present["review"]), (&version, &json!(2), &json!("approved")));
+        assert_eq!((&present["decided"]["step"], &present["decided"]["reason"]), (&json!("keep"), &json!("Not there.")));
         assert_eq!(balance(&mut asha, me).await, 90);
     }
 }

@@ -55,7 +55,7 @@ impl World<'_> {
         // Of records of a merge, too, of which there are few.
         let together = |id: &ActivityId| self.merged.contains(id) || is_some(&self.seen[id]["members"]);
         let together: Vec<ActivityId> = known.iter().copied().filter(together).collect();
-        let of_merge = !together.is_empty() && self.dice.percent(40);
+        let of_merge = !together.is_empty() && self.dice.percent(60);
         let id = self.dice.of(if of_merge { &together } else { &known });
         let named = |index: &usize| {
             let parties = self.seen[&id]["parties"].as_array();
@@ -69,6 +69,10 @@ impl World<'_> {
             self.dice.of(&named)
         };
         let kind = self.dice.of(&["message", "decline", "decline", "accept"]);
+        if of_merge {
+            self.phones[index].phone.go_online();
+            self.phones[index].online = true;
+        }
         if !self.phones[index].online {
             return Ok(());
         }
@@ -211,8 +215,9 @@ impl World<'_> {
             ("merge", _) => {
                 let members = item["members"].as_array().into_iter().flatten();
                 let ids = members.map(|member| serde_json::from_value(member["activity_id"].clone()));
-                self.merged
-                    .extend(ids.collect::<Result<Vec<ActivityId>, _>>().map_err(|error| error.to_string())?);
+                let ids = ids.collect::<Result<Vec<ActivityId>, _>>().map_err(|error| error.to_string())?;
+                self.merged.extend(ids);
+                self.speaks_of_merges = 2;
             }
             ("approve", "first_approval") => _ = self.reached.insert("first approval".to_owned()),
             ("approve", _) if self.is_first_approved(&item["activity_id"]) => {

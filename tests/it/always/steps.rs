@@ -63,6 +63,11 @@ impl Draft {
 impl World<'_> {
     /// One step.
     pub async fn step(&mut self) -> Result<(), String> {
+        if let Some(left) = self.speaks_of_merges.checked_sub(1) {
+            // Before the merge is taken apart again.
+            self.speaks_of_merges = left;
+            return self.say().await;
+        }
         match self.dice.below(73) {
             0..6 if self.by_peers && self.dice.percent(40) => self.vouch().await?,
             0..6 => self.record(),

@@ -76,6 +76,8 @@ pub struct World<'a> {
     pub sent: Vec<Sent>,
     /// Those that were merged into another, some time.
     pub merged: BTreeSet<ActivityId>,
+    /// In so many steps somebody may speak of what was merged.
+    pub speaks_of_merges: usize,
     pub pushed: Vec<(usize, Vec<u8>)>,
     /// What happened, for whoever has to find out why.
     pub story: Vec<String>,
@@ -116,6 +118,7 @@ impl<'a> World<'a> {
             seen: BTreeMap::new(),
             sent: Vec::new(),
             merged: BTreeSet::new(),
+            speaks_of_merges: 0,
             pushed: Vec::new(),
             story: Vec::new(),
             reached: BTreeSet::new(),
