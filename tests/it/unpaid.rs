@@ -153,6 +153,7 @@ both! {
             (0..40).for_each(|at| _ = a.put(&format!("weather {at}"), "w".repeat(1_000)));
         }).expect("recorded");
         mallory.sync().await.expect("synced");
+        ann.book(book);
         ann.sync().await.expect("synced");
         with_operations(&app, book, 100_000).await;
         // A few bytes: they need the document, have much rewritten, and wait for somebody to write one operation more.
