@@ -151,7 +151,7 @@ pub struct DecisionView {
     pub moved: Vec<TransferEffect>,
 }
 
-/// All but what it moved: see [`say_what_moved`].
+/// All but what it moved: see `say_what_moved`.
 impl From<decision::Model> for DecisionView {
     fn from(row: decision::Model) -> Self {
         Self {

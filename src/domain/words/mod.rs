@@ -1,6 +1,6 @@
 //! All that people read of records in the server's own words, in one place and ready for other languages: what is told is
 //! kept as a code with its figures, and becomes a sentence when it is read. A language is one more folder like
-//! [`english`]; the compiler names what it lacks. None of it holds a name or a blame. What a person wrote (the reason of
+//! `english`; the compiler names what it lacks. None of it holds a name or a blame. What a person wrote (the reason of
 //! a decision) goes out as it was written.
 //!
 //! What a request is refused with is for whoever writes the app, and stands where it is refused.
