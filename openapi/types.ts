@@ -294,7 +294,7 @@ export interface paths {
         get: operations["list_replies"];
         put?: never;
         /**
-         * Say something about a record: your own, one that names you, or with `reconcile` any.
+         * Say something about a record: your own, one that concerns you, or with `reconcile` any.
          * @description It decides nothing. A `message` of a resident waits for an answer or a decision, on a card; the answer reaches the
          *     phones of all whom the record concerns with their next sync. Who is named in somebody else's record and was not part
          *     of it sends `decline`: no rule approves it then, and what was posted stands until a person decides; `accept` takes
@@ -443,7 +443,8 @@ export interface paths {
          * Decide about activities: approve, reject, keep, ask for changes, reclassify, settle, merge, unmerge, undo.
          * @description Each item names what the decider saw; if something happened since, it answers 409 with the present state
          *     and nothing is written for it. Items do not depend on each other: one that does not fit answers 422 for itself, with
-         *     `errors`. With the `token` of a preview they are one: all of them do exactly what was shown, or 409
+         *     `errors`; only one of another shape (an unknown field or step, an id that is none) refuses the request as a whole.
+         *     With the `token` of a preview they are one: all of them do exactly what was shown, or 409
          *     `preview_changed` names the items that would do something else by now in `errors`, and has in `present` what the
          *     preview would answer now.
          */
@@ -1925,7 +1926,7 @@ export interface components {
             decision?: components["schemas"]["DecisionView"] | null;
             /** @description What to change. */
             detail?: string | null;
-            /** @description The fields of the item that do not fit. */
+            /** @description The fields of the item that do not fit. Absent where all fit. */
             errors?: components["schemas"]["FieldError"][];
             /** @description Of the request. */
             id: components["schemas"]["DecisionId"];
@@ -2522,7 +2523,10 @@ export interface components {
             daybooks: components["schemas"]["DaybookView"][];
             device_id?: components["schemas"]["DeviceId"] | null;
             grant_id: components["schemas"]["GrantId"];
-            /** @description The hubs whose member the caller is today, by id: with `activities:write` they may record `on_behalf_of` others. */
+            /**
+             * @description The hubs whose member the caller is today, by id: with `activities:write` they may record `on_behalf_of` others.
+             *     Absent where there are none.
+             */
             hubs?: components["schemas"]["PartyId"][];
             /**
              * @description What the neighbours call them.
@@ -3505,7 +3509,7 @@ export interface components {
              * @description Of a hundred automatic approvals so many are shown to a person, chosen at random. 0 to 100.
              */
             audit_percent?: number;
-            /** @description What counts at most of one person, whoever approves it. */
+            /** @description What counts at most of one person, whoever approves it, in minutes. Absent: no caps. */
             caps?: components["schemas"]["Caps"];
             /** @description Who approves what is clean. */
             mode: components["schemas"]["Mode"];
@@ -4641,7 +4645,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: It takes two parties. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `not_a_group`: Only a group or an organisation can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: The record gives you no minutes. `too_many_grants`: You have as many personal tokens as one may have. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
+        /** @description `id_reused`: The id belongs to something with other content. `change_id_reused`: The change id was sent with another content. `version_unknown`: The activity never had such a version. `refused`: The daybook does not take the change. `invitation_used`: The invitation was used by another device. `key_reused`: The key belongs to a device that is enrolled already. `party_met`: Others have recorded for this phone's party id. `period_overlaps`: Some of the days are in a closed period. `same_party`: It takes two parties. `alias_elsewhere`: It is an alias of another party. `is_alias`: The id is an alias. `not_residents`: Only residents can be that. `not_a_group`: Only a group or an organisation can be that. `last_coordinator`: Somebody has to coordinate. `own_credit`: It would credit you. `account_holds`: This account cannot be closed. `not_named`: It is no record of somebody else that concerns you. `too_many_grants`: You have as many personal tokens as one may have. `too_many_replies`: Enough was said about this record. `not_a_sandbox`: The neighbourhood is a real one. `preview_changed`: It would do something else than the preview said. `leased`: Somebody else is at this card. `version_changed`: It has changed since you saw it */
         Problem409: {
             headers: {
                 [name: string]: unknown;

@@ -54,7 +54,7 @@ pub struct DecisionOutcome {
     /// What to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The fields of the item that do not fit.
+    /// The fields of the item that do not fit. Absent where all fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     /// The stored decision.
@@ -210,7 +210,8 @@ pub fn routes() -> OpenApiRouter<App> {
 ///
 /// Each item names what the decider saw; if something happened since, it answers 409 with the present state
 /// and nothing is written for it. Items do not depend on each other: one that does not fit answers 422 for itself, with
-/// `errors`. With the `token` of a preview they are one: all of them do exactly what was shown, or 409
+/// `errors`; only one of another shape (an unknown field or step, an id that is none) refuses the request as a whole.
+/// With the `token` of a preview they are one: all of them do exactly what was shown, or 409
 /// `preview_changed` names the items that would do something else by now in `errors`, and has in `present` what the
 /// preview would answer now.
 #[utoipa::path(

@@ -58,7 +58,7 @@ codes! {
     LAST_COORDINATOR: 409 "last_coordinator" "Somebody has to coordinate" "Give the role to somebody else first, who has a phone that syncs or a token with manage: a neighbourhood is never without a coordinator.";
     OWN_CREDIT: 409 "own_credit" "It would credit you" "Ask another coordinator: nobody decides about minutes that go to themselves.";
     ACCOUNT_HOLDS: 409 "account_holds" "This account cannot be closed" "Close the account of a resident, a group or an organisation: this one holds what belongs to nobody by name, and takes in what the others leave.";
-    NOT_NAMED: 409 "not_named" "The record gives you no minutes" "Only who is named in somebody else's record declines or accepts; change or withdraw what is your own.";
+    NOT_NAMED: 409 "not_named" "It is no record of somebody else that concerns you" "Only whom somebody else's record names, or concerns by what was decided, declines or accepts; change or withdraw what is your own.";
     TOO_MANY_GRANTS: 409 "too_many_grants" "You have as many personal tokens as one may have" "Revoke one that you no longer use (DELETE /v1/grants/{id}), from one of your devices; those of your devices do not count, and what has expired does not either.";
     TOO_MANY_REPLIES: 409 "too_many_replies" "Enough was said about this record" "Talk to each other: no more replies are taken about it. A coordinator can still decide.";
     NOT_A_SANDBOX: 409 "not_a_sandbox" "The neighbourhood is a real one" "Move the clock of a neighbourhood that was created with sandbox: true, or of the demo; here, time passes by itself.";

@@ -26,6 +26,7 @@ pub struct Me {
     /// `coordinator`, or none.
     pub roles: Vec<String>,
     /// The hubs whose member the caller is today, by id: with `activities:write` they may record `on_behalf_of` others.
+    /// Absent where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hubs: Vec<PartyId>,
     pub grant_id: GrantId,

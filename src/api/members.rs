@@ -16,10 +16,9 @@ use super::types::word;
 use crate::app::{Access, App};
 use crate::domain::ids::{NeighbourhoodId, PartyId};
 use crate::domain::role::Role;
-use crate::domain::time::{civil_day, parse_day};
+use crate::domain::time::parse_day;
 use crate::flows;
 use crate::flows::roles::Changed;
-use crate::store;
 use crate::store::entity::membership;
 
 /// A member's place in a group or organisation.
@@ -120,9 +119,8 @@ pub async fn delete_member(
 }
 
 async fn today(app: &App, neighbourhood: NeighbourhoodId) -> ApiResult<String> {
-    let tenant = store::neighbourhoods::find(app.db().read(), neighbourhood).await?.ok_or(NOT_FOUND)?;
-    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    Ok(civil_day(app.now_in(neighbourhood), zone).map(|day| day.to_string()).unwrap_or_default())
+    let (db, now_ms) = (app.db().read(), app.now_in(neighbourhood));
+    Ok(flows::neighbourhoods::today(db, neighbourhood, now_ms).await?)
 }
 
 /// Make a resident a coordinator, or a group or an organisation a hub. An alias stands for its party.

@@ -83,7 +83,7 @@ pub fn routes() -> OpenApiRouter<App> {
     super::openapi::guarded!(list_replies, reply_to_activity)
 }
 
-/// Say something about a record: your own, one that names you, or with `reconcile` any.
+/// Say something about a record: your own, one that concerns you, or with `reconcile` any.
 ///
 /// It decides nothing. A `message` of a resident waits for an answer or a decision, on a card; the answer reaches the
 /// phones of all whom the record concerns with their next sync. Who is named in somebody else's record and was not part

@@ -186,7 +186,7 @@ pub enum DaybookState {
     Gone,
     /// Not there, or not yours: create it with `POST /v1/daybooks` under its id, a group's with its `party_id`, and
     /// push everything. Where that answers 404 or 409, keep what is unsent and go on with the others. With
-    /// `holds_until` the person has left the group.
+    /// `holds_until` do not create it: the person has left the group.
     NotFound,
 }
 

@@ -44,7 +44,7 @@ pub struct RulePack {
     #[serde(default = "share_drift_percent")]
     #[schema(minimum = 0, maximum = 100)]
     pub share_drift_percent: i64,
-    /// What counts at most of one person, whoever approves it.
+    /// What counts at most of one person, whoever approves it, in minutes. Absent: no caps.
     #[serde(default, skip_serializing_if = "Caps::is_none")]
     pub caps: Caps,
     /// Where ordinary ends: beyond it a person looks. What is left out has its default.

@@ -75,8 +75,7 @@ pub async fn standing(
     }
     let Some(place) = place else { return Ok(Standing::Stranger) };
     let Some(last_day) = place.until_day else { return Ok(Standing::Writes) };
-    let tenant = store::neighbourhoods::find(db, neighbourhood).await?.ok_or(FlowError::NotFound)?;
-    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let zone = super::neighbourhoods::zone(db, neighbourhood).await?;
     let until_ms = left_until_ms(&last_day, zone).filter(|until_ms| now_ms < *until_ms);
     Ok(until_ms.map_or(Standing::Stranger, |until_ms| Standing::Left { until_ms }))
 }

@@ -2,11 +2,10 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::FlowError;
+use super::{FlowError, neighbourhoods};
 use crate::app::{Access, App};
 use crate::auth::scopes::Scope;
 use crate::domain::ids::{NeighbourhoodId, PartyId};
-use crate::domain::time::civil_day;
 use crate::store;
 
 /// The hubs whose member somebody is at a time, by id: role and membership are in force then. Read uncached; whoever
@@ -21,9 +20,7 @@ pub async fn of_member(
     now_ms: i64,
 ) -> Result<Vec<PartyId>, FlowError> {
     let member = store::aliases::stands_for(db, neighbourhood, member, None).await?;
-    let tenant = store::neighbourhoods::find(db, neighbourhood).await?.ok_or(FlowError::NotFound)?;
-    let zone = tenant.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    let today = civil_day(now_ms, zone).map(|day| day.to_string()).unwrap_or_default();
+    let today = neighbourhoods::today(db, neighbourhood, now_ms).await?;
     Ok(store::hubs::of_member(db, neighbourhood, member, &today).await?)
 }
 

@@ -1,13 +1,35 @@
-//! A new neighbourhood: the tenant, its first rules and the tip of its journal, in one transaction.
+//! A new neighbourhood: the tenant, its first rules and the tip of its journal, in one transaction. And what day it is
+//! in one.
+
+use sea_orm::ConnectionTrait;
 
 use super::{FlowError, is_unique_violation};
 use crate::app::App;
 use crate::domain::ids::NeighbourhoodId;
 use crate::domain::rules::RulePack;
+use crate::domain::time::civil_day;
 use crate::ledger::chain;
 use crate::metrics::Flow;
 use crate::store;
 use crate::store::entity::{neighbourhood, tip};
+
+/// The time zone of a neighbourhood.
+///
+/// # Errors
+/// [`FlowError::NotFound`], and of the database.
+pub async fn zone(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<chrono_tz::Tz, FlowError> {
+    let tenant = store::neighbourhoods::find(db, id).await?.ok_or(FlowError::NotFound)?;
+    tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))
+}
+
+/// The day that it is in a neighbourhood: `2026-11-21`.
+///
+/// # Errors
+/// As [`zone`].
+pub async fn today(db: &impl ConnectionTrait, id: NeighbourhoodId, now_ms: i64) -> Result<String, FlowError> {
+    let day = civil_day(now_ms, zone(db, id).await?);
+    day.map(|day| day.to_string()).ok_or_else(|| FlowError::internal("no day at this time"))
+}
 
 /// Creates a neighbourhood; `time_zone` is an IANA name that was checked. Answers whether it is new.
 ///

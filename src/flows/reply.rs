@@ -133,7 +133,8 @@ fn say(
     let now_ms = sitting.posted_at_ms;
     let heard = ledger::Reply { kind, by: caller.party, at_desk };
     sitting.change(activity, |case| {
-        case.judgement = ledger::replied(&case.judgement, heard);
+        let is_speaker = |party| party == caller.party || caller.names.contains(&party);
+        case.judgement = ledger::replied(&case.judgement, heard, is_speaker);
         case.replies += 1;
         if kind != ReplyKind::Message {
             case.reason = reason(case, None, false);

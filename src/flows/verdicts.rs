@@ -1,4 +1,4 @@
-//! What phones are told of their records, and of others' that name them.
+//! What phones are told of their records, and of others' that concern them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -55,8 +55,8 @@ pub enum Ask {
     Settle,
     Undo {
         decision: DecisionId,
-        /// [`StoredDecision::before`] of that decision; nothing if there is no such decision of this activity.
-        before: Option<Box<Snapshot>>,
+        /// [`StoredDecision::before`] of that decision.
+        before: Box<Snapshot>,
     },
 }
 
@@ -188,7 +188,7 @@ pub fn decide(before: &Judgement, request: &Request, pack: &RulePack) -> Result<
         Ask::Settle if request.settles.is_empty() => return Err(Refusal::NothingToSettle),
         Ask::Settle => StoredDecision { settles: request.settles.clone(), ..stored(DecisionStep::Settle) },
         Ask::Undo { decision, before: restored } => {
-            let undoes = may_undo(before, request, *decision, restored.as_deref())?;
+            let undoes = may_undo(before, request, *decision, restored)?;
             StoredDecision { undoes: Some(undoes), ..stored(DecisionStep::Undo) }
         }
     };
@@ -245,18 +245,16 @@ fn may_undo(
     before: &Judgement,
     request: &Request,
     decision: DecisionId,
-    restored: Option<&Snapshot>,
+    restored: &Snapshot,
 ) -> Result<Undoes, Refusal> {
-    let blocked = Refusal::UndoBlocked { latest: before.latest_decision };
     if before.latest_decision != Some(decision) {
-        return Err(blocked);
+        return Err(Refusal::UndoBlocked { latest: before.latest_decision });
     }
-    let restored = restored.ok_or(blocked)?.clone();
     let decider = &request.decider;
     // An undo approves again what it brings back, so it is no way around the rule for approvals.
     let back = restored.cluster.as_ref().or(restored.own.as_ref());
     if decider.minutes_in(back) > decider.minutes_in(before.in_force()) {
         return Err(Refusal::OwnCredit);
     }
-    Ok(Undoes { decision, restored })
+    Ok(Undoes { decision, restored: restored.clone() })
 }

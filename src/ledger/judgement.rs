@@ -76,6 +76,9 @@ pub struct Unheard {
     /// The last of all else: an edit of a member of the merge, a decline that was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<i64>,
+    /// Who said that they were part of it, and has not said otherwise since: an undo brings back no decline of theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted: BTreeMap<PartyId, i64>,
 }
 
 /// The first approval of something that needs two people.
@@ -139,28 +142,53 @@ impl Unheard {
     /// Nothing came.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.declined.is_empty() && self.other.is_none()
+        !self.stops() && self.accepted.is_empty()
+    }
+
+    /// Something came that sends what is in force to a person.
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        !self.declined.is_empty() || self.other.is_some()
+    }
+
+    /// Somebody says that they were not part of it.
+    pub fn decline(&mut self, by: PartyId, decision_seq: i64, is_speaker: impl Fn(PartyId) -> bool) {
+        self.accepted.retain(|party, _| !is_speaker(*party));
+        self.declined.insert(by, decision_seq);
+    }
+
+    /// Somebody says that they were part of it. What they said before is taken back; a person decides all the same.
+    pub fn accept(&mut self, by: PartyId, decision_seq: i64, is_speaker: impl Fn(PartyId) -> bool) {
+        self.declined.retain(|party, at| {
+            let taken_back = is_speaker(*party);
+            if taken_back {
+                self.other = self.other.max(Some(*at));
+            }
+            !taken_back
+        });
+        self.accepted.insert(by, decision_seq);
     }
 
     /// What came at this `decision_seq` or later.
     #[must_use]
     pub fn since(&self, decision_seq: i64) -> Self {
         let later = |at: &i64| *at >= decision_seq;
-        let declined = self.declined.iter().filter(|(_, at)| later(at));
-        Self {
-            declined: declined.map(|(party, at)| (*party, *at)).collect(),
-            other: self.other.filter(later),
-        }
+        let of = |said: &BTreeMap<PartyId, i64>| {
+            said.iter().filter(|(_, at)| later(at)).map(|(party, at)| (*party, *at)).collect()
+        };
+        Self { declined: of(&self.declined), other: self.other.filter(later), accepted: of(&self.accepted) }
     }
 
-    /// Both together.
+    /// This, and then what came later.
     #[must_use]
-    pub fn and(mut self, more: Self) -> Self {
-        for (party, at) in more.declined {
-            let held = self.declined.entry(party).or_insert(at);
-            *held = at.max(*held);
+    pub fn and(mut self, later: Self) -> Self {
+        for (party, at) in later.accepted {
+            self.accept(party, at, |other| other == party);
         }
-        self.other = self.other.max(more.other);
+        for (party, at) in later.declined {
+            self.decline(party, at, |other| other == party);
+        }
+        self.other = self.other.max(later.other);
         self
     }
 }
@@ -185,7 +213,7 @@ impl Judgement {
         }
         match &self.covered {
             Some(covered)
-                if covered.version == self.judged_version && !covered.broken && self.unheard.is_empty() =>
+                if covered.version == self.judged_version && !covered.broken && !self.unheard.stops() =>
             {
                 Review::Approved
             }

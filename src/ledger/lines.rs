@@ -224,46 +224,6 @@ impl Decided {
         sum(self.lines.iter().filter(|line| line.account == account && line.asset == asset))
     }
 
-    /// The same within caps: `room` is the most that they leave a party, all for who is absent. What is above it is in
-    /// no line, nor in the stated total, or the remainder would hold it.
-    #[must_use]
-    pub fn within(mut self, room: &BTreeMap<PartyId, i64>) -> Self {
-        for (party, most) in room {
-            let account = AccountId(party.0);
-            let above = self.minutes_of(account, Asset::Contribution).saturating_sub((*most).max(0));
-            if above <= 0 {
-                continue;
-            }
-            let is_theirs = |line: &Line| line.account == account && line.asset == Asset::Contribution;
-            let mut shares: BTreeMap<(PartyId, Capacity), i64> = BTreeMap::new();
-            for line in self.lines.iter().filter(|line| is_theirs(line)) {
-                *shares.entry((*party, line.capacity)).or_default() += line.minutes;
-            }
-            correct(&mut shares, *party, (*most).max(0));
-            for line in self.lines.iter_mut().filter(|line| is_theirs(line)) {
-                line.minutes = shares.remove(&(*party, line.capacity)).unwrap_or_default();
-            }
-            self.person_minutes = self.person_minutes.map(|total| total.saturating_sub(above).max(0));
-            self.clipped.insert(account, above);
-        }
-        self.lines.retain(|line| line.minutes > 0);
-        self.named = sum(&self.lines);
-        self
-    }
-
-    /// What it takes from the occasion that it is part of: with what caps took, or the remainder would hold that.
-    #[must_use]
-    pub fn claimed(&self) -> i64 {
-        self.clipped.values().fold(self.named, |sum, taken| sum.saturating_add(*taken))
-    }
-
-    /// Minutes that an account would have without caps.
-    #[must_use]
-    pub fn recorded_by(&self, account: AccountId) -> i64 {
-        let taken = self.clipped.get(&account).copied().unwrap_or_default();
-        self.minutes_of(account, Asset::Contribution).saturating_add(taken)
-    }
-
     /// What nobody named claims of the stated total: at least 0, and 0 without a total.
     #[must_use]
     pub fn unnamed(&self) -> i64 {

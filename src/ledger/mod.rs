@@ -10,8 +10,9 @@
 //!    and gives the transfers.
 
 pub mod apply;
+pub mod capped;
 pub mod chain;
-pub mod clean;
+mod clean;
 pub mod closing;
 pub mod cluster;
 pub mod confirm;
@@ -46,5 +47,7 @@ pub use lines::{
 };
 pub use reply::{Reply, replied};
 pub use settle::{Operations, Settlement, Settlements, Settles, effective, settle, settled_fields, written};
-pub use take_up::{Changed, NewVersion, RuleFacts, TakingUp, became_clean, raises_nothing, take_up};
-pub use target::{Posting, Transfer, difference, post, target};
+pub use take_up::{
+    Approves, Changed, NewVersion, RuleFacts, TakingUp, approves, became_clean, raises_nothing, take_up,
+};
+pub use target::{Posting, Transfer, difference, post, somebody_has_fewer, target};

@@ -199,7 +199,7 @@ fn see(before: &Judgement, new: &NewVersion, pack: &RulePack) -> Judgement {
     seen.first = None;
     let turned = turned(before, new);
     follow_apart(&mut seen, before, new, turned);
-    let unheard = before.in_force().is_some() && !before.unheard.is_empty();
+    let unheard = before.in_force().is_some() && before.unheard.stops();
     if let Some(covered) = &mut seen.covered {
         covered.broken |= turned && before.merged_into.is_none();
         // A rejection goes along with less than an approval: whatever reports show deserves another look.
@@ -238,7 +238,7 @@ fn follow_apart(seen: &mut Judgement, before: &Judgement, new: &NewVersion, turn
     };
     if let Some(covered) = apart.covered.as_mut().filter(|covered| covered.version == before.judged_version)
         && !covered.broken
-        && apart.unheard.is_empty()
+        && !apart.unheard.stops()
     {
         covered.version = new.version;
     }
@@ -279,14 +279,10 @@ fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Ruling {
     if !may {
         return Ruling::Nothing;
     }
-    let silence = pack.silence_due_at_ms(new.rule.received_at_ms);
-    match (pack.mode, silence) {
-        (Mode::Coordinator, _) => return Ruling::Nothing,
-        (Mode::Peer, None) if !new.rule.confirmed => return Ruling::Nothing,
-        (Mode::Peer, Some(due)) if !new.rule.confirmed && new.rule.now_ms < due => {
-            return Ruling::Silence(due);
-        }
-        (Mode::Auto | Mode::Peer, _) => {}
+    match approves(pack, &new.rule) {
+        Approves::Never => return Ruling::Nothing,
+        Approves::At(due_at_ms) => return Ruling::Silence(due_at_ms),
+        Approves::Now => {}
     }
     Ruling::Approve(Box::new(StoredDecision {
         decided: Some(decided.clone()),
@@ -294,6 +290,26 @@ fn by_rule(seen: &Judgement, new: &NewVersion, pack: &RulePack) -> Ruling {
         audit: pack.is_audited(new.rule.audit_draw),
         ..StoredDecision::next(seen, new.decision, DecisionStep::Approve, By::Rule, pack)
     }))
+}
+
+/// When the rules approve what is clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approves {
+    Now,
+    /// By silence, in milliseconds since 1970.
+    At(i64),
+    Never,
+}
+
+/// When these rules approve something that is clean.
+#[must_use]
+pub fn approves(pack: &RulePack, rule: &RuleFacts) -> Approves {
+    match (pack.mode, pack.silence_due_at_ms(rule.received_at_ms)) {
+        (Mode::Coordinator, _) => Approves::Never,
+        (Mode::Peer, None) if !rule.confirmed => Approves::Never,
+        (Mode::Peer, Some(due)) if !rule.confirmed && rule.now_ms < due => Approves::At(due),
+        (Mode::Auto | Mode::Peer, _) => Approves::Now,
+    }
 }
 
 /// No account gets more than before, the holding account included.

@@ -103,6 +103,22 @@ fn lines(minutes: BTreeMap<LineKey, i64>) -> Vec<Line> {
     minutes.into_iter().filter(|(_, minutes)| *minutes != 0).map(|(key, minutes)| key.line(minutes)).collect()
 }
 
+/// Whether somebody has fewer minutes by some lines than by others; `holder` is whose an account is by now.
+#[must_use]
+pub fn somebody_has_fewer(before: &[Line], after: &[Line], holder: impl Fn(AccountId) -> AccountId) -> bool {
+    let by_account = |lines: &[Line]| {
+        let mut minutes: BTreeMap<AccountId, i64> = BTreeMap::new();
+        for line in lines {
+            *minutes.entry(holder(line.account)).or_default() += line.minutes;
+        }
+        minutes
+    };
+    let after = by_account(after);
+    by_account(before)
+        .iter()
+        .any(|(account, minutes)| after.get(account).copied().unwrap_or_default() < *minutes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -98,7 +98,8 @@ pub struct Expiring {
     pub first_ms: i64,
 }
 
-/// What was given notice in a daybook; nothing where nothing was.
+/// What was given notice in a daybook, for those who write in it; nothing where nothing was. What somebody brought who
+/// has left the group is no matter of theirs.
 ///
 /// # Errors
 /// `DbErr`.
@@ -109,6 +110,7 @@ pub async fn expiring(db: &impl ConnectionTrait, of: Of) -> Result<Option<Expiri
         .column_as(H::ExpiresAtMs.min(), "first_ms")
         .filter(of_daybook(of))
         .filter(H::ExpiresAtMs.is_not_null())
+        .filter(H::Reason.ne(LEFT_GROUP))
         .into_tuple()
         .one(db)
         .await?;

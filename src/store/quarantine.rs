@@ -136,14 +136,26 @@ pub async fn binding(db: &impl ConnectionTrait, of: Of, hashes: &[Vec<u8>]) -> R
     Ok(found)
 }
 
-/// How many changes of a daybook are in quarantine, and how many bytes of them.
+/// What is in the quarantine of a daybook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Changes, with bytes or without.
+    pub hashes: i64,
+    /// Those of them whose bytes are there.
+    pub changes: i64,
+    /// These bytes.
+    pub bytes: i64,
+}
+
+/// How much is in the quarantine of a daybook.
 ///
 /// # Errors
 /// `DbErr`.
-pub async fn totals(db: &impl ConnectionTrait, of: Of) -> Result<(i64, i64), DbErr> {
-    let row: Option<(i64, Option<i64>)> = refused_change::Entity::find()
+pub async fn totals(db: &impl ConnectionTrait, of: Of) -> Result<Totals, DbErr> {
+    let row: Option<(i64, Option<i64>, Option<i64>)> = refused_change::Entity::find()
         .select_only()
-        .column_as(Expr::cust("COUNT(*)"), "changes")
+        .column_as(Expr::cust("COUNT(*)"), "hashes")
+        .column_as(Expr::cust("CAST(SUM(CASE WHEN bytes IS NULL THEN 0 ELSE 1 END) AS bigint)"), "changes")
         .column_as(
             Expr::cust("CAST(SUM(CASE WHEN bytes IS NULL THEN 0 ELSE bytes_count END) AS bigint)"),
             "bytes",
@@ -152,7 +164,8 @@ pub async fn totals(db: &impl ConnectionTrait, of: Of) -> Result<(i64, i64), DbE
         .into_tuple()
         .one(db)
         .await?;
-    Ok(row.map(|(changes, bytes)| (changes, bytes.unwrap_or_default())).unwrap_or_default())
+    let (hashes, changes, bytes) = row.unwrap_or_default();
+    Ok(Totals { hashes, changes: changes.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
 }
 
 /// How many changes are in the quarantine of a neighbourhood.

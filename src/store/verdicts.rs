@@ -57,7 +57,7 @@ pub struct Told<'a> {
     pub names: &'a [PartyId],
 }
 
-/// The verdicts of parties after a journal number: their activities whose judgement changed, and others' that name
+/// The verdicts of parties after a journal number: their activities whose judgement changed, and others' that concern
 /// them, in that order; an activity that is both comes twice. One statement, since every sync asks: the number's own
 /// row comes as well, with nothing joined to it.
 ///

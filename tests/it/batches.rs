@@ -21,6 +21,15 @@ fn waiting(asha: &mut TestPhone, day: &str) -> ActivityId {
     asha.record(Kind::Hours, day, |a| _ = a.minutes(me, 30).minutes(stranger, 5)).expect("recorded")
 }
 
+/// Asha's phone, a coordinator's, a record of hers that waits, and how the coordinator sees it.
+async fn one_waiting(app: &TestApp) -> (TestPhone, TestPhone, ActivityId, Value) {
+    let (mut asha, mut desk) = (app.phone("Asha").await, app.coordinator("Dee").await);
+    let id = waiting(&mut asha, DAY);
+    post(app, &mut asha).await;
+    let seen = activity(&mut desk, id).await;
+    (asha, desk, id, seen)
+}
+
 /// What a coordinator's request is answered with: status and body.
 async fn asked(app: &TestApp, token: &str, path: &str, body: &Value) -> (u16, Value) {
     let headers = [("authorization", token), ("content-type", "application/json")];
@@ -40,12 +49,8 @@ fn outcomes(answer: &Value) -> Vec<(u64, &str)> {
 
 both! {
     async fn what_does_not_fit_in_one_item_holds_up_no_other(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut desk, _, seen) = one_waiting(&app).await;
         let me = asha.party;
-        let id = waiting(&mut asha, DAY);
-        post(&app, &mut asha).await;
-        let seen = activity(&mut desk, id).await;
         let mut odd = as_seen(&seen);
         odd["version"] = json!("1");
         type Faults = &'static [(&'static str, &'static str)];
@@ -78,11 +83,7 @@ both! {
 
 both! {
     async fn what_corrects_a_record_in_a_way_that_does_not_fit_is_named_too(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
-        let id = waiting(&mut asha, DAY);
-        post(&app, &mut asha).await;
-        let seen = activity(&mut desk, id).await;
+        let (_, mut desk, _, seen) = one_waiting(&app).await;
         let total = json!({ "corrections": { "person_minutes": 5 }, "reason": "So." });
         let items = [item(&mut desk, &seen, "keep", &json!({ "reason": "So." })), item(&mut desk, &seen, "approve", &total)];
         let outcomes = send(&mut desk, &items).await;
@@ -92,13 +93,9 @@ both! {
 }
 
 both! {
-    async fn a_request_of_which_no_item_can_be_told_apart_is_refused_as_a_whole(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
+    async fn an_item_of_another_shape_refuses_the_request_as_a_whole(app: TestApp) {
+        let (mut asha, mut desk, _, seen) = one_waiting(&app).await;
         let me = asha.party;
-        let id = waiting(&mut asha, DAY);
-        post(&app, &mut asha).await;
-        let seen = activity(&mut desk, id).await;
         let good = item(&mut desk, &seen, "approve", &json!({}));
         for (more, pointer) in [
             (json!({ "id": "mine" }), "/items/1/id"),
@@ -118,12 +115,8 @@ both! {
 
 both! {
     async fn an_id_that_comes_twice_in_a_batch_is_decided_once(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut desk, id, seen) = one_waiting(&app).await;
         let me = asha.party;
-        let id = waiting(&mut asha, DAY);
-        post(&app, &mut asha).await;
-        let seen = activity(&mut desk, id).await;
         let approve = item(&mut desk, &seen, "approve", &json!({}));
         let twice: Value = desk.post("/v1/decisions/preview", &json!({ "items": [approve, approve] })).await.expect("a preview");
         assert_eq!((outcomes(&twice), &twice["token"]), (vec![(200, ""), (409, "id_reused")], &Value::Null));
@@ -177,12 +170,8 @@ both! {
 
 both! {
     async fn a_preview_shows_what_fits_and_promises_nothing_while_something_does_not(app: TestApp) {
-        let mut asha = app.phone("Asha").await;
-        let mut desk = app.coordinator("Dee").await;
+        let (mut asha, mut desk, _, seen) = one_waiting(&app).await;
         let me = asha.party;
-        let id = waiting(&mut asha, DAY);
-        post(&app, &mut asha).await;
-        let seen = activity(&mut desk, id).await;
         let bad = item(&mut desk, &seen, "approve", &json!({ "version": "3" }));
         let good = item(&mut desk, &seen, "approve", &json!({}));
         let shown: Value = desk.post("/v1/decisions/preview", &json!({ "items": [bad, good] })).await.expect("a preview");

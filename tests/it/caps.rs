@@ -108,8 +108,7 @@ both! {
             let mut next = pack.clone();
             next["version"] = (pack["version"].as_i64().expect("a version") + 1).into();
             next["caps"] = json!({ field: value });
-            let (status, code) = refused(put_rules(&mut desk, &next).await);
-            assert!(status == 422 && !code.is_empty(), "{field}: {status} {code}");
+            assert_eq!(refused(put_rules(&mut desk, &next).await), (422, "field_invalid".to_owned()), "{field}");
         }
     }
 }
@@ -188,6 +187,30 @@ both! {
         let outcome = decide(&mut desk, id, "approve", json!({ "settles": settles })).await;
         assert_eq!(became(&outcome), (201, ""));
         assert_eq!(balance(&mut asha, me).await, 120, "that day is full");
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn a_merge_of_what_was_clipped_leaves_no_more_without_a_name(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        rules(&mut desk, json!({ "mode": "coordinator", "caps": { "person_record_minutes": 60 } })).await;
+        let you = bo.party;
+        let occasion = asha.record(Kind::LitterPick, DAY, |a| { a.totals(4, 300); }).expect("recorded");
+        post(&app, &mut asha).await;
+        decide(&mut desk, occasion, "approve", json!({})).await;
+        let mut part = |kind| bo.record(kind, DAY, |a| { a.minutes(you, 90).part_of(occasion); }).expect("recorded");
+        let parts = [part(Kind::LitterPick), part(Kind::LitterPick)];
+        post(&app, &mut bo).await;
+        assert_eq!(became(&decide(&mut desk, parts[0], "approve", json!({})).await), (201, ""));
+        assert_eq!(became(&decide(&mut desk, parts[1], "approve", json!({})).await), (201, ""));
+        assert_eq!((balance(&mut bo, you).await, balance(&mut desk, app.neighbourhood).await), (120, 120));
+        assert_eq!(became(&merge(&mut desk, parts[0], parts[1], json!({})).await), (201, ""));
+        assert_eq!((balance(&mut bo, you).await, balance(&mut desk, app.neighbourhood).await), (60, 210));
+        bo.sync().await.expect("synced");
+        assert_eq!(told(&bo, parts[0]).1, Some(60));
         rebuilt_is_live(&app).await;
     }
 }

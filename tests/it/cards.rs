@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::support::app::{START_MS, activity};
 use crate::support::desk::{
-    balance, became, confirm, decide, item, merge, post, rebuilt_is_live, refused, rules, send, told,
+    balance, became, cards, confirm, decide, desk, item, merge, post, rebuilt_is_live, refused, rules, send,
+    suggested, told,
 };
 use crate::support::{TestApp, TestPhone, both};
 
@@ -20,37 +21,12 @@ const DAY: &str = "2026-11-20";
 const TEN_MS: i64 = START_MS - 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 
-async fn cards(desk: &mut TestPhone) -> Vec<Value> {
-    let page: Value = desk.get("/v1/cards").await.expect("cards");
-    page["items"].as_array().expect("items").clone()
-}
-
 fn ids(card: &Value, field: &str) -> Vec<ActivityId> {
     serde_json::from_value(card[field].clone()).expect("ids")
 }
 
-/// The suggested decisions of a card, each with an id of its own.
-fn suggested(desk: &mut TestPhone, card: &Value) -> Vec<Value> {
-    let mut items = Vec::new();
-    for suggestion in card["suggested"].as_array().expect("suggestions") {
-        for draft in suggestion["decisions"].as_array().expect("drafts") {
-            let mut item = draft.clone();
-            item["id"] = json!(desk.uuid());
-            items.push(item);
-        }
-    }
-    items
-}
-
 async fn preview(desk: &mut TestPhone, body: Value) -> Value {
     desk.post("/v1/decisions/preview", &body).await.expect("a preview")
-}
-
-/// A coordinator of a neighbourhood in which chance shows nothing to anybody.
-async fn desk(app: &TestApp) -> TestPhone {
-    let mut desk = app.coordinator("Dee").await;
-    rules(&mut desk, json!({ "audit_percent": 0 })).await;
-    desk
 }
 
 /// One pick of 90 minutes by Asha and Bo, which Bo logs too, with 100 for himself.

@@ -10,9 +10,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::always::holds;
-use crate::support::desk::{balance, became, decide, post, rebuilt_is_live, refused, statement};
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::desk::{balance, became, decide, join, post, refused, sound, statement};
+use crate::support::{TestPhone, both};
 
 const WHY: &str = "You moved away.";
 
@@ -46,11 +45,6 @@ async fn totals(desk: &mut TestPhone) -> Vec<Value> {
         found.push(totals["items"].clone());
     }
     found
-}
-
-async fn sound(app: &TestApp) {
-    holds(app).await.expect("what always holds");
-    rebuilt_is_live(app).await;
 }
 
 both! {
@@ -133,9 +127,7 @@ both! {
     async fn what_is_no_account_to_close_is_refused(app: TestApp) {
         let (mut asha, again) = (app.phone("Asha").await, app.phone("Asha K.").await);
         let (mut dee, mut eve) = (app.coordinator("Dee").await, app.coordinator("Eve").await);
-        let path = format!("/v1/parties/{}/aliases/{}", asha.party, again.party);
-        let reason = json!({ "reason": "Entered twice." }).to_string().into_bytes();
-        dee.request(Method::PUT, &path, "application/json", reason).await.expect("joined");
+        join(&mut dee, asha.party, again.party).await;
         let id = app.app.uuid();
         for (account, status, code) in [
             (app.neighbourhood.0, 409, "account_holds"),

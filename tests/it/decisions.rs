@@ -52,7 +52,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
-        let (id, mut tablet) = disagreed(&app, &mut asha, DAY).await;
+        let (id, mut tablet) = disagreed(&app, &mut asha, DAY, &[]).await;
         assert_eq!(told(&tablet, id), (Review::Received, None, "hard_conflict"));
         let seen = activity(&mut tablet, id).await;
         assert_eq!(seen["conflicts"][0]["values"].as_array().map(Vec::len), Some(2));

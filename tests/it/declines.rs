@@ -5,45 +5,19 @@ use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::always::holds;
 use crate::support::app::activity;
-use crate::support::desk::{balance, became, decide, merge, post, rebuilt_is_live, rules, send, told, undo};
+use crate::support::desk::{
+    balance, became, cards, decide, desk, drafts, merge, post, send, sound, told, two_picks, undo,
+};
 use crate::support::{TestApp, TestPhone, both};
 
 const DAY: &str = "2026-11-20";
-const DAY_BEFORE: &str = "2026-11-19";
-
-async fn desk(app: &TestApp) -> TestPhone {
-    let mut desk = app.coordinator("Dee").await;
-    rules(&mut desk, json!({ "audit_percent": 0 })).await;
-    desk
-}
 
 /// Says so, and lets the clerk look.
 async fn decline(app: &TestApp, phone: &mut TestPhone, id: ActivityId) {
     let body = json!({ "id": phone.uuid(), "kind": "decline" });
     let _: Value = phone.post(&format!("/v1/activities/{id}/replies"), &body).await.expect("said");
     app.judge().await;
-}
-
-/// A pick of Asha's, and one of Cy's with Bo that somebody may take for the same.
-async fn two_picks(
-    app: &TestApp,
-    asha: &mut TestPhone,
-    bo: &TestPhone,
-    cy: &mut TestPhone,
-) -> [ActivityId; 2] {
-    let (a, b, c) = (asha.party, bo.party, cy.party);
-    let mine = asha.record(Kind::LitterPick, DAY, |r| _ = r.minutes(a, 90)).expect("recorded");
-    let theirs = cy.record(Kind::LitterPick, DAY_BEFORE, |r| _ = r.minutes(c, 80).minutes(b, 60));
-    post(app, asha).await;
-    post(app, cy).await;
-    [mine, theirs.expect("recorded")]
-}
-
-async fn cards(desk: &mut TestPhone) -> Vec<Value> {
-    let page: Value = desk.get("/v1/cards").await.expect("cards");
-    page["items"].as_array().expect("items").clone()
 }
 
 /// The only card; the record needs a person because somebody declined it.
@@ -58,15 +32,9 @@ async fn card_of_declined(desk: &mut TestPhone, id: ActivityId) -> Value {
 
 /// Takes the first suggestion of a card.
 async fn take(desk: &mut TestPhone, card: &Value) {
-    let mut items = card["suggested"][0]["decisions"].as_array().expect("decisions").clone();
-    items.iter_mut().for_each(|item| item["id"] = json!(desk.uuid()));
+    let items = drafts(desk, &card["suggested"][0]);
     let outcomes = send(desk, &items).await;
     assert!(outcomes.iter().all(|outcome| became(outcome) == (201, "")), "{outcomes:?}");
-}
-
-async fn sound(app: &TestApp) {
-    holds(app).await.expect("what always holds");
-    rebuilt_is_live(app).await;
 }
 
 both! {
@@ -74,7 +42,7 @@ both! {
         let (mut asha, mut bo, mut cy) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Cy").await);
         let mut desk = desk(&app).await;
         let b = bo.party;
-        let [mine, theirs] = two_picks(&app, &mut asha, &bo, &mut cy).await;
+        let [mine, theirs] = two_picks(&app, &mut asha, bo.party, &mut cy).await;
         // Of either record of a merge: the one that counts, or the one that went into it.
         for declined in [mine, theirs] {
             assert_eq!(became(&merge(&mut desk, mine, theirs, json!({})).await), (201, ""));
@@ -106,7 +74,7 @@ both! {
     async fn what_was_decided_about_the_merged_record_does_not_credit_who_declined_once_it_is_taken_apart(app: TestApp) {
         let (mut asha, mut bo, mut cy) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Cy").await);
         let mut desk = desk(&app).await;
-        let [mine, theirs] = two_picks(&app, &mut asha, &bo, &mut cy).await;
+        let [mine, theirs] = two_picks(&app, &mut asha, bo.party, &mut cy).await;
         assert_eq!(became(&merge(&mut desk, mine, theirs, json!({})).await), (201, ""));
         decline(&app, &mut bo, mine).await;
         // Without Bo and Cy, whom this record does not name.
@@ -149,7 +117,7 @@ both! {
     async fn taking_a_decision_about_a_merged_record_back_forgets_no_edit_of_its_members(app: TestApp) {
         let (mut asha, bo, mut cy) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Cy").await);
         let mut desk = desk(&app).await;
-        let [mine, theirs] = two_picks(&app, &mut asha, &bo, &mut cy).await;
+        let [mine, theirs] = two_picks(&app, &mut asha, bo.party, &mut cy).await;
         assert_eq!(became(&merge(&mut desk, mine, theirs, json!({})).await), (201, ""));
         let parks = json!({ "reclassification": { "programme": "parks" }, "reason": "In the park." });
         let moved = decide(&mut desk, mine, "reclassify", parks).await;
@@ -169,7 +137,7 @@ both! {
     async fn a_merge_is_not_suggested_to_be_kept_for_whom_only_it_credits_and_who_declined(app: TestApp) {
         let (mut asha, mut bo, mut cy) = (app.phone("Asha").await, app.phone("Bo").await, app.phone("Cy").await);
         let mut desk = desk(&app).await;
-        let [mine, theirs] = two_picks(&app, &mut asha, &bo, &mut cy).await;
+        let [mine, theirs] = two_picks(&app, &mut asha, bo.party, &mut cy).await;
         assert_eq!(became(&merge(&mut desk, mine, theirs, json!({})).await), (201, ""));
         decline(&app, &mut bo, mine).await;
         let card = card_of_declined(&mut desk, mine).await;

@@ -14,6 +14,7 @@ use crate::support::desk::{
     balance, became, change, decide, merge, post, rebuilt_is_live, refused, rules, told, undo,
 };
 use crate::support::{TestApp, TestPhone, both};
+use crate::wire;
 
 const DAY: &str = "2026-11-20";
 const MINUTE_MS: i64 = 60_000;
@@ -285,8 +286,7 @@ async fn in_a_group(
     })
     .expect("edited");
     // Bo sends what Asha's phone wrote.
-    let unsent = asha.book(book).unsent();
-    let changes: Vec<Vec<u8>> = unsent.into_iter().map(|(_, bytes)| bytes).collect();
+    let changes = wire::unsent_in(asha, book);
     bo.book(book).apply(&changes).expect("applied");
     (book, id)
 }

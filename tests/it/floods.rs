@@ -28,6 +28,12 @@ pub async fn grant(app: &TestApp, phone: &TestPhone) -> GrantId {
     GrantId(found.one(db).await.expect("read").expect("a grant").id)
 }
 
+/// What a phone's grant may still push, in bytes.
+pub async fn left(app: &TestApp, phone: &TestPhone) -> i64 {
+    let budget = app.app.budget(grant(app, phone).await);
+    budget.lock().expect("whole").left()
+}
+
 both! {
     async fn a_backlog_of_three_weeks_passes_without_waiting(app: TestApp) {
         let mut asha = app.phone("Asha").await;
@@ -75,11 +81,10 @@ both! {
         let mut asha = app.phone("Asha").await;
         let own = asha.own;
         let bomb = forge::nulls(&[7; 16], 20_000);
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let before = budget.lock().expect("whole").left();
+        let before = left(&app, &asha).await;
         let answer = wire::send_changes(&mut asha, own, std::slice::from_ref(&bomb)).await;
         assert_eq!(wire::outcomes(&answer), [(OutcomeKind::Accepted, None)]);
-        let spent = before - budget.lock().expect("whole").left();
+        let spent = before - left(&app, &asha).await;
         assert_eq!(spent, 20_000 + 256 + i64::try_from(bomb.len()).expect("small"));
     }
 }
@@ -88,20 +93,19 @@ both! {
     async fn people_met_cost_the_budget_once_and_beyond_it_nobody_is_written(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         let party = |phone: &mut TestPhone| MetParty { id: PartyId(phone.uuid()), name: "Somebody".to_owned() };
         let mut met = wire::request(Vec::new());
         met.parties = (0..200).map(|_| party(&mut asha)).collect();
-        let before = left();
+        let before = left(&app, &asha).await;
         wire::send(&mut asha, &met).await;
         let cost = i64::try_from(MET_PARTY_BYTES).expect("small");
-        assert_eq!(before - left(), 200 * cost);
+        assert_eq!(before - left(&app, &asha).await, 200 * cost);
         wire::send(&mut asha, &met).await;
-        assert_eq!(before - left(), 200 * cost, "who is known costs nothing");
+        assert_eq!(before - left(&app, &asha).await, 200 * cost, "who is known costs nothing");
         // Two hundred new ones on each of the days of three weeks are far from all of it.
         assert!(21 * 200 * cost < before / 10);
 
-        let rest = u64::try_from(left()).expect("some");
+        let rest = u64::try_from(left(&app, &asha).await).expect("some");
         budget.lock().expect("whole").spend(rest, app.app.now_ms());
         wire::send(&mut asha, &met).await;
         met.parties.push(party(&mut asha));

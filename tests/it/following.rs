@@ -15,7 +15,7 @@ use mirror::Mirror;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::support::desk::{decide, group, post, rules};
+use crate::support::desk::{decide, group, join, post, rules};
 use crate::support::{TestApp, TestPhone, both};
 
 const DAY: &str = "2026-11-20";
@@ -201,9 +201,7 @@ both! {
         // Whoever is named by two ids hears once, and of a record that still names them by one that it is there.
         let old = app.phone("Bo's old phone").await;
         let (b, alias) = (bo.party, old.party);
-        let path = format!("/v1/parties/{b}/aliases/{alias}");
-        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
-        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
+        join(&mut desk, b, alias).await;
         let theirs = cursor(&other).await;
         let id = asha.record(Kind::Hours, DAY, |a| _ = a.minutes(b, 20).minutes(alias, 20)).expect("recorded");
         post(&app, &mut asha).await;

@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, TestPhone, both};
-use crate::wire;
+use crate::wire::{self, held};
 
 const ACCEPTED: (OutcomeKind, Option<&str>) = (OutcomeKind::Accepted, None);
 const HELD: (OutcomeKind, Option<&str>) = (OutcomeKind::Held, Some("missing_dependency"));
@@ -33,11 +33,6 @@ fn chain(phone: &mut TestPhone, records: usize) -> (Vec<ActivityId>, Vec<Vec<u8>
 
 fn hash_of(bytes: &[u8]) -> String {
     hex::encode(automerge::Change::try_from(bytes).expect("a change").hash().0)
-}
-
-async fn held(phone: &mut TestPhone, query: &str) -> Vec<Value> {
-    let page: Value = phone.get(&format!("/v1/held{query}")).await.expect("a page");
-    page["items"].as_array().expect("items").clone()
 }
 
 async fn outcome(phone: &mut TestPhone, hash: &str) -> Value {

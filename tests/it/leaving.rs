@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::app::activity;
 use crate::support::desk::{group, rebuilt_is_live};
 use crate::support::{TestApp, TestPhone, both};
-use crate::wire;
+use crate::wire::{self, held, unsent_in};
 
 const DAY: &str = "2026-11-20";
 const ACCEPTED: (OutcomeKind, Option<&str>) = (OutcomeKind::Accepted, None);
@@ -30,17 +30,6 @@ fn hours(phone: &mut TestPhone, book: DaybookId) -> ActivityId {
     let (me, id) = (phone.party, ActivityId(phone.uuid()));
     phone.edit_in(book, id, |entry| _ = entry.kind(Kind::Hours).day(DAY).minutes(me, 10)).expect("recorded");
     id
-}
-
-/// What is held, as somebody is shown it.
-async fn held(phone: &mut TestPhone, query: &str) -> Vec<Value> {
-    let page: Value = phone.get(&format!("/v1/held{query}")).await.expect("a page");
-    page["items"].as_array().expect("items").clone()
-}
-
-/// The changes of a daybook that the server may lack, in causal order.
-fn unsent(phone: &mut TestPhone, book: DaybookId) -> Vec<Vec<u8>> {
-    phone.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 /// A group with Asha in it, and Bilal, who has left it with so many changes on his phone that nobody has.
@@ -65,7 +54,7 @@ async fn left(app: &TestApp, changes: usize) -> Left {
     }
     let records = (0..changes).map(|_| hours(&mut bilal, book)).collect();
     member(&mut desk, Method::DELETE, friends, bilal.party).await;
-    let changes = unsent(&mut bilal, book);
+    let changes = unsent_in(&mut bilal, book);
     Left { desk, asha, bilal, friends, book, records, changes }
 }
 
@@ -233,7 +222,7 @@ both! {
         member(&mut desk, Method::PUT, friends, bilal.party).await;
         assert_eq!(bilal.sync().await.expect("synced").accepted, 2);
         assert_eq!(bilal.barred(), []);
-        assert_eq!(unsent(&mut bilal, book), Vec::<Vec<u8>>::new());
+        assert_eq!(unsent_in(&mut bilal, book), Vec::<Vec<u8>>::new());
     }
 }
 
@@ -248,7 +237,7 @@ both! {
             bilal.sync().await.expect("synced");
         }
         hours(&mut bilal, book);
-        let changes = unsent(&mut bilal, book);
+        let changes = unsent_in(&mut bilal, book);
         member(&mut desk, Method::DELETE, friends, bilal.party).await;
         let answer = wire::send_changes(&mut bilal, book, &changes).await;
         assert_eq!((answer.state, wire::outcomes(&answer)), (DaybookState::NotFound, vec![HELD]));

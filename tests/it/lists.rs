@@ -1,13 +1,12 @@
 //! Stories of lists of activities, narrowed and paged.
 
-use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::ActivityId;
 use daybook::domain::limits::PAGE_ROWS_LOOKED_AT;
 use daybook::domain::time::rfc3339;
 use serde_json::{Value, json};
 
-use crate::support::desk::{decide, group, post, refused, rules};
+use crate::support::desk::{decide, group, join, post, refused, rules};
 use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
@@ -157,9 +156,7 @@ both! {
             post(&app, &mut asha).await;
             app.pass(10);
         }
-        let path = format!("/v1/parties/{}/aliases/{}", bo.party, other.party);
-        let why = json!({ "reason": "Two phones." }).to_string().into_bytes();
-        desk.request(Method::PUT, &path, "application/json", why).await.expect("one person");
+        join(&mut desk, bo.party, other.party).await;
         // Newest received first: six, at two a page, with an end that says so.
         naming.reverse();
         assert_eq!(all_pages(&mut bo, "names_me=true&limit=2").await, ids(&naming));

@@ -1,22 +1,21 @@
 //! Stories of those whom a merge concerns although the record that stays never named them, and of those whom a record
 //! credits and no longer names.
 
-use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::always::holds;
 use crate::support::app::activity;
 use crate::support::desk::{
-    balance, became, decide, merge, post, rebuilt_is_live, refused, rules, told, undo,
+    balance, became, decide, desk, entered, join, merge, post, rebuilt_is_live, refused, sound, told,
+    two_picks, undo,
 };
 use crate::support::{TestApp, TestPhone, both};
 
 const DAY: &str = "2026-11-20";
 
-/// A pick of Asha's, and one of Cy's with Ben that somebody may take for the same.
+/// A pick of Asha's, and one of Cy's with Ben, as [`two_picks`] says.
 struct Two {
     asha: TestPhone,
     ben: TestPhone,
@@ -26,20 +25,11 @@ struct Two {
     cys: ActivityId,
 }
 
-async fn two_picks(app: &TestApp) -> Two {
-    let mut desk = app.coordinator("Dee").await;
-    rules(&mut desk, json!({ "audit_percent": 0 })).await;
+async fn two(app: &TestApp) -> Two {
+    let desk = desk(app).await;
     let (mut asha, ben) = (app.phone("Asha").await, app.phone("Ben").await);
     let mut cy = app.phone("Cy").await;
-    let (a, b, c) = (asha.party, ben.party, cy.party);
-    let ashas = asha
-        .record(Kind::LitterPick, DAY, |r| _ = r.minutes(a, 90).place(52.456_789, -1.890_123, 8.0))
-        .expect("recorded");
-    // He remembers another day.
-    let cys =
-        cy.record(Kind::LitterPick, "2026-11-19", |r| _ = r.minutes(c, 80).minutes(b, 60)).expect("recorded");
-    post(app, &mut asha).await;
-    post(app, &mut cy).await;
+    let [ashas, cys] = two_picks(app, &mut asha, ben.party, &mut cy).await;
     Two { asha, ben, cy, desk, ashas, cys }
 }
 
@@ -57,7 +47,7 @@ async fn may_not_read(phone: &mut TestPhone, id: ActivityId) {
 
 both! {
     async fn whom_only_the_merged_record_names_is_told_what_it_counts_as_part_of_and_what_that_gives_them(app: TestApp) {
-        let Two { asha, mut ben, mut cy, mut desk, ashas, cys } = two_picks(&app).await;
+        let Two { asha, mut ben, mut cy, mut desk, ashas, cys } = two(&app).await;
         let mut di = app.phone("Di").await;
         ben.sync().await.expect("synced");
         assert_eq!(heard(&ben, cys), (cy.party, Some(60), true));
@@ -111,7 +101,7 @@ both! {
 
 both! {
     async fn whom_a_merge_gives_nothing_is_told_that_and_so_is_whom_a_member_names_later(app: TestApp) {
-        let Two { asha, mut ben, mut cy, mut desk, ashas, cys } = two_picks(&app).await;
+        let Two { asha, mut ben, mut cy, mut desk, ashas, cys } = two(&app).await;
         let (mut di, mut ed) = (app.phone("Di").await, app.phone("Ed").await);
         let (b, d, e) = (ben.party, di.party, ed.party);
         let none = json!({ "corrections": { "minutes": { b.to_string(): 0 } } });
@@ -146,8 +136,7 @@ both! {
 
 both! {
     async fn who_is_credited_hears_of_a_record_that_names_them_no_more_until_that_is_decided(app: TestApp) {
-        let mut desk = app.coordinator("Dee").await;
-        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let mut desk = desk(&app).await;
         let (mut asha, mut ben) = (app.phone("Asha").await, app.phone("Ben").await);
         let (a, b) = (asha.party, ben.party);
         let id = asha.record(Kind::Hours, DAY, |r| _ = r.minutes(a, 90).minutes(b, 60)).expect("recorded");
@@ -178,26 +167,20 @@ both! {
 
 both! {
     async fn one_person_whom_two_merged_records_name_by_two_ids_is_credited_once(app: TestApp) {
-        let mut desk = app.coordinator("Dee").await;
-        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let mut desk = desk(&app).await;
         let (mut asha, mut ben) = (app.phone("Asha").await, app.phone("Ben").await);
-        let (a, b, hub) = (asha.party, ben.party, PartyId(desk.uuid()));
-        let entered = json!({ "id": hub, "kind": "resident", "sector": "resident", "name": "Ben K." });
-        let _: Value = desk.post("/v1/parties", &entered).await.expect("a party");
+        let (a, b, hub) = (asha.party, ben.party, entered(&mut desk, "resident", "Ben K.").await);
         let first = asha.record(Kind::LitterPick, DAY, |r| _ = r.minutes(a, 30).minutes(hub, 60)).expect("recorded");
         let second = ben.record(Kind::LitterPick, "2026-11-19", |r| _ = r.minutes(b, 50)).expect("recorded");
         post(&app, &mut asha).await;
         post(&app, &mut ben).await;
-        let path = format!("/v1/parties/{b}/aliases/{hub}");
-        let body = json!({ "reason": "You were entered twice." }).to_string().into_bytes();
-        desk.request(Method::PUT, &path, "application/json", body).await.expect("joined");
+        join(&mut desk, b, hub).await;
         assert_eq!(balance(&mut ben, b).await, 110);
         // What was approved says who he was then.
         assert_eq!(became(&merge(&mut desk, first, second, json!({})).await), (201, ""));
         assert_eq!((balance(&mut asha, a).await, balance(&mut ben, b).await), (30, 60));
         ben.sync().await.expect("synced");
         assert_eq!(heard(&ben, first), (a, Some(60), true));
-        holds(&app).await.expect("what always holds");
-        rebuilt_is_live(&app).await;
+        sound(&app).await;
     }
 }

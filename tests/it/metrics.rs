@@ -9,7 +9,7 @@ use daybook::domain::activity::Kind;
 use daybook::domain::limits::SHARE_LOOK_MS;
 use daybook::domain::share::{LATELY_MS, RECORDS_MIN};
 use daybook::merge::RefusalCode;
-use daybook::metrics::{Flow, Queue};
+use daybook::metrics::Flow;
 
 use crate::support::desk::{decide, post};
 use crate::support::{Backend, TestApp, TestPhone, both};
@@ -224,10 +224,11 @@ async fn waits(future: impl Future<Output = impl Sized>) {
 #[tokio::test]
 async fn who_waits_is_counted_as_long_as_they_do() {
     let app = TestApp::start(Backend::Sqlite).await;
-    let waiting = |scrape: &Scrape| {
-        ["write", "daybook", "heavy_push", "document"]
-            .map(|queue| scrape.value(&format!("daybook_waiting{{queue=\"{queue}\"}}")))
-    };
+    let mut asha = app.phone("Asha").await;
+    asha.record(Kind::Hours, "2026-11-20", |_| {}).expect("recorded");
+    let of = |scrape: &Scrape, queue| scrape.value(&format!("daybook_waiting{{queue=\"{queue}\"}}"));
+    let waiting =
+        |scrape: &Scrape| ["write", "daybook", "heavy_push", "document"].map(|queue| of(scrape, queue));
     assert_eq!(waiting(&Scrape::of(&app).await), [0.0; 4]);
     let server = &app.app;
     let (all, turn) = (server.room_to_load(u64::MAX).await, server.heavy_turn().await);
@@ -240,11 +241,22 @@ async fn who_waits_is_counted_as_long_as_they_do() {
         waits(document.as_mut()).await;
         waits(heavy.as_mut()).await;
         waits(write.as_mut()).await;
-        let _daybook = server.metrics().queues.wait(Queue::Daybook);
-        assert_eq!(waiting(&Scrape::of(&app).await), [1.0; 4]);
+        assert_eq!(waiting(&Scrape::of(&app).await), [1.0, 0.0, 1.0, 1.0]);
     }
     assert_eq!(waiting(&Scrape::of(&app).await), [0.0; 4], "they went away");
+    let mut sync = pin!(asha.sync());
+    let is_seen = async {
+        while of(&Scrape::of(&app).await, "daybook") < 1.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        synced = &mut sync => panic!("{synced:?} while somebody else writes"),
+        () = is_seen => {}
+    }
     drop((all, turn, writes));
+    assert_eq!(sync.await.expect("synced").accepted, 1);
+    assert_eq!(waiting(&Scrape::of(&app).await), [0.0; 4]);
 }
 
 #[tokio::test]

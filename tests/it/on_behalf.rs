@@ -10,7 +10,7 @@ use daybook::phone::PhoneError;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::desk::{balance, change, group, rebuilt_is_live, rules};
+use crate::support::desk::{balance, change, entered, group, rebuilt_is_live, rules};
 use crate::support::{TestPhone, both};
 use crate::wire;
 
@@ -43,9 +43,7 @@ async fn patch(phone: &mut TestPhone, id: Uuid, edit: &Value) -> Value {
 
 /// Somebody whom the desk knows, who has no phone.
 async fn without_phone(desk: &mut TestPhone, name: &str) -> String {
-    let body = json!({ "id": desk.uuid(), "name": name, "kind": "resident", "sector": "resident" });
-    let made: Value = desk.post("/v1/parties", &body).await.expect("a party");
-    made["id"].as_str().expect("an id").to_owned()
+    entered(desk, "resident", name).await.to_string()
 }
 
 both! {
@@ -240,15 +238,15 @@ both! {
             assert_eq!(held, 0, "nothing of its own yet");
         }
         asha.edit_in(book, id, |r| _ = r.kind(Kind::Hours).day("2026-11-20").minutes(a, 1).minutes(b, 10)).expect("recorded");
-        let first: Vec<Vec<u8>> = asha.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        let first = wire::unsent_in(&mut asha, book);
         // From phone to phone; Bo raises what is his, and pushes it before the server has what it builds on.
         bo.book(book).apply(&first).expect("taken");
         bo.edit_in(book, id, |r| _ = r.minutes(b, 470)).expect("edited");
-        let mine = bo.book(book).unsent().pop().map(|(_, bytes)| bytes).expect("a change");
+        let mine = wire::unsent_in(&mut bo, book).pop().expect("a change");
         let answer = wire::send_changes(&mut bo, book, &[mine]).await;
         assert_eq!(wire::outcomes(&answer)[0].0, OutcomeKind::Held);
         asha.edit_in(book, id, |r| _ = r.note("By the canal")).expect("edited");
-        let all: Vec<Vec<u8>> = asha.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        let all = wire::unsent_in(&mut asha, book);
         wire::send_changes(&mut asha, book, &all).await;
         let word = json!({ "id": bo.uuid(), "kind": "hours", "day": "2026-11-20", "confirms": id });
         assert_eq!(record(&mut bo, &word).await["status"], 201);

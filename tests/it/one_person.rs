@@ -9,29 +9,19 @@ use daybook::domain::ids::{ActivityId, DaybookId, PartyId};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::always::holds;
 use crate::support::app::{START_MS, activity};
 use crate::support::desk::{
-    balance, became, decide, post, rebuilt_is_live, refused, rules, statement, told, undo,
+    ENTERED_TWICE, balance, became, decide, entered, join, post, refused, rules, sound, statement, told, undo,
 };
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
-const WHY: &str = "You were entered twice.";
 const HOUR_MS: i64 = 60 * 60 * 1_000;
-
-/// Makes the second party an alias of the first: status and answer.
-async fn join(desk: &mut TestPhone, party: PartyId, alias: PartyId) -> (u16, Value) {
-    let path = format!("/v1/parties/{party}/aliases/{alias}");
-    let body = json!({ "reason": WHY }).to_string().into_bytes();
-    let answer = desk.request(Method::PUT, &path, "application/json", body).await.expect("joined");
-    (answer.status().as_u16(), serde_json::from_slice(answer.body()).expect("JSON"))
-}
 
 /// The status and the code that it is refused with.
 async fn not_joined(desk: &mut TestPhone, party: impl ToString, alias: impl ToString) -> (u16, String) {
     let path = format!("/v1/parties/{}/aliases/{}", party.to_string(), alias.to_string());
-    let body = json!({ "reason": WHY }).to_string().into_bytes();
+    let body = json!({ "reason": ENTERED_TWICE }).to_string().into_bytes();
     refused(desk.request(Method::PUT, &path, "application/json", body).await)
 }
 
@@ -43,19 +33,6 @@ fn hours(phone: &mut TestPhone, day: &str, minutes: i64) -> ActivityId {
 async fn totals(phone: &mut TestPhone, query: &str) -> Value {
     let totals: Value = phone.get(&format!("/v1/totals?{query}")).await.expect("totals");
     totals["items"].clone()
-}
-
-/// A party without a phone, entered by a coordinator.
-async fn entered(desk: &mut TestPhone, kind: &str) -> PartyId {
-    let id = PartyId(desk.uuid());
-    let body = json!({ "id": id, "kind": kind, "sector": "resident", "name": "Asha K." });
-    let _: Value = desk.post("/v1/parties", &body).await.expect("a party");
-    id
-}
-
-async fn sound(app: &TestApp) {
-    holds(app).await.expect("what always holds");
-    rebuilt_is_live(app).await;
 }
 
 /// By either id it is the same account, with the transfer that closed the other.
@@ -85,7 +62,7 @@ async fn one_account(phone: &mut TestPhone, me: PartyId, other: PartyId) {
             json!([me, 60, 60, null, null]),
         ];
         assert_eq!(lines, expected);
-        assert_eq!(page["items"][0]["reason"], WHY);
+        assert_eq!(page["items"][0]["reason"], ENTERED_TWICE);
         assert!(page["items"][0].get("activity_id").is_none() && page["items"][0].get("kind").is_none());
     }
 }
@@ -158,7 +135,7 @@ both! {
         assert!(is["etag"] != was["etag"] && is["revision"] == was["revision"], "{was} {is}");
         let no = alias["journal_no"].as_i64().expect("a number");
         let said = json!({
-            "alias_id": other, "party_id": me, "made_by": desk.party, "reason": WHY, "contribution_minutes": 30,
+            "alias_id": other, "party_id": me, "made_by": desk.party, "reason": ENTERED_TWICE, "contribution_minutes": 30,
             "credit_minutes": 0, "journal_no": no, "created_at": alias["created_at"],
         });
         assert_eq!(alias, said);
@@ -190,7 +167,7 @@ both! {
         let entry = entry.expect("the entry");
         assert_eq!((&entry["kind"], &entry["subject_id"]), (&json!("party_alias"), &json!(other)));
         let body: Value = serde_json::from_str(entry["body"].as_str().expect("a body")).expect("JSON");
-        assert_eq!((&body["by"], &body["reason"]), (&json!(desk.party), &json!(WHY)));
+        assert_eq!((&body["by"], &body["reason"]), (&json!(desk.party), &json!(ENTERED_TWICE)));
         sound(&app).await;
     }
 }
@@ -387,7 +364,7 @@ both! {
         let (mut dee, mut eve) = (app.coordinator("Dee").await, replica.new_phone("Eve"));
         eve.enrol(&app.invitation(true).await).await.expect("enrolled");
         let mut bo = app.phone("Bo").await;
-        let hub = entered(&mut dee, "resident").await;
+        let hub = entered(&mut dee, "resident", "Asha K.").await;
         let (d, e) = (dee.party, eve.party);
         // Somebody else joins Dee with whom the hub had entered; then Dee's line comes under that id.
         assert_eq!(not_joined(&mut dee, d, hub).await, (409, "own_credit".to_owned()));
@@ -397,7 +374,7 @@ both! {
         post(&app, &mut bo).await;
         assert_eq!(became(&decide(&mut dee, id, "approve", json!({})).await), (409, "own_credit"));
         // And the other way round: a coordinator whose own party became the alias.
-        let known = entered(&mut dee, "resident").await;
+        let known = entered(&mut dee, "resident", "Asha K.").await;
         let _: Value = eve.get("/v1/cards").await.expect("her replica remembers who this is");
         assert_eq!(join(&mut dee, known, e).await.0, 201);
         let late = decide(&mut eve, id, "reject", json!({ "reason": "Not there." })).await;
@@ -415,7 +392,8 @@ both! {
         let (asha, mut again) = (app.phone("Asha").await, app.phone("Asha K.").await);
         let mut desk = app.coordinator("Dee").await;
         let (me, other) = (asha.party, again.party);
-        let (friends, both) = (entered(&mut desk, "group").await, entered(&mut desk, "group").await);
+        let friends = entered(&mut desk, "group", "Friends").await;
+        let both = entered(&mut desk, "group", "Both").await;
         for (group, member, capacity) in [(friends, other, "professional"), (both, other, "professional"), (both, me, "lay")] {
             let path = format!("/v1/parties/{group}/members/{member}");
             let body = json!({ "capacity": capacity, "from_day": "2026-11-01" }).to_string().into_bytes();

@@ -5,18 +5,9 @@ use axum::http::Method;
 use daybook::domain::ids::PartyId;
 use serde_json::{Value, json};
 
-use crate::support::desk::{change, group, rebuilt_is_live, refused};
+use crate::support::desk::{change, entered, group, rebuilt_is_live, refused};
 use crate::support::{TestPhone, both};
 use crate::wire;
-
-/// A party without a phone, entered by a coordinator.
-async fn entered(desk: &mut TestPhone, kind: &str, name: &str) -> PartyId {
-    let id = PartyId(desk.uuid());
-    let body = json!({ "id": id, "kind": kind, "sector": "resident", "name": name });
-    let made: Value = desk.post("/v1/parties", &body).await.expect("a party");
-    assert_eq!((&made["revision"], &made["etag"]), (&json!(1), &json!("\"1\"")));
-    id
-}
 
 /// Puts something, twice: the second time changes nothing.
 async fn put(desk: &mut TestPhone, path: &str, body: &Value) {

@@ -1,10 +1,13 @@
 //! Stories of the quarantine: an operator looks at what was refused, saves it, and heals a refusal that was the
 //! server's mistake.
 
+use std::ops::Range;
+
 use axum::http::{Method, StatusCode};
 use daybook::api::sync::{DaybookState, OutcomeKind};
 use daybook::domain::activity::Kind;
-use daybook::domain::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_HASHES_MAX};
+use daybook::domain::ids::DaybookId;
+use daybook::domain::limits::{QUARANTINE_BYTES_MAX, QUARANTINE_CHANGES_MAX, QUARANTINE_HASHES_MAX};
 use daybook::store::entity::{daybook as daybook_row, refused_change as row};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -165,6 +168,47 @@ fn garbage(seed: u8, bytes: u64) -> Vec<u8> {
     vec![seed; usize::try_from(bytes).expect("small")]
 }
 
+/// Puts so many changes of one byte into the quarantine of a daybook, with these bytes or without.
+async fn fill(app: &TestApp, daybook: DaybookId, places: Range<u64>, bytes: Option<Vec<u8>>) {
+    let rows = places.map(|at| {
+        let mut hash = vec![0; 32];
+        hash[..8].copy_from_slice(&at.to_be_bytes());
+        let row = row::Model {
+            neighbourhood_id: app.neighbourhood.0,
+            daybook_id: daybook.0,
+            hash,
+            code: "unreadable".to_owned(),
+            detail: String::new(),
+            bytes: bytes.clone(),
+            bytes_count: 1,
+            grant_id: None,
+            received_at_ms: 0,
+        };
+        row.into_active_model().reset_all()
+    });
+    let rows: Vec<row::ActiveModel> = rows.collect();
+    for part in rows.chunks(500) {
+        let insert = row::Entity::insert_many(part.to_vec());
+        insert.exec_without_returning(app.app.db().writer()).await.expect("written");
+    }
+}
+
+both! {
+    async fn as_many_refused_changes_keep_their_bytes_as_there_is_room_for(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let own = asha.own;
+        asha.sync().await.expect("synced");
+        fill(&app, own, 0..QUARANTINE_CHANGES_MAX - 1, Some(vec![7])).await;
+        // Those without bytes take no room of those with.
+        fill(&app, own, QUARANTINE_CHANGES_MAX..QUARANTINE_CHANGES_MAX + 5, None).await;
+        for (seed, kept) in [(1, 200), (2, 404)] {
+            let answer = wire::send_changes(&mut asha, own, &[garbage(seed, 9)]).await;
+            let hash = hex::encode(answer.outcomes[0].hash.0);
+            assert_eq!(operator(&app, Method::GET, &format!("/{own}/{hash}")).await.0, kept, "the last with bytes, and the next");
+        }
+    }
+}
+
 both! {
     async fn the_quarantine_of_a_daybook_has_a_quota_and_the_reason_is_kept_beyond_it(app: TestApp) {
         let mut asha = app.phone("Asha").await;
@@ -181,18 +225,7 @@ both! {
         let hash: [u8; 32] = hex::decode(gone).expect("hex").try_into().expect("a hash");
         assert_eq!(replay(&app, &asha, hash, "").await["outcome"], "bytes_gone");
 
-        let mut rows: Vec<row::ActiveModel> = Vec::new();
-        for at in 3..QUARANTINE_HASHES_MAX - 1 {
-            let mut hash = [0; 32];
-            hash[..8].copy_from_slice(&at.to_be_bytes());
-            rows.push(row::Model {
-                neighbourhood_id: app.neighbourhood.0, daybook_id: own.0, hash: hash.to_vec(), code: "unreadable".to_owned(),
-                detail: String::new(), bytes: None, bytes_count: 1, grant_id: None, received_at_ms: 0,
-            }.into_active_model().reset_all());
-        }
-        for part in rows.chunks(500) {
-            row::Entity::insert_many(part.to_vec()).exec_without_returning(app.app.db().writer()).await.expect("written");
-        }
+        fill(&app, own, 3..QUARANTINE_HASHES_MAX - 1, None).await;
         for (seed, there) in [(4, true), (5, false)] {
             let answer = wire::send_changes(&mut asha, own, &[garbage(seed, 9)]).await;
             assert_eq!(wire::outcomes(&answer), [(OutcomeKind::Refused, Some("unreadable"))], "answered all the same");

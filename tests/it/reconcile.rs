@@ -20,7 +20,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
-        let (id, mut tablet) = disagreed(&app, &mut asha, DAY).await;
+        let (id, mut tablet) = disagreed(&app, &mut asha, DAY, &[]).await;
 
         let seen = activity(&mut desk, id).await;
         assert_eq!(seen["conflict"], "hard");
@@ -92,7 +92,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let mut desk = app.coordinator("Dee").await;
         let me = asha.party;
-        let (id, _) = disagreed(&app, &mut asha, DAY).await;
+        let (id, _) = disagreed(&app, &mut asha, DAY, &[]).await;
         let conflict = activity(&mut desk, id).await["conflicts"][0].clone();
         let settles = json!({ "settles": [{
             "field": conflict["field"], "operations": conflict["operations"], "value": 80,

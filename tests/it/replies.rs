@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::app::activity;
-use crate::support::desk::{balance, became, post, rebuilt_is_live, refused, rules, send, told};
-use crate::support::{TestApp, TestPhone, both};
+use crate::support::desk::{
+    balance, became, cards, desk, drafts, entered, post, rebuilt_is_live, refused, send, told,
+};
+use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
 
@@ -23,17 +25,9 @@ async fn say(phone: &mut TestPhone, id: ActivityId, mut body: Value) -> Result<V
 
 /// The needs of each card's records.
 async fn needs(desk: &mut TestPhone) -> Vec<Value> {
-    let page: Value = desk.get("/v1/cards").await.expect("cards");
-    let cards = page["items"].as_array().expect("cards").iter();
-    let records = cards.flat_map(|card| card["activities"].as_array().expect("records").clone());
+    let found = cards(desk).await;
+    let records = found.iter().flat_map(|card| card["activities"].as_array().expect("records").clone());
     records.map(|record| record["needs"].clone()).collect()
-}
-
-/// A coordinator where everything clean is approved and nothing drawn by lot.
-async fn desk(app: &TestApp) -> TestPhone {
-    let mut desk = app.coordinator("Dee").await;
-    rules(&mut desk, json!({ "audit_percent": 0 })).await;
-    desk
 }
 
 fn pick(asha: &mut TestPhone, bo: &TestPhone, minutes: i64) -> ActivityId {
@@ -82,10 +76,7 @@ both! {
         let card = &page["items"][0];
         assert_eq!(card["activities"][0]["needs"], json!(["edited", "declined"]));
         assert_eq!(card["activities"][0]["replies"][0]["text"], "I was away that day.");
-        let mut items: Vec<Value> = card["suggested"][0]["decisions"].as_array().expect("decisions").clone();
-        for item in &mut items {
-            item["id"] = json!(desk.uuid());
-        }
+        let items = drafts(&mut desk, &card["suggested"][0]);
         assert_eq!(became(&send(&mut desk, &items).await[0]), (201, ""), "{items:?}");
         assert_eq!((balance(&mut asha, me).await, balance(&mut bo, other).await), (90, 0));
         bo.sync().await.expect("synced");
@@ -223,9 +214,7 @@ both! {
 both! {
     async fn who_has_no_phone_is_recorded_for_and_hears_of_it_once_they_have_one(app: TestApp) {
         let (mut asha, mut desk) = (app.phone("Asha").await, desk(&app).await);
-        let kim = PartyId(app.app.uuid());
-        let body = json!({ "id": kim, "kind": "resident", "sector": "resident", "name": "Kim" });
-        let _: Value = desk.post("/v1/parties", &body).await.expect("a party");
+        let kim = entered(&mut desk, "resident", "Kim").await;
         let dee = desk.party;
         let record = desk.record(Kind::Hours, DAY, |r| { r.minutes(kim, 75); }).expect("recorded");
         post(&app, &mut desk).await;

@@ -20,7 +20,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
-use crate::floods::grant;
+use crate::floods::left;
 use crate::metrics::scrape::Scrape;
 use crate::support::app::activity;
 use crate::support::desk::group;
@@ -91,8 +91,6 @@ both! {
     async fn a_small_edit_of_a_large_activity_costs_what_it_rewrites(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let (own, me) = (asha.own, asha.party);
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         let mut costs = Vec::new();
         for keys in [0, 40] {
             let id = asha.record(Kind::Hours, DAY, |a| {
@@ -103,9 +101,9 @@ both! {
             asha.sync().await.expect("synced");
             asha.edit(id, |a| { a.minutes(me, 5); }).expect("edited");
             let (change, paid) = last_change(&mut asha.own_book().doc);
-            let before = left();
+            let before = left(&app, &asha).await;
             assert_eq!(wire::outcomes(&wire::send_changes(&mut asha, own, &[change]).await), [ACCEPTED]);
-            let beyond = before - left() - paid;
+            let beyond = before - left(&app, &asha).await - paid;
             let db = app.app.db().read();
             let activity = store::activities::find(db, app.neighbourhood, id).await.expect("read").expect("there");
             let version = store::activities::version(db, app.neighbourhood, id, activity.version).await.expect("read").expect("there");
@@ -122,8 +120,6 @@ both! {
     async fn a_change_that_touches_many_activities_pays_for_a_row_each(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let own = asha.own;
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         for touched in [1, 50] {
             let ids: Vec<String> = (0..touched).map(|_| asha.uuid().to_string()).collect();
             let doc = &mut asha.own_book().doc;
@@ -133,9 +129,9 @@ both! {
                 doc.put(&map, "day", DAY).expect("put");
             }
             let (change, paid) = last_change(doc);
-            let before = left();
+            let before = left(&app, &asha).await;
             assert_eq!(wire::outcomes(&wire::send_changes(&mut asha, own, &[change]).await), [ACCEPTED]);
-            let beyond = before - left() - paid - (touched - 1) * i64::try_from(CHUNK_BYTES).expect("small");
+            let beyond = before - left(&app, &asha).await - paid - (touched - 1) * i64::try_from(CHUNK_BYTES).expect("small");
             assert!((0..=DEPENDENCIES).contains(&beyond), "{touched}: {beyond}");
         }
     }
@@ -165,12 +161,10 @@ both! {
         let me = ann.party;
         ann.edit_in(book, light, |a| _ = a.kind(Kind::Hours).day(DAY).minutes(me, 5)).expect("recorded");
         let (change, paid) = last_change(&mut ann.book(book).doc);
-        let (anns, mallorys) = (app.app.budget(grant(&app, &ann).await), app.app.budget(grant(&app, &mallory).await));
-        let left = || [&anns, &mallorys].map(|budget| budget.lock().expect("whole").left());
-        let before = left();
+        let before = [left(&app, &ann).await, left(&app, &mallory).await];
         assert_eq!(wire::outcomes(&wire::send_changes(&mut ann, book, &[change]).await), [ACCEPTED]);
         assert_eq!(activity(&mut ann, heavy).await["note"], "Along!", "it came in");
-        let after = left();
+        let after = [left(&app, &ann).await, left(&app, &mallory).await];
         let beyond = before[0] - after[0] - paid;
         assert!((0..=DEPENDENCIES).contains(&beyond), "{beyond} beyond hers");
         assert!(before[1] - after[1] > 190_000, "{} for the load and what is rewritten", before[1] - after[1]);
@@ -199,17 +193,15 @@ both! {
     async fn who_never_builds_on_what_is_there_pays_for_having_it_read_again(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let own = asha.own;
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         let writer = |actor: u8| AutoCommit::new().with_actor(ActorId::from([actor; 16]));
         let (mut one, mut other) = (writer(1), writer(2));
         let mut beyond = Vec::new();
         for key in ["a", "b"] {
             one.put(ROOT, key, 1).expect("put");
             let (change, paid) = last_change(&mut one);
-            let before = left();
+            let before = left(&app, &asha).await;
             assert_eq!(wire::outcomes(&wire::send_changes(&mut asha, own, &[change]).await), [ACCEPTED]);
-            beyond.push(before - left() - paid);
+            beyond.push(before - left(&app, &asha).await - paid);
             if key == "a" {
                 // What is kept of it names all its keys.
                 (0..1_000).for_each(|at| other.put(ROOT, format!("{at:0>300}"), 1).expect("put"));
@@ -233,16 +225,14 @@ both! {
     async fn a_document_that_is_loaded_is_paid_for_and_one_in_memory_is_not(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let id = noted(&mut asha, "Along").await;
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         with_operations(&app, asha.own, 100_000).await;
         let changes = u64::try_from(row(&app, asha.own).await.position).expect("few");
         let weight = 100_000 + changes * DOCUMENT_CHANGE_BYTES / DOCUMENT_OPERATION_BYTES;
         let mut costs = Vec::new();
         for text in [" the", " two"] {
-            let before = left();
+            let before = left(&app, &asha).await;
             note_more(&mut asha, id, text).await;
-            costs.push(before - left());
+            costs.push(before - left(&app, &asha).await);
         }
         assert_eq!(loads(&app).await, 1.0);
         let more = costs[0] - costs[1] - i64::try_from(weight).expect("small");
@@ -278,18 +268,16 @@ both! {
         let mut asha = app.phone("Asha").await;
         let own = asha.own;
         let id = noted(&mut asha, "Along the canal").await;
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let left = || budget.lock().expect("whole").left();
         let most = i64::try_from(COMPACT_LOAD_BYTES_MAX / DOCUMENT_LOAD_FACTOR / DOCUMENT_OPERATION_BYTES).expect("small");
         for (more, expected) in [(0, ACCEPTED), (1, (OutcomeKind::Refused, Some("mark_order")))] {
             let change = marked(&mut asha, id, 1 + usize::try_from(more).expect("few"));
             grown_past(&app, own, more).await;
-            let before = left();
+            let before = left(&app, &asha).await;
             let answer = wire::send_changes(&mut asha, own, &[change]).await;
             assert_eq!(wire::outcomes(&answer), [expected]);
             let says = answer.outcomes[0].detail.as_deref().is_some_and(|detail| detail.ends_with("without rich text"));
             assert_eq!(says, more == 1, "or the same would be written after each reload: {answer:?}");
-            let loads = (before - left()) / (most - 1_000);
+            let loads = (before - left(&app, &asha).await) / (most - 1_000);
             assert_eq!(loads, if more == 0 { 2 } else { 0 });
         }
     }

@@ -44,9 +44,21 @@ pub async fn send_changes(phone: &mut TestPhone, id: DaybookId, changes: &[Vec<u
     answer.daybooks.remove(0)
 }
 
-/// The changes that the server may lack, in causal order.
-pub fn unsent(phone: &mut TestPhone) -> Vec<Vec<u8>> {
-    phone.own_book().unsent().into_iter().map(|(_, bytes)| bytes).collect()
+/// The changes of a phone's own daybook that the server may lack, in causal order.
+pub fn unsent<T: Transport>(phone: &mut Phone<T>) -> Vec<Vec<u8>> {
+    let own = phone.own;
+    unsent_in(phone, own)
+}
+
+/// The same of any daybook on a phone.
+pub fn unsent_in<T: Transport>(phone: &mut Phone<T>, book: DaybookId) -> Vec<Vec<u8>> {
+    phone.book(book).unsent().into_iter().map(|(_, bytes)| bytes).collect()
+}
+
+/// What is held, as somebody is shown it.
+pub async fn held(phone: &mut TestPhone, query: &str) -> Vec<Value> {
+    let page: Value = phone.get(&format!("/v1/held{query}")).await.expect("a page");
+    page["items"].as_array().expect("items").clone()
 }
 
 /// What became of the changes of a push: outcome and code.

@@ -1,35 +1,29 @@
 //! Stories of residents who take their own records back.
 
-use axum::http::Method;
 use daybook::domain::activity::Kind;
 use daybook::domain::review::Review;
 use serde_json::json;
 
-use crate::always::holds;
 use crate::support::both;
-use crate::support::desk::{balance, post, rebuilt_is_live, rules, told};
+use crate::support::desk::{balance, desk, join, post, rules, sound, told};
 
 const DAY: &str = "2026-11-20";
 
 both! {
     async fn who_became_one_with_another_takes_back_what_was_approved_before_alone(app: TestApp) {
         let (asha, mut again) = (app.phone("Asha").await, app.phone("Asha K.").await);
-        let mut desk = app.coordinator("Dee").await;
-        rules(&mut desk, json!({ "audit_percent": 0 })).await;
+        let mut desk = desk(&app).await;
         let (me, other) = (asha.party, again.party);
         let id = again.record(Kind::Hours, DAY, |r| _ = r.minutes(other, 30)).expect("recorded");
         post(&app, &mut again).await;
         assert_eq!(told(&again, id), (Review::Approved, Some(30), ""));
-        let body = json!({ "reason": "You were entered twice." }).to_string().into_bytes();
-        let path = format!("/v1/parties/{me}/aliases/{other}");
-        desk.request(Method::PUT, &path, "application/json", body).await.expect("joined");
+        join(&mut desk, me, other).await;
         // What was approved says who she was then.
         again.edit(id, |r| _ = r.put("withdrawn", true)).expect("withdrawn");
         post(&app, &mut again).await;
         assert_eq!(told(&again, id).0, Review::Withdrawn);
         assert_eq!(balance(&mut desk, me).await, 0);
-        holds(&app).await.expect("what always holds");
-        rebuilt_is_live(&app).await;
+        sound(&app).await;
     }
 }
 
@@ -48,7 +42,6 @@ both! {
         post(&app, &mut asha).await;
         assert_eq!(told(&asha, id).0, Review::EditedAfterApproval);
         assert_eq!((balance(&mut asha, a).await, balance(&mut bo, b).await), (30, 100));
-        holds(&app).await.expect("what always holds");
-        rebuilt_is_live(&app).await;
+        sound(&app).await;
     }
 }

@@ -73,9 +73,11 @@ assert.equal(report.accepted, 1);
 assert.equal(bilal.barred().find(({ id }) => id === dee.own).code, "id_reused");
 bilal.books.delete(dee.own);
 
+record(shared);
+assert.deepEqual(bilal.barred(), [{ id: shared, group, unsent: 1, held: 3, code: "left_group" }]);
 await dee.session.call("PUT", membership(bilal), { body });
 report = await bilal.sync();
-assert.deepEqual([report.accepted, report.barred, bilal.barred()], [0, [], []], "back again: what was held is there");
+assert.deepEqual([report.accepted, report.barred, bilal.barred()], [1, [], []], "back again: what waited goes out");
 assert.deepEqual([bilal.book(shared).held.size, bilal.book(shared).unsent()], [0, []]);
 assert.equal(bilal.book(shared).group, group);
 await dee.sync();

@@ -14,7 +14,7 @@ pub(super) fn needs(
     conflict: Conflict,
     doubted: bool,
 ) -> BTreeSet<Need> {
-    if judged.unanswered && !matches!(judged.review(), Review::Received | Review::EditedAfterApproval) {
+    if judged.unanswered && !judged.review().is_undecided() {
         let audit = judged.audit.then_some(Need::Audit);
         return [Need::Reply].into_iter().chain(audit).collect();
     }

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use crate::api::error::ApiResult;
 use crate::app::{Access, App};
 use crate::domain::ids::ActivityId;
+use crate::domain::key::Key;
 use crate::domain::reading::Reading;
 use crate::flows::FlowError;
 use crate::ledger::Judgement;
 use crate::store;
-
-/// The document's key of a total: what has none leaves nothing for parts to take.
-const TOTAL: &str = "person_minutes";
 
 /// By occasion, what each of its approved parts takes from its total. A part of what was merged into another record
 /// takes from that one.
@@ -23,9 +21,11 @@ pub(super) async fn claims<'r>(
     access: &Access,
     records: impl Iterator<Item = (ActivityId, &'r Reading, &'r Judgement)>,
 ) -> ApiResult<BTreeMap<ActivityId, BTreeMap<ActivityId, i64>>> {
+    // What states no total leaves nothing for parts to take.
+    let total = Key::PersonMinutes.to_string();
     let mut counts_as: BTreeMap<ActivityId, ActivityId> = BTreeMap::new();
     for (id, reading, judged) in records {
-        if reading.fields.contains_key(TOTAL) && judged.merged_into.is_none() {
+        if reading.fields.contains_key(&total) && judged.merged_into.is_none() {
             counts_as.insert(id, id);
             counts_as.extend(judged.members.iter().map(|member| (*member, id)));
         }

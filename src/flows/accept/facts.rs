@@ -132,13 +132,8 @@ async fn payers(
     let brought = changes.iter().filter_map(|change| Some((change.hash, all.get(&change.hash)?.grant_id?)));
     let grants = brought.clone().map(|(_, grant)| grant).collect();
     let parties = store::access::parties_of(db, of.neighbourhood, grants).await?;
-    let ids = parties.values().copied().collect();
-    let stand_for = store::parties::resolve(db, of.neighbourhood, &ids).await?;
-    let payer = |grant: Uuid| {
-        let party = *parties.get(&grant)?;
-        let party = stand_for.get(&party).map_or(party, |(party, _)| *party);
-        Some(Payer { grant: GrantId(grant), party })
-    };
+    // Grants go along with a party that becomes another's alias.
+    let payer = |grant: Uuid| Some(Payer { grant: GrantId(grant), party: *parties.get(&grant)? });
     Ok(brought.filter_map(|(hash, grant)| Some((hash, payer(grant)?))).collect())
 }
 

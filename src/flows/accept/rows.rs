@@ -246,11 +246,11 @@ pub struct Quarantine {
 
 impl Quarantine {
     pub async fn of(db: &impl ConnectionTrait, of: Of) -> Result<Self, FlowError> {
-        let (changes, bytes) = store::quarantine::totals(db, of).await?;
+        let there = store::quarantine::totals(db, of).await?;
         Ok(Self {
-            hashes: QUARANTINE_HASHES_MAX.saturating_sub(unsigned(changes)),
-            changes: QUARANTINE_CHANGES_MAX.saturating_sub(unsigned(changes)),
-            bytes: QUARANTINE_BYTES_MAX.saturating_sub(unsigned(bytes)),
+            hashes: QUARANTINE_HASHES_MAX.saturating_sub(unsigned(there.hashes)),
+            changes: QUARANTINE_CHANGES_MAX.saturating_sub(unsigned(there.changes)),
+            bytes: QUARANTINE_BYTES_MAX.saturating_sub(unsigned(there.bytes)),
         })
     }
 

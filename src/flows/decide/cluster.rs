@@ -133,10 +133,10 @@ async fn read_members(sitting: &mut Sitting<'_>, canonical: ActivityId) -> Resul
     Ok(())
 }
 
-/// What a record says: as decided, where that is in force, else as its newest version reads.
+/// What a record says: as decided, where that is in force, else as its newest version reads; caps left aside.
 fn record(brief: &Brief, judgement: &Judgement, people: &People) -> Result<Decided, Refusal> {
     if let (Review::Approved, Some(decided)) = (judgement.review(), judgement.in_force()) {
-        return Ok(decided.clone());
+        return Ok(decided.clone().unclipped());
     }
     let activity = brief.activity.as_ref().ok_or(Refusal::Unreadable)?;
     if brief.effective().conflict() == Conflict::Hard {

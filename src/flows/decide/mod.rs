@@ -321,7 +321,7 @@ async fn request(
             return Err(FlowError::internal("a step over several activities"));
         }
         WishedStep::Undo(decision) => match self::before(sitting, brief.id, *decision).await? {
-            Some(before) => Ask::Undo { decision: *decision, before: Some(Box::new(before)) },
+            Some(before) => Ask::Undo { decision: *decision, before: Box::new(before) },
             None => return Ok(Err(Unfit::NoDecision(*decision))),
         },
     };

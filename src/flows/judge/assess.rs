@@ -4,8 +4,7 @@ use super::super::FlowError;
 use super::round::{due_briefs, new_version};
 use super::sitting::Sitting;
 use crate::domain::ids::ActivityId;
-use crate::domain::rules::Mode;
-use crate::ledger::{self, Changed};
+use crate::ledger::{self, Approves, Changed};
 
 /// What the rules in force say of a version, if nobody had decided anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +30,10 @@ pub async fn assess(sitting: &mut Sitting<'_>, ids: &[ActivityId]) -> Result<Vec
         let found = sitting.examine(brief, &people, Changed::Ledger)?;
         let new = new_version(sitting, brief, &people, Changed::Ledger, found);
         let clean = new.doubts.is_empty() && !new.withdrawn;
-        let silence = sitting.pack.silence_due_at_ms(new.rule.received_at_ms);
-        let (approves, due_at_ms) = match (sitting.pack.mode, silence) {
-            (Mode::Coordinator, _) => (false, None),
-            (Mode::Peer, None) if !new.rule.confirmed => (false, None),
-            (Mode::Peer, Some(due)) if !new.rule.confirmed && new.rule.now_ms < due => {
-                (false, Some(due).filter(|_| clean))
-            }
-            (Mode::Auto | Mode::Peer, _) => (clean, None),
+        let (approves, due_at_ms) = match ledger::approves(&sitting.pack, &new.rule) {
+            Approves::Never => (false, None),
+            Approves::At(due_at_ms) => (false, Some(due_at_ms).filter(|_| clean)),
+            Approves::Now => (clean, None),
         };
         let minutes = new.decided.as_ref().map(ledger::Decided::minutes);
         let doubts = new.doubts.iter().map(ledger::Doubt::code).collect();

@@ -6,7 +6,6 @@ use super::super::FlowError;
 use super::hearing::Hearing;
 use crate::domain::activity::Activity;
 use crate::domain::ids::{ActivityId, DaybookId, NeighbourhoodId, PartyId};
-use crate::domain::review::Review;
 use crate::domain::words::Reason;
 use crate::ledger::{Doubt, Judgement};
 use crate::store::entity::{activity_version, judgement, named_party};
@@ -90,7 +89,7 @@ impl Case {
     /// Nothing goes on here until a person decides: it is not clean, or no rule may approve it, or chance shows it
     /// to somebody.
     fn needs_a_person(&self) -> bool {
-        let undecided = matches!(self.judgement.review(), Review::Received | Review::EditedAfterApproval);
+        let undecided = self.judgement.review().is_undecided();
         // Where a person decided no rule does.
         let left_to_rules =
             self.doubts.is_empty() && self.due_at_ms.is_some() && !self.judgement.person_decided;

@@ -21,6 +21,11 @@ impl Sitting<'_> {
         Ok(())
     }
 
+    /// Whose an account is by now, as far as it was looked up.
+    pub(super) fn holder(&self, account: AccountId) -> AccountId {
+        self.stands_for.get(&PartyId(account.0)).map_or(account, |party| AccountId(party.0))
+    }
+
     /// The activity that an id stands for, once some were merged.
     pub(super) fn standing_for(&self, id: ActivityId) -> ActivityId {
         self.case(id).and_then(|case| case.judgement.merged_into).unwrap_or(id)
@@ -37,10 +42,8 @@ impl Sitting<'_> {
             self.resolve_account(account).await?;
         }
         let Some(case) = self.case(id) else { return Ok(()) };
-        let stands_for = |account: AccountId| {
-            self.stands_for.get(&PartyId(account.0)).map_or(account, |party| AccountId(party.0))
-        };
-        let posting = ledger::post(&case.judgement, self.neighbourhood(), id, parts, holding, stands_for);
+        let holder = |account| self.holder(account);
+        let posting = ledger::post(&case.judgement, self.neighbourhood(), id, parts, holding, holder);
         if posting.after == case.judgement {
             return Ok(());
         }
@@ -128,8 +131,7 @@ impl Sitting<'_> {
 
     /// What was decided about a record that is loaded, with the accounts that its lines stand for now.
     pub fn as_of_now(&self, decided: &Decided) -> Decided {
-        let stands_for = |account: AccountId| self.stands_for.get(&PartyId(account.0)).map(|party| party.0);
-        decided.under(|account| stands_for(account).map_or(account, AccountId))
+        decided.under(|account| self.holder(account))
     }
 
     /// Lines keep the party that they froze; the account it stands for now is looked up when posting.

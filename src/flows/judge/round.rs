@@ -8,7 +8,7 @@ use super::case::Case;
 use super::facts::{Brief, People, withdrawn};
 use super::members::member_edited;
 use super::sitting::Sitting;
-use crate::domain::ids::{ActivityId, PartyId};
+use crate::domain::ids::ActivityId;
 use crate::domain::limits::CLERK_VERSIONS_MAX;
 use crate::domain::reading::Reading;
 use crate::domain::review::Review;
@@ -204,8 +204,7 @@ impl Sitting<'_> {
     /// them was so before it. Where a person decided no rule does, so there is nothing to leave to the next round, and
     /// no moment in which they are told, or shown, what is not so any more.
     pub async fn look_at_once(&mut self, ids: &[ActivityId]) -> Result<(), FlowError> {
-        let waits =
-            |case: &Case| matches!(case.judgement.review(), Review::Received | Review::EditedAfterApproval);
+        let waits = |case: &Case| case.judgement.review().is_undecided();
         let waiting = ids.iter().filter(|id| self.case(**id).is_some_and(waits)).copied();
         let waiting: Vec<ActivityId> = waiting.collect();
         if waiting.is_empty() {
@@ -232,19 +231,8 @@ impl Sitting<'_> {
 
     /// Whether somebody has fewer minutes for a record than these lines gave; an id that became another's since is theirs.
     fn somebody_has_fewer(&self, id: ActivityId, before: &[Line]) -> bool {
-        let by_party = |lines: &[Line]| {
-            let mut minutes: BTreeMap<PartyId, i64> = BTreeMap::new();
-            for line in lines {
-                let party = PartyId(line.account.0);
-                let party = self.stands_for.get(&party).copied().unwrap_or(party);
-                *minutes.entry(party).or_default() += line.minutes;
-            }
-            minutes
-        };
-        let after = by_party(self.case(id).map_or(&[][..], |case| &case.judgement.posted));
-        by_party(before)
-            .iter()
-            .any(|(party, minutes)| after.get(party).copied().unwrap_or_default() < *minutes)
+        let after = self.case(id).map_or(&[][..], |case| &case.judgement.posted);
+        ledger::somebody_has_fewer(before, after, |account| self.holder(account))
     }
 }
 

@@ -9,11 +9,10 @@ use super::super::judge::{Case, judgement_row, stand};
 use super::tables::{Mending, Wrong};
 use super::{Rebuilt, backend};
 use crate::app::App;
-use crate::domain::ids::{AccountId, ActivityId, NeighbourhoodId};
+use crate::domain::ids::{ActivityId, NeighbourhoodId};
 use crate::domain::limits::CLERK_VERSIONS_MAX;
-use crate::domain::review::Review;
 use crate::domain::words::{Reason, Told};
-use crate::ledger::{Doubt, Line};
+use crate::ledger::Doubt;
 use crate::store;
 use crate::store::entity::judgement;
 use crate::store::{Batch, Transaction};
@@ -61,7 +60,7 @@ fn about(id: ActivityId) -> String {
 }
 
 fn is_undecided(case: &Case) -> bool {
-    matches!(case.judgement.review(), Review::Received | Review::EditedAfterApproval)
+    case.judgement.review().is_undecided()
 }
 
 /// Since when a record may need a person, as far as the journal says: each entry about it is followed by this.
@@ -110,21 +109,6 @@ fn kept(
 /// What is told where nothing else is, and doubts are something else.
 fn is_of_fewer(reason: &Reason) -> bool {
     matches!(reason, Reason::Told(Told::Unmerged | Told::FewerMinutes | Told::Shared))
-}
-
-/// Whether somebody has fewer minutes by some lines than by others; accounts are those that hold them now.
-pub fn somebody_has_fewer(before: &[Line], after: &[Line], holder: impl Fn(AccountId) -> AccountId) -> bool {
-    let by_account = |lines: &[Line]| {
-        let mut minutes: BTreeMap<AccountId, i64> = BTreeMap::new();
-        for line in lines {
-            *minutes.entry(holder(line.account)).or_default() += line.minutes;
-        }
-        minutes
-    };
-    let after = by_account(after);
-    by_account(before)
-        .iter()
-        .any(|(account, minutes)| after.get(account).copied().unwrap_or_default() < *minutes)
 }
 
 /// Asks the rules about records whose judgements were lost, once everything else is as it should be, and writes what

@@ -338,7 +338,9 @@ impl<'a> Replay<'a> {
         let (kind, by, at_desk) = (spoken.kind, PartyId(spoken.party), spoken.at_desk);
         self.replies.play(row, spoken);
         let Some(case) = row.activity_id.and_then(|id| self.cases.get_mut(&ActivityId(id))) else { return };
-        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, by, at_desk });
+        let holder = |party: PartyId| self.closings.holder(AccountId(party.0));
+        let is_speaker = |party| holder(party) == holder(by);
+        case.judgement = ledger::replied(&case.judgement, ledger::Reply { kind, by, at_desk }, is_speaker);
         case.replies += 1;
         if kind != ReplyKind::Message {
             case.reason = reason(case, None, false);
@@ -379,7 +381,7 @@ impl<'a> Replay<'a> {
         for (id, told, before) in told {
             let Some(case) = self.cases.get_mut(&id).filter(|case| case.reason.is_none()) else { continue };
             let holder = |account| self.closings.holder(account);
-            if judged::somebody_has_fewer(&before, &case.judgement.posted, holder) {
+            if ledger::somebody_has_fewer(&before, &case.judgement.posted, holder) {
                 case.reason = Some(Reason::Told(told));
             }
         }

@@ -105,7 +105,7 @@ fn an_undone_keep_leaves_the_edit_to_be_looked_at_again() {
     let edited = take(&before, &next(&before, &pick(&[(0, 90)]), Changed::Ledger)).after;
     let kept = decide(&edited, &request(1, (2, 1), Ask::Keep), &pack()).unwrap();
     let decision = kept.decision.unwrap();
-    let undo = Ask::Undo { decision: decision.id, before: Some(Box::new(decision.before)) };
+    let undo = Ask::Undo { decision: decision.id, before: Box::new(decision.before) };
     let undone = person(&kept.after, undo);
     assert_eq!((undone.review(), undone.covered), (Review::EditedAfterApproval, edited.covered));
 }
@@ -143,7 +143,7 @@ fn no_rule_approves_after_a_person_not_even_after_an_undo() {
     let record = pick(&[(0, 60)]);
     let step = take(&Judgement::default(), &new_version(1, &record));
     let by_rule = step.decision.unwrap();
-    let undo = Ask::Undo { decision: by_rule.id, before: Some(Box::new(by_rule.before)) };
+    let undo = Ask::Undo { decision: by_rule.id, before: Box::new(by_rule.before) };
     let undone = person(&step.after, undo);
     assert_eq!((undone.review(), undone.minutes()), (Review::Received, None));
     let step = take(&undone, &next(&undone, &record, Changed::Ledger));
@@ -249,10 +249,10 @@ fn nobody_approves_their_own_minutes_in_any_way() {
     other.decider.party = party(8);
     let approved = decide(&waiting, &other, &pack()).unwrap();
     let first = approved.decision.unwrap();
-    let undo = Ask::Undo { decision: first.id, before: Some(Box::new(first.before)) };
+    let undo = Ask::Undo { decision: first.id, before: Box::new(first.before) };
     let undone = decide(&approved.after, &request(3, (1, 1), undo), &pack()).unwrap();
     let second = undone.decision.unwrap();
-    let redo = Ask::Undo { decision: second.id, before: Some(Box::new(second.before)) };
+    let redo = Ask::Undo { decision: second.id, before: Box::new(second.before) };
     assert_eq!(decided(&undone.after, redo), Err(Refusal::OwnCredit), "undoing one's own undo pays oneself");
 }
 
@@ -267,7 +267,7 @@ fn refusals_name_what_stands_in_the_way() {
     assert_eq!(code(&waiting, asks(None, Conflict::None)), Err("unreadable"));
     assert_eq!(code(&waiting, asks(Some(frozen(&record)), Conflict::Hard)), Err("conflict_unsettled"));
     assert!(decided(&waiting, asks(Some(frozen(&record)), Conflict::Soft)).is_ok());
-    let unknown = Ask::Undo { decision: decision_id(1), before: None };
+    let unknown = Ask::Undo { decision: decision_id(1), before: Box::default() };
     assert_eq!(code(&waiting, unknown), Err("undo_blocked"));
     let merged = Judgement { merged_into: Some(activity_id(9)), ..waiting.clone() };
     assert_eq!(code(&merged, Ask::Reject), Err("merged_away"));

@@ -58,7 +58,7 @@ impl Neighbourhood {
         let newest = record.versions[record.versions.len() - 1].effective(reads);
         let undo = |decision: Option<&StoredDecision>| Ask::Undo {
             decision: decision.map_or_else(|| decision_id(0xDEAD), |decision| decision.id),
-            before: decision.map(|decision| Box::new(decision.before.clone())),
+            before: decision.map(|decision| Box::new(decision.before.clone())).unwrap_or_default(),
         };
         match wish {
             Wish::Approve(correction) => {

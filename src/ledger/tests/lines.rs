@@ -131,3 +131,22 @@ fn grades_are_frozen_beside_the_figures() {
         merged_lines(&ungraded, &[frozen(&other), decided], &Corrections::default(), &BTreeMap::new());
     assert_eq!(merged.unwrap().grades, Grades { before: Some(Grade::B), after: Some(Grade::A) });
 }
+
+#[test]
+fn what_was_clipped_comes_back_whole_before_several_are_clipped_together() {
+    let mut record = Activity { person_minutes: Some(300), ..pick(&[(0, 60), (1, 90)]) };
+    record.parties.push(at(0, 7, 30));
+    let free = with(&[], &[(0, 7)], &record);
+    let room = [(party(0), 70), (party(1), 30)].into();
+    let within = free.clone().within(&room);
+    assert_eq!((within.named, within.claimed(), within.person_minutes), (100, 180, Some(220)));
+    let whole = within.clone().unclipped();
+    assert_eq!((whole.named, whole.person_minutes, whole.clipped.len()), (180, Some(300), 0));
+    assert_eq!(whole.within(&room).clipped, within.clipped);
+    assert_eq!(free.clone().unclipped(), free);
+    // Two parts of an occasion that tell of one event, approved within a cap of 60, claim 90 together.
+    let part = || frozen(&pick(&[(0, 90)])).within(&[(party(0), 60)].into()).unclipped();
+    let merged = merged_lines(&part(), &[part()], &Corrections::default(), &BTreeMap::new()).unwrap();
+    let merged = merged.within(&[(party(0), 60)].into());
+    assert_eq!((merged.named, merged.claimed()), (60, 90));
+}

@@ -97,7 +97,7 @@ fn keeps_the_first_approval(before: &Judgement, new: &NewVersion, how: TakingUp,
 
 fn loses_undos(before: &Judgement, request: &Request, pack: &RulePack) -> Result<Step, Refusal> {
     let mut asked = request.clone();
-    if let Ask::Undo { before: Some(restored), .. } = &mut asked.ask {
+    if let Ask::Undo { before: restored, .. } = &mut asked.ask {
         **restored = Snapshot::of(before);
     }
     decide(before, &asked, pack)

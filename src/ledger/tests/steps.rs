@@ -60,7 +60,7 @@ fn many_minutes_need_two_people_who_say_the_same() {
     assert_eq!((second.after.review(), second.after.minutes()), (Review::Approved, Some(101)));
     assert_eq!(second.after.first, None);
     let decision = second.decision.unwrap();
-    let undo = Ask::Undo { decision: decision.id, before: Some(Box::new(decision.before)) };
+    let undo = Ask::Undo { decision: decision.id, before: Box::new(decision.before) };
     assert_eq!(after(8, &second.after, undo).first, first.after.first, "the first still stands");
 }
 
@@ -133,7 +133,7 @@ fn settling_is_kept_and_taken_back() {
     assert_eq!((settled.after.review(), &settled.after.settled), (Review::Received, &settles()));
     assert_eq!(by(9, &before, Ask::Settle), Err(Refusal::NothingToSettle));
     let decision = settled.decision.unwrap();
-    let undo = Ask::Undo { decision: decision.id, before: Some(Box::new(decision.before)) };
+    let undo = Ask::Undo { decision: decision.id, before: Box::new(decision.before) };
     assert_eq!(after(9, &settled.after, undo).settled, Settlements::new());
 }
 

@@ -20,7 +20,7 @@ fn approved(record: &Activity) -> Judgement {
 }
 
 fn says(before: &Judgement, kind: ReplyKind, who: u128) -> Judgement {
-    replied(before, Reply { kind, by: party(who), at_desk: false })
+    replied(before, Reply { kind, by: party(who), at_desk: false }, |other| other == party(who))
 }
 
 fn declined(before: &Judgement, who: u128) -> Judgement {
@@ -42,7 +42,7 @@ fn reclassified(before: &Judgement) -> Step {
 /// The latest decision is taken back.
 fn undone(before: &Judgement, latest: &Step) -> Step {
     let latest = latest.decision.clone().unwrap();
-    decided(before, Ask::Undo { decision: latest.id, before: Some(Box::new(latest.before)) })
+    decided(before, Ask::Undo { decision: latest.id, before: Box::new(latest.before) })
 }
 
 fn seen(book: &Book, number: u128) -> Seen {
@@ -190,4 +190,35 @@ fn who_declined_before_a_merge_is_remembered_after_it() {
     let after = apart(&book);
     assert_eq!(reviews(&after), [Review::Approved, Review::EditedAfterApproval]);
     assert_eq!(after[1].unheard, said.unheard);
+}
+
+#[test]
+fn who_takes_a_decline_back_is_not_named_again_by_an_undo_or_by_the_end_of_a_merge() {
+    let said = declined(&approved(&pick(&[(0, 90), (1, 60)])), 1);
+    let waits = |record: &Judgement| {
+        let names = record.unheard.declined.contains_key(&party(1));
+        (record.review(), names)
+    };
+    for decision in [reclassified(&said), decided(&said, Ask::Keep)] {
+        let accepted = says(&decision.after, ReplyKind::Accept, 1);
+        let back = undone(&accepted, &decision).after;
+        assert_eq!(waits(&back), (Review::EditedAfterApproval, false), "a person decides all the same");
+        let again = declined(&accepted, 1);
+        assert_eq!(waits(&undone(&again, &decision).after), (Review::EditedAfterApproval, true));
+    }
+    let mut book = merged(&approved(&pick(&[(0, 90)])), &said, &pick(&[(0, 90), (1, 60)]));
+    let accepted = says(&book[&activity_id(2)], ReplyKind::Accept, 1);
+    book.insert(activity_id(2), accepted);
+    assert_eq!(waits(&apart(&book)[1]), (Review::EditedAfterApproval, false));
+}
+
+#[test]
+fn who_became_one_with_somebody_takes_back_what_either_said() {
+    let said = declined(&approved(&pick(&[(0, 90), (1, 60)])), 1);
+    let accept = Reply { kind: ReplyKind::Accept, by: party(5), at_desk: false };
+    let both = |other| other == party(1) || other == party(5);
+    let accepted = replied(&said, accept, both);
+    assert!(accepted.unheard.declined.is_empty());
+    let by_another = replied(&said, accept, |other| other == party(5));
+    assert!(by_another.unheard.declined.contains_key(&party(1)), "somebody else's word takes back nothing");
 }

@@ -49,7 +49,7 @@ impl Book {
 
     fn undo(&mut self) {
         let latest = self.latest.clone().unwrap();
-        self.decide(Ask::Undo { decision: latest.id, before: Some(Box::new(latest.before)) });
+        self.decide(Ask::Undo { decision: latest.id, before: Box::new(latest.before) });
     }
 
     fn done(&mut self, step: Step) {

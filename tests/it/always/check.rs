@@ -24,7 +24,9 @@ pub fn hold(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
 }
 
 /// After every transaction of judging.
-pub fn always(books: &Books) -> Checked {
+///
+/// Answers what there was of it to see.
+pub fn always(books: &Books) -> Result<BTreeSet<&'static str>, String> {
     journal(books)?;
     versions(books)?;
     balances(books)?;
@@ -33,12 +35,13 @@ pub fn always(books: &Books) -> Checked {
     targets(books)?;
     remainders(books)?;
     decided::follow(books)?;
-    ruled::follow(books)?;
-    capped::follow(books)?;
+    let mut seen = ruled::follow(books)?;
+    seen.extend(capped::follow(books)?.then_some("capped"));
     declined::follow(books)?;
     carried(books)?;
     clock_minutes(books)?;
-    rule_days(books)
+    rule_days(books)?;
+    Ok(seen)
 }
 
 /// The journal has no gaps, and every number is built on its predecessor.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::key::Key;
 use daybook::domain::reading::{Reading, Value};
-use daybook::ledger::{By, Decided, DecisionStep, Line, StoredDecision};
+use daybook::ledger::{Asset, By, Decided, DecisionStep, Line, StoredDecision};
 use daybook::store::entity::decision;
 use uuid::Uuid;
 
@@ -172,7 +172,7 @@ impl<'a> Most<'a> {
     /// What lines give each person.
     fn given(&self, decided: &Decided) -> BTreeMap<Uuid, i64> {
         let mut given: BTreeMap<Uuid, i64> = BTreeMap::new();
-        for line in &decided.lines {
+        for line in decided.lines.iter().filter(|line| line.asset == Asset::Contribution) {
             *given.entry(self.books.resolved_at(line.account.0, self.no)).or_default() += line.minutes;
         }
         given

@@ -6,7 +6,7 @@ use daybook::api::sync::OutcomeKind;
 use daybook::domain::limits::LOOK_UP_RANGES_MAX;
 
 use super::{PREDECESSORS_MAX, forge};
-use crate::floods::grant;
+use crate::floods::left;
 use crate::support::both;
 use crate::wire;
 
@@ -59,11 +59,10 @@ both! {
         let mut asha = app.phone("Asha").await;
         let own = asha.own;
         let bomb = forge::naming(&[7; 16], PREDECESSORS_MAX);
-        let budget = app.app.budget(grant(&app, &asha).await);
-        let before = budget.lock().expect("whole").left();
+        let before = left(&app, &asha).await;
         let answer = wire::send_changes(&mut asha, own, std::slice::from_ref(&bomb)).await;
         assert_eq!(wire::outcomes(&answer), [MISSING]);
-        let spent = before - budget.lock().expect("whole").left();
+        let spent = before - left(&app, &asha).await;
         let predecessors = i64::try_from(PREDECESSORS_MAX).expect("small");
         assert_eq!(spent, predecessors + 256 + i64::try_from(bomb.len()).expect("small"));
     }

@@ -4,10 +4,12 @@ use daybook::domain::activity::Kind;
 use daybook::domain::time::rfc3339;
 use serde_json::{Value, json};
 
-use super::{DAY, cards, desk, ids, preview, suggested};
+use super::{DAY, ids, preview};
 use crate::support::app::START_MS;
 use crate::support::both;
-use crate::support::desk::{balance, became, confirm, decide, merge, post, rebuilt_is_live, rules};
+use crate::support::desk::{
+    balance, became, cards, confirm, decide, desk, disagreed, merge, post, rebuilt_is_live, rules, suggested,
+};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -72,15 +74,8 @@ both! {
     async fn who_became_known_is_unknown_on_no_card_whatever_else_is_in_doubt(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = desk(&app).await;
-        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
-        let (me, cy, di) = (asha.party, asha.meet("Cy"), asha.meet("Di"));
-        let id = asha.record(Kind::Hours, DAY, |r| { r.minutes(me, 60).minutes(cy, 5).minutes(di, 5); }).expect("recorded");
-        asha.sync().await.expect("synced");
-        tablet.sync().await.expect("synced");
-        asha.edit(id, |r| { r.minutes(me, 70); }).expect("edited");
-        tablet.edit(id, |r| { r.minutes(me, 80); }).expect("edited");
-        asha.sync().await.expect("synced");
-        post(&app, &mut tablet).await;
+        let (cy, di) = (asha.meet("Cy"), asha.meet("Di"));
+        disagreed(&app, &mut asha, DAY, &[cy, di]).await;
         let needs = |card: &Value| card["activities"][0]["needs"].clone();
         assert_eq!(needs(&cards(&mut desk).await[0]), json!(["conflict", "unknown_party"]), "the first one is told");
         confirm(&mut desk, cy).await;
@@ -99,15 +94,8 @@ both! {
     async fn who_is_confirmed_is_unknown_on_no_card_whatever_else_is_in_doubt(app: TestApp) {
         let mut asha = app.phone("Asha").await;
         let mut desk = desk(&app).await;
-        let mut tablet = app.second_device(&mut asha, "Asha's tablet").await;
-        let (me, cy) = (asha.party, asha.meet("Cy"));
-        let id = asha.record(Kind::Hours, DAY, |r| { r.minutes(me, 60).minutes(cy, 5); }).expect("recorded");
-        asha.sync().await.expect("synced");
-        tablet.sync().await.expect("synced");
-        asha.edit(id, |r| { r.minutes(me, 70); }).expect("edited");
-        tablet.edit(id, |r| { r.minutes(me, 80); }).expect("edited");
-        asha.sync().await.expect("synced");
-        post(&app, &mut tablet).await;
+        let cy = asha.meet("Cy");
+        disagreed(&app, &mut asha, DAY, &[cy]).await;
         confirm(&mut desk, cy).await;
         app.judge().await;
         assert_eq!(cards(&mut desk).await[0]["activities"][0]["needs"], json!(["conflict"]));

@@ -6,10 +6,11 @@ use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use super::{DAY, cards, desk, ids, logged_twice, suggested};
+use super::{DAY, ids, logged_twice};
 use crate::support::app::activity;
 use crate::support::desk::{
-    as_seen, balance, became, decide, disagreed, merge, post, rebuilt_is_live, rules, send, told, undo,
+    as_seen, balance, became, cards, decide, desk, disagreed, merge, post, rebuilt_is_live, rules, send,
+    suggested, told, undo,
 };
 use crate::support::{TestPhone, both};
 
@@ -173,7 +174,7 @@ both! {
         let mut asha = app.phone("Asha").await;
         let mut desk = desk(&app).await;
         let me = asha.party;
-        let (id, _) = disagreed(&app, &mut asha, DAY).await;
+        let (id, _) = disagreed(&app, &mut asha, DAY, &[]).await;
         let card = card_of(&mut desk, id).await;
         assert_eq!(needs(&card, id), json!(["conflict"]));
         let settled = follow(&mut desk, &card).await;

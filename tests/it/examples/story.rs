@@ -291,7 +291,7 @@ impl Story {
         for minutes in [20, 25] {
             asha.record(Kind::Hours, "2026-11-19", |a| _ = a.minutes(me, minutes)).expect("recorded");
         }
-        let changes: Vec<Vec<u8>> = asha.own_book().unsent().into_iter().map(|(_, bytes)| bytes).collect();
+        let changes = wire::unsent(asha);
         let gap = wire::forged(&changes[0], |change| change.seq += 7);
         let request = wire::request(vec![wire::push(asha.own, &[changes[1].clone(), gap])]);
         let _: Value = asha.post("/v1/sync", &request).await.expect("an answer");

@@ -11,16 +11,19 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
-use super::{DAY, WHY, entered, hours, join, not_joined, sound, totals, totals_no};
+use super::{DAY, hours, not_joined, totals, totals_no};
 use crate::support::both;
-use crate::support::desk::{balance, became, confirm, decide, post, refused, told};
+use crate::support::desk::{
+    ENTERED_TWICE, balance, became, confirm, decide, entered, join, post, refused, sound, told,
+};
 
 both! {
     async fn what_makes_no_one_person_is_refused_with_the_id_to_use(app: TestApp) {
         let (mut asha, again) = (app.phone("Asha").await, app.phone("Asha K.").await);
         let mut desk = app.coordinator("Dee").await;
-        let (bo, group, other_group) =
-            (app.phone("Bo").await, entered(&mut desk, "group").await, entered(&mut desk, "group").await);
+        let bo = app.phone("Bo").await;
+        let group = entered(&mut desk, "group", "Friends").await;
+        let other_group = entered(&mut desk, "group", "Walkers").await;
         assert_eq!(join(&mut desk, asha.party, again.party).await.0, 201);
         let tip = totals_no(&mut desk).await;
         let (me, alias, nobody) = (asha.party, again.party, PartyId(app.app.uuid()));
@@ -43,7 +46,7 @@ both! {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         for (party, alias) in [(bo.party, alias), (alias, bo.party)] {
             let path = format!("/v1/parties/{party}/aliases/{alias}");
-            let (_, problem) = app.request(Method::PUT, &path, &headers, json!({ "reason": WHY }).to_string()).await;
+            let (_, problem) = app.request(Method::PUT, &path, &headers, json!({ "reason": ENTERED_TWICE }).to_string()).await;
             assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(&me.to_string())), "{problem}");
         }
         for reason in [json!({}), json!({ "reason": " " }), json!({ "reason": "x".repeat(1_001) }), json!({ "reason": "a\u{0}" })] {
@@ -68,7 +71,7 @@ both! {
         hours(&mut again, "2026-11-19", 30);
         post(&app, &mut asha).await;
         post(&app, &mut again).await;
-        let reason = || json!({ "reason": WHY }).to_string().into_bytes();
+        let reason = || json!({ "reason": ENTERED_TWICE }).to_string().into_bytes();
         let (there, back) = (format!("/v1/parties/{a}/aliases/{b}"), format!("/v1/parties/{b}/aliases/{a}"));
         let (here, there) = tokio::join!(
             dee.request(Method::PUT, &there, "application/json", reason()),
@@ -134,7 +137,7 @@ both! {
     async fn who_was_met_and_enrols_a_phone_later_takes_along_what_was_posted(app: TestApp) {
         let mut bo = app.phone("Bo").await;
         let mut desk = app.coordinator("Dee").await;
-        let hub = entered(&mut desk, "resident").await;
+        let hub = entered(&mut desk, "resident", "Asha K.").await;
         // Bo's phone meets Asha's, which has no signal yet: its id is all that is known.
         let mut asha = app.new_phone("Asha");
         let met = bo.meet("Asha");
@@ -219,7 +222,7 @@ both! {
     async fn whose_second_id_became_theirs_has_fewer_minutes_only_where_the_record_gives_fewer(app: TestApp) {
         let mut desk = app.coordinator("Dee").await;
         let (mut asha, mut ben) = (app.phone("Asha").await, app.phone("Ben").await);
-        let second = entered(&mut desk, "resident").await;
+        let second = entered(&mut desk, "resident", "Asha K.").await;
         let (a, b) = (asha.party, ben.party);
         let id = asha.record(Kind::Hours, DAY, |r| _ = r.minutes(a, 90).minutes(second, 90)).expect("recorded");
         post(&app, &mut asha).await;

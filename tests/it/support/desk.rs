@@ -10,6 +10,17 @@ use daybook::phone::{Phone, PhoneError, Transport};
 use serde_json::{Value, json};
 
 use super::{TestApp, TestPhone};
+use crate::always::holds;
+
+/// The reason that [`join`] gives.
+pub const ENTERED_TWICE: &str = "You were entered twice.";
+
+/// A coordinator of a neighbourhood in which everything clean is approved and chance shows nothing to anybody.
+pub async fn desk(app: &TestApp) -> TestPhone {
+    let mut desk = app.coordinator("Dee").await;
+    rules(&mut desk, json!({ "audit_percent": 0 })).await;
+    desk
+}
 
 /// One item of `POST /v1/decisions` about an activity as seen; `more` adds fields or replaces them.
 pub fn item<T: Transport>(desk: &mut Phone<T>, seen: &Value, step: &str, more: &Value) -> Value {
@@ -46,6 +57,25 @@ pub fn became(outcome: &Value) -> (u64, &str) {
     (outcome["status"].as_u64().expect("a status"), outcome["code"].as_str().unwrap_or_default())
 }
 
+/// What needs a person, as the desk is shown it.
+pub async fn cards(desk: &mut TestPhone) -> Vec<Value> {
+    let page: Value = desk.get("/v1/cards").await.expect("cards");
+    page["items"].as_array().expect("items").clone()
+}
+
+/// The decisions of a card's suggestion, each with an id of its own.
+pub fn drafts(desk: &mut TestPhone, suggestion: &Value) -> Vec<Value> {
+    let mut items = suggestion["decisions"].as_array().expect("drafts").clone();
+    items.iter_mut().for_each(|item| item["id"] = json!(desk.uuid()));
+    items
+}
+
+/// All decisions that a card suggests, each with an id of its own.
+pub fn suggested(desk: &mut TestPhone, card: &Value) -> Vec<Value> {
+    let suggestions = card["suggested"].as_array().expect("suggestions");
+    suggestions.iter().flat_map(|suggestion| drafts(desk, suggestion)).collect()
+}
+
 /// Changes a thing that was seen with this tag: it as it is then.
 pub async fn change<T: Transport>(
     phone: &mut Phone<T>,
@@ -66,6 +96,23 @@ pub async fn confirm<T: Transport>(desk: &mut Phone<T>, party: impl std::fmt::Di
     let seen: Value = desk.get(&path).await.expect("the party");
     let etag = seen["etag"].as_str().expect("a tag");
     change(desk, &path, etag, &json!({ "known": true })).await.expect("confirmed");
+}
+
+/// A party without a phone, entered by a coordinator.
+pub async fn entered(desk: &mut TestPhone, kind: &str, name: &str) -> PartyId {
+    let id = PartyId(desk.uuid());
+    let body = json!({ "id": id, "kind": kind, "sector": "resident", "name": name });
+    let made: Value = desk.post("/v1/parties", &body).await.expect("a party");
+    assert_eq!((&made["revision"], &made["etag"]), (&json!(1), &json!("\"1\"")));
+    id
+}
+
+/// Makes the second party an alias of the first: status and answer.
+pub async fn join(desk: &mut TestPhone, party: PartyId, alias: PartyId) -> (u16, Value) {
+    let path = format!("/v1/parties/{party}/aliases/{alias}");
+    let body = json!({ "reason": ENTERED_TWICE }).to_string().into_bytes();
+    let answer = desk.request(Method::PUT, &path, "application/json", body).await.expect("joined");
+    (answer.status().as_u16(), serde_json::from_slice(answer.body()).expect("JSON"))
 }
 
 /// The minutes on an account, as its API shows them.
@@ -147,6 +194,12 @@ pub async fn rebuilt_is_live(app: &TestApp) {
     assert!(rebuilt.is_same(), "{rebuilt:?}");
 }
 
+/// What always holds does, and what is derived is the same when it is made again.
+pub async fn sound(app: &TestApp) {
+    holds(app).await.expect("what always holds");
+    rebuilt_is_live(app).await;
+}
+
 /// An activity as seen, as a member of a merge.
 pub fn as_seen(seen: &Value) -> Value {
     json!({ "activity_id": seen["id"], "version": seen["version"], "decision_seq": seen["decision_seq"] })
@@ -163,12 +216,38 @@ pub async fn merge(desk: &mut TestPhone, into: ActivityId, member: ActivityId, m
     decide(desk, into, "merge", all).await
 }
 
-/// Two phones of one resident write other minutes into one record at once, 70 and 80. Answers the record, as the
-/// server has it from both, and the other phone.
-pub async fn disagreed(app: &TestApp, phone: &mut TestPhone, day: &str) -> (ActivityId, TestPhone) {
+/// A pick of Asha's, and one of Cy's with Bo that somebody may take for the same: Cy remembers another day.
+pub async fn two_picks(
+    app: &TestApp,
+    asha: &mut TestPhone,
+    bo: PartyId,
+    cy: &mut TestPhone,
+) -> [ActivityId; 2] {
+    let (a, c) = (asha.party, cy.party);
+    let ashas = asha.record(Kind::LitterPick, "2026-11-20", |r| {
+        r.minutes(a, 90).place(52.456_789, -1.890_123, 8.0);
+    });
+    let cys = cy.record(Kind::LitterPick, "2026-11-19", |r| _ = r.minutes(c, 80).minutes(bo, 60));
+    post(app, asha).await;
+    post(app, cy).await;
+    [ashas.expect("recorded"), cys.expect("recorded")]
+}
+
+/// Two phones of one resident write other minutes into one record at once, 70 and 80; it names others with five
+/// minutes each. Answers the record, as the server has it from both, and the other phone.
+pub async fn disagreed(
+    app: &TestApp,
+    phone: &mut TestPhone,
+    day: &str,
+    others: &[PartyId],
+) -> (ActivityId, TestPhone) {
     let mut tablet = app.second_device(phone, "A tablet").await;
     let me = phone.party;
-    let id = phone.record(Kind::Hours, day, |a| _ = a.minutes(me, 60)).expect("recorded");
+    let recorded = phone.record(Kind::Hours, day, |a| {
+        a.minutes(me, 60);
+        others.iter().for_each(|other| _ = a.minutes(*other, 5));
+    });
+    let id = recorded.expect("recorded");
     phone.sync().await.expect("synced");
     tablet.sync().await.expect("synced");
     phone.edit(id, |a| _ = a.minutes(me, 70)).expect("edited");

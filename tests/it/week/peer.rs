@@ -5,7 +5,7 @@ use daybook::domain::ids::ActivityId;
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
-use crate::support::desk::{balance, became, item, post, rebuilt_is_live, rules, send, told};
+use crate::support::desk::{balance, became, cards, item, post, rebuilt_is_live, rules, send, told};
 use crate::support::{TestPhone, both};
 
 fn day(number: i64) -> String {
@@ -27,11 +27,6 @@ fn confirms(phone: &mut TestPhone, number: i64, confirmed: ActivityId) -> Activi
         r.minutes(me, 0).put("confirms", confirmed.to_string());
     });
     write.expect("recorded")
-}
-
-async fn cards(desk: &mut TestPhone) -> Vec<Value> {
-    let page: Value = desk.get("/v1/cards?limit=200").await.expect("cards");
-    page["items"].as_array().expect("items").clone()
 }
 
 /// Kinds of the open suspicions of cards, each once.
