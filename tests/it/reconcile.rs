@@ -1,5 +1,6 @@
 //! Stories of reconciling: conflicts settled, records merged, two people needed, rules.
 
+use automerge::{ROOT, ReadDoc as _};
 use daybook::domain::activity::Kind;
 use daybook::domain::limits::{MERGE_MEMBERS_MAX, SETTLEMENTS_MAX};
 use daybook::domain::review::Review;
@@ -52,6 +53,43 @@ both! {
         assert_eq!(told(&tablet, id).0, Review::EditedAfterApproval);
         assert!(tablet.verdicts[&id].settled.is_empty(), "or a phone would write it over what is new");
         assert_eq!(balance(&mut asha, me).await, 75);
+        rebuilt_is_live(&app).await;
+    }
+}
+
+both! {
+    async fn no_decision_writes_into_a_daybook_and_a_phone_that_writes_what_was_settled_changes_nothing_else(app: TestApp) {
+        let mut asha = app.phone("Asha").await;
+        let mut desk = app.coordinator("Dee").await;
+        let me = asha.party;
+        let (id, mut tablet) = disagreed(&app, &mut asha, DAY, &[]).await;
+        post(&app, &mut asha).await;
+        let heads = asha.own_book().doc.get_heads();
+        let conflict = activity(&mut desk, id).await["conflicts"][0].clone();
+        let settles = json!({ "settles": [{ "field": conflict["field"], "operations": conflict["operations"], "value": 80 }] });
+        assert_eq!(became(&decide(&mut desk, id, "settle", settles).await), (201, ""));
+        let approved = decide(&mut desk, id, "approve", json!({})).await;
+        assert_eq!(became(&undo(&mut desk, id, &approved).await), (201, ""));
+        assert_eq!(became(&decide(&mut desk, id, "reject", json!({ "reason": "Not there." })).await), (201, ""));
+        assert_eq!(became(&decide(&mut desk, id, "approve", json!({})).await), (201, ""));
+        post(&app, &mut asha).await;
+        tablet.sync().await.expect("synced");
+        for phone in [&mut asha, &mut tablet] {
+            assert_eq!(phone.own_book().doc.get_heads(), heads, "the server wrote into the daybook");
+        }
+
+        // Her phone writes it under its own actor: the doubt is gone from the daybook too.
+        let version = activity(&mut desk, id).await["judged_version"].as_i64().expect("a version");
+        let settled = asha.verdicts[&id].settled.values().next().and_then(Value::as_i64).expect("minutes");
+        asha.edit(id, |a| { a.minutes(me, settled); }).expect("edited");
+        post(&app, &mut asha).await;
+        let seen = activity(&mut desk, id).await;
+        assert_eq!((seen["judged_version"].as_i64(), &seen["posted"], &seen["review"]), (Some(version + 1), &json!(80), &json!("approved")));
+        assert_eq!(told(&asha, id), (Review::Approved, Some(80), ""));
+        assert_eq!(balance(&mut asha, me).await, 80);
+        let doc = &asha.own_book().doc;
+        let (_, map) = doc.get(ROOT, id.to_string()).expect("read").expect("the record");
+        assert_eq!(doc.get_all(&map, format!("party/{me}")).expect("read").len(), 1);
         rebuilt_is_live(&app).await;
     }
 }
