@@ -68,6 +68,7 @@ mod revisions;
 mod sandboxes;
 mod schedules;
 mod schema;
+mod settling;
 mod support;
 mod sync;
 mod tampering;
