@@ -15,7 +15,8 @@ pub struct Reply {
 }
 
 /// The judgement with a reply heard. What a resident says waits for an answer or a decision; what was posted for
-/// somebody who says that they were not part of it stands until a person decides.
+/// somebody who says that they were not part of it stands until a person decides. `is_speaker` tells which parties are
+/// whoever says it: one person may have said something before under another id.
 #[must_use]
 pub fn replied(before: &Judgement, reply: Reply, is_speaker: impl Fn(PartyId) -> bool) -> Judgement {
     let (mut after, seq) = (before.clone(), before.decision_seq);

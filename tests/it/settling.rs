@@ -2,14 +2,22 @@
 
 use automerge::{ROOT, ReadDoc as _};
 use daybook::domain::activity::Kind;
+use daybook::domain::ids::{ActivityId, PartyId};
 use daybook::domain::review::Review;
 use serde_json::{Value, json};
 
 use crate::support::app::activity;
-use crate::support::both;
 use crate::support::desk::{balance, became, decide, disagreed, post, rebuilt_is_live, told, undo};
+use crate::support::{TestPhone, both};
 
 const DAY: &str = "2026-11-20";
+
+/// How many values of somebody's minutes there are in a phone's own daybook.
+fn values(phone: &mut TestPhone, id: ActivityId, party: PartyId) -> usize {
+    let doc = &phone.own_book().doc;
+    let (_, map) = doc.get(ROOT, id.to_string()).expect("read").expect("the record");
+    doc.get_all(&map, format!("party/{party}")).expect("read").len()
+}
 
 both! {
     async fn what_phones_disagree_about_is_settled_and_holds_until_one_writes_it_again(app: TestApp) {
@@ -74,6 +82,7 @@ both! {
         }
 
         // Her phone writes it under its own actor: the doubt is gone from the daybook too.
+        assert_eq!(values(&mut asha, id, me), 2);
         let version = activity(&mut desk, id).await["judged_version"].as_i64().expect("a version");
         let settled = asha.verdicts[&id].settled.values().next().and_then(Value::as_i64).expect("minutes");
         asha.edit(id, |a| { a.minutes(me, settled); }).expect("edited");
@@ -82,9 +91,7 @@ both! {
         assert_eq!((seen["judged_version"].as_i64(), &seen["posted"], &seen["review"]), (Some(version + 1), &json!(80), &json!("approved")));
         assert_eq!(told(&asha, id), (Review::Approved, Some(80), ""));
         assert_eq!(balance(&mut asha, me).await, 80);
-        let doc = &asha.own_book().doc;
-        let (_, map) = doc.get(ROOT, id.to_string()).expect("read").expect("the record");
-        assert_eq!(doc.get_all(&map, format!("party/{me}")).expect("read").len(), 1);
+        assert_eq!(values(&mut asha, id, me), 1);
         rebuilt_is_live(&app).await;
     }
 }
