@@ -28,6 +28,7 @@ mod m20261129_000020_places;
 mod m20261129_000021_sandboxes;
 mod m20261129_000022_recorders;
 mod m20261130_000023_narrowed_pages;
+mod m20261201_000024_dependent_columns;
 
 mod sql;
 
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000021_sandboxes::Migration),
             Box::new(m20261129_000022_recorders::Migration),
             Box::new(m20261130_000023_narrowed_pages::Migration),
+            Box::new(m20261201_000024_dependent_columns::Migration),
         ]
     }
 }

@@ -17,8 +17,8 @@ use crate::domain::key::Key;
 use crate::domain::place::{self, coarse};
 use crate::domain::reading::{Field, Reading, Unreadable, Value};
 use crate::domain::version_name::VersionName;
-use crate::flows::FlowError;
 use crate::flows::settled::{Settled, settled};
+use crate::flows::{self, FlowError};
 use crate::ledger::Judgement;
 use crate::merge::ActivityState;
 use crate::store;
@@ -40,7 +40,8 @@ pub struct Tenant {
 /// Of the database.
 pub async fn tenant(app: &App, access: &Access) -> ApiResult<Tenant> {
     let row = store::neighbourhoods::find(app.db().read(), access.neighbourhood).await?.ok_or(NOT_FOUND)?;
-    Ok(Tenant { zone: row.time_zone.parse().unwrap_or(chrono_tz::UTC), salt: row.salt.unwrap_or_default() })
+    let zone = flows::neighbourhoods::zone_of(&row)?;
+    Ok(Tenant { zone, salt: row.salt.unwrap_or_default() })
 }
 
 /// The entity tag of an activity for those who see places exactly, and for the others. Whose the daybook is stands in

@@ -18,7 +18,14 @@ use crate::store::entity::{neighbourhood, tip};
 /// # Errors
 /// [`FlowError::NotFound`], and of the database.
 pub async fn zone(db: &impl ConnectionTrait, id: NeighbourhoodId) -> Result<chrono_tz::Tz, FlowError> {
-    let tenant = store::neighbourhoods::find(db, id).await?.ok_or(FlowError::NotFound)?;
+    zone_of(&store::neighbourhoods::find(db, id).await?.ok_or(FlowError::NotFound)?)
+}
+
+/// That of one that was read.
+///
+/// # Errors
+/// [`FlowError::Internal`] for a name that no zone has: it was checked when it came in.
+pub fn zone_of(tenant: &neighbourhood::Model) -> Result<chrono_tz::Tz, FlowError> {
     tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))
 }
 

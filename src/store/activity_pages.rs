@@ -38,7 +38,7 @@ pub struct Filter {
     pub within: Option<Within>,
     /// Written or judged at this time or later.
     pub changed_since_ms: Option<i64>,
-    /// Only those that name any of these.
+    /// Only those that name any of these, and are nobody's of them.
     pub naming: Option<Vec<PartyId>>,
     /// Received before (milliseconds, id): where the last page ended.
     pub after: Option<Place>,
@@ -240,6 +240,8 @@ fn narrowed(neighbourhood: NeighbourhoodId, filter: &Filter) -> Condition {
         .add_option(
             (filter.parties.len() > 1).then(|| A::PartyId.is_in(filter.parties.iter().map(|id| id.0))),
         )
+        // Who names themselves by another id of theirs concerns nobody else.
+        .add_option(filter.naming.as_ref().map(|names| A::PartyId.is_not_in(names.iter().map(|id| id.0))))
         .add_option(filter.daybook.map(|daybook| A::DaybookId.eq(daybook)))
         .add_option(filter.kind.as_ref().map(|kind| A::Kind.eq(kind)))
         .add_option(filter.programme.as_ref().map(|programme| A::Programme.eq(programme)))

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use sea_orm::ColumnTrait;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
-use super::entity::{judgement, neighbourhood, party_alias, rule_pack};
+use super::entity::{neighbourhood, party_alias, rule_pack};
+use super::judgements::first_due;
 use crate::domain::ids::{NeighbourhoodId, PartyId};
 use crate::domain::rules::RulePack;
 
@@ -105,25 +106,20 @@ pub async fn to_judge(
     id: NeighbourhoodId,
     now_ms: i64,
 ) -> Result<Option<ToJudge>, DbErr> {
-    use judgement::Column as J;
-    let due = judgement::Entity::find()
-        .select_only()
-        .column(J::Revision)
-        .filter(J::NeighbourhoodId.eq(id.0))
-        .filter(J::DueAtMs.lte(now_ms))
-        .into_query();
     let alias = party_alias::Entity::find()
         .select_only()
         .column(party_alias::Column::AliasId)
         .filter(party_alias::Column::NeighbourhoodId.eq(id.0))
+        .order_by_asc(party_alias::Column::AliasId)
+        .limit(1)
         .into_query();
     let found = neighbourhood::Entity::find_by_id(id.0)
         .select_only()
         .column(neighbourhood::Column::TimeZone)
         .column(neighbourhood::Column::Salt)
         .column(rule_pack::Column::Body)
-        .expr_as(Expr::exists(due), "any_due")
-        .expr_as(Expr::exists(alias), "any_alias")
+        .expr_as(first_due(id), "first_due")
+        .expr_as(Expr::from(alias).is_not_null(), "any_alias")
         .join(
             JoinType::InnerJoin,
             neighbourhood::Entity::belongs_to(rule_pack::Entity)
@@ -135,8 +131,9 @@ pub async fn to_judge(
         .into_model::<Found>()
         .one(db)
         .await?;
-    let Some(Found { time_zone, salt, body, any_due, any_alias }) = found else { return Ok(None) };
+    let Some(Found { time_zone, salt, body, first_due, any_alias }) = found else { return Ok(None) };
     let rules = read_rules(&body)?;
+    let any_due = first_due.is_some_and(|due_at_ms| due_at_ms <= now_ms);
     Ok(Some(ToJudge { time_zone, salt: salt.unwrap_or_default(), rules, any_due, any_alias }))
 }
 
@@ -145,7 +142,7 @@ struct Found {
     time_zone: String,
     salt: Option<Vec<u8>>,
     body: String,
-    any_due: bool,
+    first_due: Option<i64>,
     any_alias: bool,
 }
 

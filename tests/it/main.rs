@@ -55,6 +55,7 @@ mod people;
 mod periods;
 mod phone_js;
 mod planted;
+mod plans;
 mod quarantine;
 mod read_outs;
 mod rebuild;

@@ -116,7 +116,7 @@ impl<'a> Replay<'a> {
         Ok(Self {
             txn,
             neighbourhood,
-            zone: tenant.time_zone.parse().map_err(|_| FlowError::internal("unknown time zone"))?,
+            zone: crate::flows::neighbourhoods::zone_of(&tenant)?,
             rules: Rules::read(txn, &tenant).await?,
             testimony,
             cases: BTreeMap::new(),
