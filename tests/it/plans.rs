@@ -5,11 +5,11 @@ use migration::sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, St
 
 use crate::support::{Backend, TestApp};
 
-const NEIGHBOURHOODS: u32 = 20;
+const NEIGHBOURHOODS: u32 = 50;
 /// In each neighbourhood; as many accounts.
 const DAYBOOKS: u32 = 10;
 /// In each daybook, and of each account.
-const ROWS: u32 = 100;
+const ROWS: u32 = 50;
 
 /// The plan that a connection of the server keeps for a statement, whatever is bound.
 async fn plan(db: &DatabaseConnection, sql: &str) -> String {
@@ -70,8 +70,8 @@ async fn changes_are_looked_up_by_what_names_them_and_not_among_all_of_a_daybook
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_people_have_on_some_days_is_not_looked_for_among_all_that_they_have() {
     let app = filled().await;
-    let sql = "SELECT minutes FROM transfer WHERE neighbourhood_id = $1 AND account_id IN ($2, $3, $4) \
-               AND day IN ($5, $6, $7)";
+    let sql = "SELECT minutes FROM transfer WHERE neighbourhood_id = $1 AND account_id IN \
+               ($2, $3, $4, $5, $6, $7, $8, $9) AND day IN ($10, $11, $12, $13)";
     let plan = plan(app.app.db().writer(), sql).await;
     assert!(plan.contains("transfer_day") && !plan.contains("Filter"), "{plan}");
 }
