@@ -131,6 +131,17 @@ impl Place {
 }
 
 impl Eye {
+    /// What PostgreSQL does by itself within a minute or two of a flood of rows, and would otherwise do, or leave to
+    /// whoever reads them first, while something is measured.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        if self.kind == Kind::Postgres {
+            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                self.db.execute_unprepared(statement).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing waits for the clerk.
     pub async fn is_quiet(&self) -> anyhow::Result<bool> {
         let sql = "SELECT version FROM activity_version WHERE journal_no IS NULL LIMIT 1";

@@ -119,6 +119,8 @@ fn ledgers(goals: &mut Goals, figures: &Figures, database: Kind) {
     }
     let what = format!("{name}: time to judge a version {sizes}");
     goals.hold(&what, small.judged_per_s / large.judged_per_s, Bound::AtMost(LEDGER_RATIO_MAX));
+    let what = format!("{name}: time to judge a record that came alone, p50 {sizes}");
+    goals.hold(&what, large.single_ms / small.single_ms, Bound::AtMost(LEDGER_RATIO_MAX));
     let Some(many) = figures.ledgers.many.iter().find(|many| many.database == database) else { return };
     if database == Kind::Postgres {
         let what = format!("{name}: versions judged a second, {} transfers before", large.transfers);

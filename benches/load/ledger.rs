@@ -37,6 +37,8 @@ const PUBLIC_URL: &str = "http://daybook.bench";
 const PHONES: u64 = 4;
 /// Records between what two of those phones write.
 const APART: u64 = 2_500;
+/// Records of each of those phones that come and are judged one by one, after the many.
+const SINGLES: u64 = 25;
 /// Clerks at work at once over many neighbourhoods, as of so many replicas.
 const CLERKS: usize = 4;
 /// Turns in which the ledgers are read.
@@ -73,6 +75,8 @@ pub struct Ledger {
     pub transfers: u64,
     pub reads: Vec<Read>,
     pub judged_per_s: f64,
+    /// Median time to judge one record that came alone.
+    pub single_ms: f64,
     /// Processor a version.
     pub judging: Processor,
     /// Single durable commits of one row.
@@ -180,6 +184,8 @@ struct Book {
     reads: Vec<(&'static str, String, Vec<f64>)>,
     judged: u64,
     judging: Duration,
+    /// Milliseconds of each record that was judged alone.
+    singles: Vec<f64>,
     used: Processor,
 }
 
@@ -202,7 +208,7 @@ impl Book {
     async fn judge(&mut self, number: u64, versions: u64) -> anyhow::Result<()> {
         let mut phone = self.desk.phone(self.neighbourhood, &format!("Phone {number}"), false).await?;
         write(&mut phone, number, number * APART, versions).await?;
-        self.desk.settle(&["ANALYZE"]).await?;
+        self.desk.settle().await?;
         let meter = Meter::start(&self.desk.place).await?;
         let started = Instant::now();
         self.judged += judge::until_quiet(&self.desk.app, self.neighbourhood).await?;
@@ -210,11 +216,20 @@ impl Book {
         let used = meter.stop().await?;
         self.used.own_ms += used.own_ms;
         self.used.database_ms += used.database_ms;
+        for single in 0..SINGLES {
+            write(&mut phone, number, number * APART + versions + single, 1).await?;
+            let started = Instant::now();
+            let judged = judge::until_quiet(&self.desk.app, self.neighbourhood).await?;
+            ensure!(judged == 1, "{judged} versions were judged, not one");
+            self.singles.push(started.elapsed().as_secs_f64() * 1_000.0);
+        }
         Ok(())
     }
 
-    async fn close(self, versions: u64) -> anyhow::Result<Ledger> {
-        self.desk.all_approved(versions, self.judged).await?;
+    async fn close(mut self, versions: u64) -> anyhow::Result<Ledger> {
+        let singles = u64::try_from(self.singles.len())?;
+        self.desk.all_approved(versions + singles, self.judged + singles).await?;
+        self.singles.sort_by(f64::total_cmp);
         let reads = self.reads.into_iter().map(|(what, _, mut took)| {
             took.sort_by(f64::total_cmp);
             let at = |hundredth: usize| took[(took.len() - 1) * hundredth / 100];
@@ -225,6 +240,7 @@ impl Book {
             transfers: self.transfers,
             reads: reads.collect(),
             judged_per_s: per_s(self.judged, self.judging),
+            single_ms: self.singles[self.singles.len() / 2],
             judging: self.used.a_version(self.judged),
             commits_per_s: self.commits_per_s,
         };
@@ -291,7 +307,7 @@ impl Desk {
         let (neighbourhood, mut desk) = self.neighbourhood("Balsall Heath").await?;
         let account = desk.party.0;
         book_rows::seed(self.app.db(), neighbourhood, account, transfers).await?;
-        self.settle(&["VACUUM ANALYZE", "CHECKPOINT"]).await?;
+        self.settle().await?;
         let commits_per_s = self.commits_per_s().await?;
         let expires_at = daybook::domain::time::rfc3339(SystemClock.now_ms() + 86_400_000);
         let body = json!({
@@ -308,18 +324,26 @@ impl Desk {
             ("statement, a page in the middle", middle),
         ];
         let reads = reads.map(|(what, path)| (what, path, Vec::new())).into();
-        let (judged, judging, used) = (0, Duration::ZERO, Processor::default());
-        Ok(Book { desk: self, neighbourhood, token, transfers, commits_per_s, reads, judged, judging, used })
+        let (judged, judging, singles, used) = (0, Duration::ZERO, Vec::new(), Processor::default());
+        let desk = self;
+        Ok(Book {
+            desk,
+            neighbourhood,
+            token,
+            transfers,
+            commits_per_s,
+            reads,
+            judged,
+            judging,
+            singles,
+            used,
+        })
     }
 
-    /// What PostgreSQL does by itself within a minute or two, and would otherwise do while something is measured.
-    async fn settle(&self, statements: &[&str]) -> anyhow::Result<()> {
-        if self.place.kind == Kind::Postgres {
-            for statement in statements {
-                self.app.db().writer().execute_unprepared(statement).await?;
-            }
-        }
-        Ok(())
+    async fn settle(&self) -> anyhow::Result<()> {
+        let eye = self.place.look().await?;
+        eye.settle().await?;
+        eye.close().await
     }
 
     /// The address of the page in the middle of a statement.
@@ -349,7 +373,7 @@ impl Desk {
         for id in before {
             first += judge::until_quiet(&self.app, *id).await?;
         }
-        self.settle(&["ANALYZE"]).await?;
+        self.settle().await?;
         let (one, several) = ids.split_at(ids.len() / 2);
         let (started, mut alone) = (Instant::now(), 0);
         for id in one {

@@ -182,18 +182,19 @@ fn ledgers(page: &mut String, ledgers: &Ledgers) {
         return;
     }
     page.push_str("\n## The ledger\nThe router and the clerk in one process, without sockets; the transfers before are bulk rows. A commit is one row, durable.\n\n");
-    page.push_str("| database | transfers before | read: p50 / p95 ms | versions judged/s | processor a version, ms: own + database | commits/s | judged to a commit |\n|---|---|---|---|---|---|---|\n");
+    page.push_str("| database | transfers before | read: p50 / p95 ms | versions judged/s | one record alone: p50 ms | processor a version, ms: own + database | commits/s | judged to a commit |\n|---|---|---|---|---|---|---|---|\n");
     for ledger in &ledgers.ledgers {
         let reads = ledger.reads.iter();
         let reads: Vec<String> =
             reads.map(|read| format!("{}: {:.2} / {:.2}", read.what, read.p50_ms, read.p95_ms)).collect();
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.0} | {:.3} + {:.3} | {:.0} | {:.1}× |",
+            "| {} | {} | {} | {:.0} | {:.2} | {:.3} + {:.3} | {:.0} | {:.1}× |",
             ledger.database.as_str(),
             ledger.transfers,
             reads.join("; "),
             ledger.judged_per_s,
+            ledger.single_ms,
             ledger.judging.own_ms,
             ledger.judging.database_ms,
             ledger.commits_per_s,

@@ -128,6 +128,7 @@ async fn make(settings: &Settings, place: &Place, plan: &Plan) -> anyhow::Result
     }
     let mut stored: Vec<Stored> = phones.into_iter().map(|phone| phone.stored).collect();
     stored.sort_by_key(|phone| phone.log);
+    eye.settle().await?;
     eye.close().await?;
     server.stop().await?;
     Ok(stored)

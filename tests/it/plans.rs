@@ -1,7 +1,9 @@
 //! What PostgreSQL makes of statements whose columns depend on each other: among many neighbourhoods it has to look
 //! rows up by all of a key, and not read all of a daybook, or all that a person has ever done, by its beginning.
 
-use migration::sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
+use migration::sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _,
+};
 
 use crate::support::{Backend, TestApp};
 
@@ -32,7 +34,8 @@ async fn filled() -> TestApp {
     );
     let (n, d, row) = ("md5('n' || n)::uuid", "md5(n || 'd' || d)::uuid", "n || ' ' || d || ' ' || r");
     let statements = [
-        "ALTER TABLE daybook_change DROP CONSTRAINT daybook_change_neighbourhood_id_daybook_id_fkey".to_owned(),
+        "ALTER TABLE daybook_change DROP CONSTRAINT daybook_change_neighbourhood_id_daybook_id_fkey"
+            .to_owned(),
         "ALTER TABLE transfer DROP CONSTRAINT transfer_neighbourhood_id_account_id_fkey".to_owned(),
         format!(
             "INSERT INTO daybook_change (neighbourhood_id, daybook_id, position, hash, actor, seq, start_op, max_op, \
@@ -59,7 +62,9 @@ async fn changes_are_looked_up_by_what_names_them_and_not_among_all_of_a_daybook
     let app = filled().await;
     let db = app.app.db().writer();
     let by = |columns: &str| {
-        format!("SELECT position FROM daybook_change WHERE neighbourhood_id = $1 AND daybook_id = $2 AND {columns}")
+        format!(
+            "SELECT position FROM daybook_change WHERE neighbourhood_id = $1 AND daybook_id = $2 AND {columns}"
+        )
     };
     let by_hash = plan(db, &by("hash IN ($3, $4, $5, $6, $7)")).await;
     assert!(by_hash.contains("(hash = ANY") && !by_hash.contains("Filter"), "{by_hash}");
