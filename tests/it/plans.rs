@@ -1,9 +1,7 @@
 //! What PostgreSQL makes of statements whose columns depend on each other: among many neighbourhoods it has to look
 //! rows up by all of a key, and not read all of a daybook, or all that a person has ever done, by its beginning.
 
-use migration::sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _,
-};
+use migration::sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::support::{Backend, TestApp};
 
@@ -14,8 +12,8 @@ const DAYBOOKS: u32 = 10;
 const ROWS: u32 = 50;
 
 /// The plan that a connection of the server keeps for a statement, whatever is bound.
-async fn plan(db: &DatabaseConnection, sql: &str) -> String {
-    let one_connection = db.begin().await.expect("a transaction");
+async fn plan(app: &TestApp, sql: &str) -> String {
+    let one_connection = app.app.db().begin().await.expect("a transaction");
     one_connection.execute_unprepared(&format!("PREPARE looked AS {sql}")).await.expect("prepared");
     let bound = vec!["NULL"; sql.matches('$').count()].join(", ");
     let explain = Statement::from_string(DbBackend::Postgres, format!("EXPLAIN EXECUTE looked ({bound})"));
@@ -60,15 +58,14 @@ async fn filled() -> TestApp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_are_looked_up_by_what_names_them_and_not_among_all_of_a_daybook() {
     let app = filled().await;
-    let db = app.app.db().writer();
     let by = |columns: &str| {
         format!(
             "SELECT position FROM daybook_change WHERE neighbourhood_id = $1 AND daybook_id = $2 AND {columns}"
         )
     };
-    let by_hash = plan(db, &by("hash IN ($3, $4, $5, $6, $7)")).await;
+    let by_hash = plan(&app, &by("hash IN ($3, $4, $5, $6, $7)")).await;
     assert!(by_hash.contains("(hash = ANY") && !by_hash.contains("Filter"), "{by_hash}");
-    let by_actor = plan(db, &by("actor = $3 AND seq IN ($4, $5, $6, $7, $8)")).await;
+    let by_actor = plan(&app, &by("actor = $3 AND seq IN ($4, $5, $6, $7, $8)")).await;
     assert!(by_actor.contains("(seq = ANY") && !by_actor.contains("Filter"), "{by_actor}");
 }
 
@@ -77,7 +74,7 @@ async fn what_people_have_on_some_days_is_not_looked_for_among_all_that_they_hav
     let app = filled().await;
     let sql = "SELECT minutes FROM transfer WHERE neighbourhood_id = $1 AND account_id IN \
                ($2, $3, $4, $5, $6, $7, $8, $9) AND day IN ($10, $11, $12, $13)";
-    let plan = plan(app.app.db().writer(), sql).await;
+    let plan = plan(&app, sql).await;
     assert!(plan.contains("transfer_day") && !plan.contains("Filter"), "{plan}");
 }
 

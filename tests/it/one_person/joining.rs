@@ -241,3 +241,25 @@ both! {
         }
     }
 }
+
+both! {
+    async fn who_names_themselves_by_their_other_id_is_not_named_by_somebody_else(app: TestApp) {
+        let (mut asha, again) = (app.phone("Asha").await, app.phone("Asha K.").await);
+        let mut bo = app.phone("Bo").await;
+        let mut desk = app.coordinator("Dee").await;
+        let other = again.party;
+        let own = asha.record(Kind::Hours, DAY, |a| _ = a.minutes(other, 30)).expect("recorded");
+        let bos = bo.record(Kind::Hours, "2026-11-19", |a| _ = a.minutes(other, 30)).expect("recorded");
+        for phone in [&mut asha, &mut bo] {
+            post(&app, phone).await;
+        }
+        assert_eq!(join(&mut desk, asha.party, other).await.0, 201);
+        app.judge().await;
+        for (query, expected) in [("names_me=true", vec![bos]), ("limit=10", vec![own])] {
+            let listed: Value = asha.get(&format!("/v1/activities?{query}")).await.expect("a page");
+            let ids = listed["items"].as_array().expect("items").iter().map(|item| item["id"].clone());
+            assert_eq!(ids.collect::<Vec<_>>(), expected.iter().map(|id| json!(id)).collect::<Vec<_>>(), "{query}");
+        }
+        sound(&app).await;
+    }
+}
